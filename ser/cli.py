@@ -1,0 +1,95 @@
+"""The `ser` command: names its subcommands and imports one of them when asked. Nothing heavy is imported here."""
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from ser.errors import Interrupted, UserError, did_you_mean
+
+COMMANDS = {
+    "train": "train a model, or a grid of them with -m; find a finished run; continue an interrupted one",
+    "show": "list the choices of each config group",
+    "store": "list or clear what is kept of decoded recordings",
+}
+
+MENDABLE = {  # what the system refuses and the user can mend
+    errno.ENOSPC: "The disk is full",
+    errno.EACCES: "Permission denied",
+    errno.EPERM: "Permission denied",
+    errno.EROFS: "The file system is read-only",
+    errno.ENOTDIR: "A file stands where a folder is needed",
+    errno.EEXIST: "A file stands where a folder is needed",
+}
+
+HELP = """ser: train and compare speech emotion recognition models
+
+  ser <command> [arguments]
+
+Commands
+{commands}
+
+  ser train                                     a first run on the demo corpus
+  ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS
+  ser train -m model=mlp,cnn1d,cnn2d seed=0,1   a grid
+  ser train --help                              its groups and settings
+  eval "$(ser -sc install=bash)"                completion in bash
+
+Exit codes: 0 done, 1 a bug or a failed sweep, 2 something you can mend, 130 Ctrl-C, 143 SIGTERM.
+SER_TRACEBACK=1 shows where an error came from.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand and gives the exit code."""
+    return guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
+
+
+def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code."""
+    try:
+        return command(arguments)
+    except UserError as error:
+        if os.environ.get("SER_TRACEBACK"):
+            traceback.print_exc()
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `ser show | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in MENDABLE or os.environ.get("SER_TRACEBACK"):
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print(f"Error: {MENDABLE[error.errno]}{where}.", file=sys.stderr)
+        return 2
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS))
+        print(HELP.format(commands="\n".join(f"  {name:<{width}}  {line}" for name, line in COMMANDS.items())))
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"ser {version('ser')}")
+        return 0
+    if arguments[0] == "-sc":
+        from ser.commands.completion import complete
+
+        return complete(arguments[1:])
+    if arguments[0] not in COMMANDS:
+        raise UserError(f"There is no command '{arguments[0]}'. {did_you_mean(arguments[0], list(COMMANDS))}")
+    return importlib.import_module(f"ser.commands.{arguments[0]}").main(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Running a Hydra app inside `ser`: its errors in the user's words, its config as plain data."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ser.config_folder import config_folder
+from ser.errors import UserError, did_you_mean
+from ser.runs.identity import PATH_KEY, flatten
+
+FLAGS_WITH_VALUE = frozenset(
+    ["--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",
+     "-sc", "--shell-completion-query"]
+)  # fmt: skip
+
+
+def run_app(name: str, arguments: list[str], task: Callable[[DictConfig], Any]) -> None:
+    """Composes `configs/<name>.yaml` with the arguments and calls `task`, once or for each job of a multirun.
+
+    Raises:
+        UserError: A mistyped key or choice, with the nearest right one.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
+    before, sys.argv = sys.argv, [f"ser {name}", *flags_first(arguments)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(task)()
+    except MissingConfigException as error:
+        raise UserError(_missing_choice(error)) from error
+    except OverrideParseException as error:
+        raise UserError(f"The argument '{error.override}' cannot be read as key=value: {_first_line(error)}") from error
+    except ConfigCompositionException as error:
+        raise UserError(_unknown_key(error, name, arguments)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"The config cannot be composed: {_first_line(error)}") from error
+    finally:
+        sys.argv = before
+
+
+def flags_first(arguments: list[str]) -> list[str]:
+    """Hydra's parser takes overrides in one piece: `model=mlp -m seed=0,1` becomes `-m model=mlp seed=0,1`.
+
+    >>> flags_first(["model=mlp", "-m", "--config-dir", "mine", "seed=0,1"])
+    ['-m', '--config-dir', 'mine', 'model=mlp', 'seed=0,1']
+    """
+    flags, overrides, words = [], [], iter(arguments)
+    for word in words:
+        if word.startswith("-"):
+            flags += [word, next(words, "")] if word in FLAGS_WITH_VALUE else [word]
+        else:
+            overrides.append(quoted_path(word))
+    return flags + overrides
+
+
+def quoted_path(word: str) -> str:
+    """Quotes the value of a key that names a path, so that any path may be typed as the shell gives it.
+
+    A comma stays a comma between the values of a sweep; what is quoted or computed already stays as it is.
+
+    >>> quoted_path("dataset.root=/data/My corpora (old)"), quoted_path("seed=1")
+    ("dataset.root='/data/My corpora (old)'", 'seed=1')
+    """
+    key, _, value = word.partition("=")
+    name = key.lstrip("+").split(".")[-1]
+    if not (PATH_KEY.search(name) or name in ("resume", "init_from")) or value[:1] in ("'", '"', "[") or "${" in value:
+        return word
+    value = os.path.expanduser(value)  # the shell leaves `key=~/data` as it is
+    if value == "null" or re.fullmatch(r"[\w./,-]*", value, flags=re.ASCII):
+        return f"{key}={value}"
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def plain_config(cfg: DictConfig) -> dict[str, Any]:
+    """The config as dicts, lists, numbers and strings, all interpolations resolved, with the choice made in each group.
+
+    Raises:
+        UserError: A value that must be given is missing, or an interpolation leads nowhere.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise UserError(f"Needed and not given: {', '.join(f'{key}=…' for key in missing)}")
+    try:
+        config = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"The config cannot be composed: {_first_line(error)}") from error
+    chosen = HydraConfig.get().runtime.choices
+    _make_absolute(config)
+    choices = {str(group): choice for group, choice in chosen.items() if not group.startswith("hydra/")}
+    return {"choices": choices, **config}
+
+
+def _make_absolute(node: Any) -> None:
+    """Paths that are there become absolute: a run can be continued from any folder."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        names_path = PATH_KEY.search(str(key)) or key == "init_from"
+        if isinstance(value, str) and names_path and value and os.path.exists(os.path.expanduser(value)):
+            node[key] = os.path.abspath(os.path.expanduser(value))
+        else:
+            _make_absolute(value)
+
+
+def explicit_run_dir(default: str) -> str | None:
+    """`hydra.run.dir` where the user set it, else None."""
+    chosen = HydraConfig.get().run.dir
+    return None if chosen == default else chosen
+
+
+def _missing_choice(error: MissingConfigException) -> str:
+    """`model=cnn2` names no file; or the --config-dir has no such file."""
+    wanted = str(error.missing_cfg_file or "")
+    group, _, choice = wanted.rpartition("/")
+    if error.options:
+        return f"{group}={choice} is not a choice. {did_you_mean(choice, list(error.options))}"
+    return _first_line(error)
+
+
+def _unknown_key(error: ConfigCompositionException, name: str, arguments: list[str]) -> str:
+    """`optimizer.l=1`, `modle=mlp`: the key that is nearest among all keys of the config."""
+    match = re.search(
+        r"Could not (?:override|delete|append to config\. An item is already at|append to config)? ?'([^']+)'",
+        str(error),
+    )
+    if match is None:
+        return _first_line(error)
+    key = match.group(1).split("@")[0]
+    good = [word for word in arguments if "=" in word and word.lstrip("+~").split("=")[0] != match.group(1)]
+    known = known_keys(name, good)
+    if key in known:
+        return _first_line(error)
+    hint = did_you_mean(key, known)
+    if not hint.startswith("Did"):
+        parent = key.rpartition(".")[0]
+        siblings = [k for k in known if k.rpartition(".")[0] == parent]
+        hint = did_you_mean(key, siblings) if siblings else "`ser train --help` lists the settings."
+    addable = f" (One of Lightning's that stands in no file here is added by +{key}=….)" if "trainer." in key else ""
+    return f"There is no setting '{key}'. {hint}{addable}"
+
+
+def known_keys(name: str, overrides: list[str]) -> list[str]:
+    """Every dotted key and group of the composed config; of the plain one where the overrides do not compose."""
+    for tried in (overrides, []):
+        GlobalHydra.instance().clear()
+        try:
+            with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+                cfg = hydra.compose(name, overrides=tried)
+            leaves = [key for key, _ in flatten(OmegaConf.to_container(cfg, resolve=False))]
+            parents = {key.rsplit(".", depth)[0] for key in leaves for depth in range(1, key.count(".") + 1)}
+            return sorted({*leaves, *parents})
+        except (HydraException, OmegaConfBaseException):
+            continue
+    return []
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") + "." if lines else type(error).__name__

@@ -1,0 +1,46 @@
+"""`ser store list|clear`: what is kept of decoded recordings, and how to take it away."""
+
+from ser.data.cache import cache_folder
+from ser.errors import UserError, did_you_mean
+
+HELP = """ser store list    what is kept of decoded recordings, and where
+ser store clear   remove it; later runs decode again
+
+It lies in $SER_CACHE, or in the user's cache folder.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `list` or `clear`."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
+    if arguments[0] not in ("list", "clear") or len(arguments) > 1:
+        raise UserError(f"ser store {' '.join(arguments)}: {did_you_mean(arguments[0], ['list', 'clear'])}")
+    cache = cache_folder()
+    return _list(cache) if arguments[0] == "list" else _clear(cache)
+
+
+def _list(cache) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ser.data.store import list_store
+
+    entries = list_store(cache)
+    table = Table(title=f"{cache}: {sum(entry.size for entry in entries) / 1e6:,.0f} MB", title_justify="left")
+    for name in ("corpus", "recordings", "MB", "made", "settings"):
+        table.add_column(name, justify="right" if name in ("recordings", "MB") else "left")
+    for entry in entries:
+        settings = ", ".join(f"{key}={value}" for key, value in entry.audio.items())
+        table.add_row(entry.name, str(entry.recordings), f"{entry.size / 1e6:,.1f}", entry.created, settings)
+    Console().print(table)
+    return 0
+
+
+def _clear(cache) -> int:
+    from ser.data.store import clear_store
+
+    count, size = clear_store(cache)
+    print(f"Removed {count} entries, {size / 1e6:,.0f} MB, from {cache}.")
+    return 0

@@ -1,0 +1,190 @@
+"""`ser train`: composes a run from configs and overrides, and trains it, finds it finished, or continues it."""
+
+import os
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ser.commands.show import config_groups, describe
+from ser.config_folder import config_folder
+from ser.errors import Interrupted, UserError
+
+HELP = """ser train [group=choice …] [key=value …]
+
+  ser train                                      the default run, on the demo corpus
+  ser train dataset=ravdess dataset.root=FOLDER model=cnn1d frontend=mfcc seed=1
+  ser train trainer.max_epochs=100 optimizer.lr=1e-3 model.dropout=0.2
+  ser train -m model=mlp,cnn1d seed=0,1,2        every combination, one after the other
+  ser train resume=RUN                           continue an interrupted run (so does the same command)
+  ser train dry_run=true                         print what would be trained, and how long it takes
+  ser train --cfg job                            print the composed config
+  ser train --config-dir FOLDER …                add config files of your own
+  ser train --hydra-help                         Hydra's own flags
+
+Settings (configs/train.yaml; `ser train --cfg job` shows those of the chosen parts)
+{settings}
+
+Groups (`ser show`)
+{groups}"""
+
+
+class SweepRefused(UserError):
+    """No job of the sweep can be trained: said once, not for each job."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the Hydra app; 1 where a job of a sweep failed."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(_help())
+        return 0
+    from ser.commands.hydra_app import run_app
+
+    failures: list[str] = []
+    raised: list[Exception] = []
+    typed = [sys.argv[0], "train", *arguments]
+    run_app("train", arguments, lambda cfg: _job(cfg, typed, failures, raised))
+    if raised:
+        raise raised[0]
+    if failures:
+        print(f"{len(failures)} jobs of the sweep failed:", *failures, sep="\n  ", file=sys.stderr)
+        print("The same command trains only what is missing.", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _job(cfg, typed: list[str], failures: list[str], raised: list[Exception]) -> float | None:
+    """One run. Errors are kept back until Hydra is done: it would print over them.
+
+    In a sweep a failure is told and noted, and the other jobs go on.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    sys.argv = typed  # ranks of a distributed run are started with it
+    if raised:  # the whole sweep was refused
+        return None
+    try:
+        return _run(cfg, sweeping)
+    except Exception as error:
+        if not sweeping or isinstance(error, SweepRefused):
+            raised.append(error)
+            return None
+        if not isinstance(error, UserError) or os.environ.get("SER_TRACEBACK"):
+            traceback.print_exc()
+        overrides = " ".join(HydraConfig.get().overrides.task)
+        print(f"Error in {overrides}: {error}", file=sys.stderr)
+        failures.append(f"{overrides}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        return None
+
+
+def _run(cfg, sweeping: bool) -> float | None:
+    from ser.commands.hydra_app import explicit_run_dir, plain_config
+    from ser.compatibility import check_torch_pair
+
+    check_torch_pair()
+    config = plain_config(cfg)
+    run_dir = None if sweeping else explicit_run_dir(cfg.runs_dir)
+    if config["resume"]:
+        if sweeping:
+            raise SweepRefused("resume= continues one run; leave out -m.")
+        run_dir = str(Path(config["resume"]).expanduser())
+        config = _resumed_config(Path(run_dir), config)
+    if sweeping and _is_distributed(config["trainer"]):
+        raise SweepRefused("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
+    return _train(config, run_dir, sweeping)
+
+
+def _is_distributed(trainer: dict[str, Any]) -> bool:
+    from ser.trainers import num_devices
+
+    return trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1
+
+
+def _train(config: dict[str, Any], run_dir: str | None, sweeping: bool) -> float | None:
+    from rich.console import Console
+
+    from ser.callbacks.interruption import Interruption
+    from ser.trainers import is_main_process
+    from ser.training import dry_run, find_job, train
+
+    console = Console(quiet=not is_main_process(), width=None if sys.stdout.isatty() else 120)
+    interruption = Interruption()
+    with interruption.listening():
+        job = find_job(config, None if run_dir is None else Path(run_dir))
+        if config["dry_run"]:
+            dry_run(job, console)
+            return None
+        try:
+            metrics = train(job, interruption, console)
+        except Interrupted:
+            _say_how_to_continue(job.directory, console)
+            raise
+    if sweeping:
+        _link_into_sweep(job.directory.path)
+    return metrics.get(config["monitor"])
+
+
+def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
+    """The run's own config with what may differ when it continues: paths, devices, verbosity.
+
+    Raises:
+        UserError: Not a run, or an override that would make it another run.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    from ser.runs.directory import load_config
+    from ser.runs.identity import counts
+
+    config = load_config(run)
+    for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
+        key = override.key_or_group
+        if key == "resume":
+            continue
+        if key.startswith("hydra."):
+            raise UserError(f"resume={run} continues in its own directory: leave out {key}.")
+        if counts(key) or key in ("batch_size", "init_from", "rerun") or key in config["choices"]:
+            raise UserError(
+                f"resume={run} takes its config from the run: only paths, devices and verbosity may differ, and "
+                f"{key} is none of them."
+            )
+        value = OmegaConf.select(OmegaConf.create(typed), key)
+        updated = OmegaConf.create(config)
+        OmegaConf.update(updated, key, value, force_add=True)
+        config = OmegaConf.to_container(updated)
+    # what a file says of trust does not count: only the command line does
+    return {**config, "trust": typed["trust"], "resume": None, "rerun": False, "dry_run": typed["dry_run"]}
+
+
+def _say_how_to_continue(directory, console) -> None:
+    if directory.last.is_file():
+        command = f"ser train {shlex.quote(f'resume={directory.path}')}"
+        console.print(
+            f"Stopped; test was not scored. Continue: {command}", soft_wrap=True, markup=False, highlight=False
+        )
+    else:
+        console.print("Stopped before the first epoch was saved; the same command starts anew.")
+
+
+def _link_into_sweep(run: Path) -> None:
+    """A sweep is a folder of links to its runs; TensorBoard and comparison read it as one."""
+    from hydra.core.hydra_config import HydraConfig
+
+    sweep = Path(HydraConfig.get().sweep.dir).absolute()
+    sweep.mkdir(parents=True, exist_ok=True)
+    link = sweep / run.name
+    if not link.is_symlink():
+        link.symlink_to(os.path.relpath(run, sweep))
+
+
+def _help() -> str:
+    """The settings of train.yaml with their comments, and the groups."""
+    lines = (config_folder() / "train.yaml").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("seed:"))
+    end = next(i for i, line in enumerate(lines) if line.startswith("hydra:"))
+    settings = "\n".join(f"  {line}" for line in lines[start:end] if line.strip())
+    groups = "\n".join(describe(group, files) for group, files in sorted(config_groups().items()))
+    return HELP.format(settings=settings, groups=groups)

@@ -1,0 +1,143 @@
+"""Batches for Lightning: lists of indices, in an order that is a function of seed and epoch."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from torch import Tensor
+
+from ser.data.splits import Split
+from ser.errors import UserError
+from ser.randomness import derive_seed
+
+
+class BatchSource(Protocol):
+    """Gives the tensors of some utterances (`ser.data.features`)."""
+
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]: ...
+
+    def to(self, device: torch.device) -> None: ...
+
+
+class EpochOrder:
+    """The order in which one rank sees a part: shuffled anew each epoch, or as it stands.
+
+    Ranks read disjoint shares. In training all ranks get equally many (at most `world_size - 1` utterances sit an epoch
+    out, others each time); in evaluation every utterance comes exactly once.
+
+    Args:
+        indices: The part.
+        batch_size: Utterances a batch, on each rank.
+        seed: The run's; None keeps the order (evaluation).
+        rank, world_size: This process among all.
+    """
+
+    def __init__(self, indices: Sequence[int], batch_size: int, seed: int | None, rank: int = 0, world_size: int = 1):
+        self.indices = np.asarray(indices)
+        self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    @property
+    def sampler(self) -> "EpochOrder":
+        """Itself: what Lightning calls before each epoch is `loader.batch_sampler.sampler.set_epoch`."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self._bounds()) - 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        order = self.indices
+        if self.seed is not None:
+            order = np.random.default_rng(derive_seed(self.seed, self.epoch)).permutation(order)
+        mine = order[self.rank :: self.world_size]
+        bounds = self._bounds()
+        for start, end in zip(bounds, bounds[1:], strict=False):
+            yield mine[start:end]
+
+    def _bounds(self) -> list[int]:
+        """Where batches begin and end; the same number of batches on every rank, which collective calls need."""
+        if self.seed is None:
+            largest = -(-len(self.indices) // self.world_size)
+            count = -(-largest // self.batch_size)
+            mine = len(self.indices[self.rank :: self.world_size])
+            return [min(i * self.batch_size, mine) for i in range(count + 1)]
+        mine = len(self.indices) // self.world_size
+        bounds = [*range(0, mine, self.batch_size), mine]
+        if len(bounds) > 2 and bounds[-1] - bounds[-2] == 1 < self.batch_size:
+            del bounds[-2]  # batch normalisation cannot train on a batch of one: it joins the batch before
+        return bounds
+
+
+class IndexLoader:
+    """Serves batches of one part; Lightning takes any iterable with a length."""
+
+    def __init__(self, source: BatchSource, labels: Tensor, order: EpochOrder):
+        self.source, self.labels = source, labels
+        self.batch_sampler = order  # Lightning looks here for `sampler.set_epoch`
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for indices in self.batch_sampler:
+            chosen = torch.as_tensor(indices)
+            yield {
+                **self.source.batch(indices),
+                "labels": self.labels[chosen.to(self.labels.device)],
+                "indices": chosen,
+            }
+
+
+class EmotionData(L.LightningDataModule):
+    """The three parts of a split as loaders over one source.
+
+    Args:
+        source: Features or waveforms of all utterances.
+        labels: Class of each utterance (N,).
+        split: Which utterance belongs to which part.
+        batch_size: Utterances a training batch, on each device.
+        seed: Decides the order of training.
+
+    Raises:
+        UserError: A batch size below 1, or a part smaller than the number of devices.
+    """
+
+    def __init__(self, source: BatchSource, labels: Sequence[int], split: Split, batch_size: int, seed: int):
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"batch_size={batch_size} must be at least 1.")
+        self.source, self.labels, self.split = source, torch.as_tensor(labels), split
+        self.batch_size, self.seed = batch_size, seed
+
+    def setup(self, stage: str) -> None:
+        """Moves what is kept to the training device, once."""
+        device = self.trainer.strategy.root_device
+        self.source.to(device)
+        self.labels = self.labels.to(device)
+
+    def train_dataloader(self) -> IndexLoader:
+        """Shuffled by (seed, epoch)."""
+        return self._loader("train", self.split.train, self.batch_size, self.seed)
+
+    def val_dataloader(self) -> IndexLoader | list:
+        """In order; an empty list where there is no validation part."""
+        return self._loader("val", self.split.val, self._evaluation_batch(), None) if self.split.val else []
+
+    def test_dataloader(self) -> IndexLoader:
+        """In order."""
+        return self._loader("test", self.split.test, self._evaluation_batch(), None)
+
+    def _evaluation_batch(self) -> int:
+        return max(self.batch_size, 128)  # no gradients are kept, so that larger batches fit and are quicker
+
+    def _loader(self, part: str, indices: Sequence[int], batch_size: int, seed: int | None) -> IndexLoader:
+        rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        if len(indices) < world_size:
+            raise UserError(f"The {part} part has {len(indices)} recordings for {world_size} devices.")
+        return IndexLoader(self.source, self.labels, EpochOrder(indices, batch_size, seed, rank, world_size))

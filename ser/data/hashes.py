@@ -1,0 +1,71 @@
+"""Content hashes of files, computed once and remembered with size and modification time."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from ser.errors import UserError
+
+_TABLE = "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
+
+
+def content_hash(data: bytes) -> str:
+    """BLAKE2b of `data`, 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
+    """Content hash of each file, reading only those that are new or changed since the last call.
+
+    A file is unchanged while its size and modification time (ns) are those remembered in `cache/hashes.sqlite`.
+    The memory is an aid: where it cannot be used (read-only folder, broken file), all files are read.
+
+    Raises:
+        UserError: A file vanished or may not be read.
+    """
+    paths = list(paths)
+    known = _remembered(cache)
+    stats = [_stat(path) for path in paths]
+    fresh = [i for i, path in enumerate(paths) if known.get(str(path), (None,))[:2] != stats[i]]
+    with ThreadPoolExecutor() as pool:
+        hashed = dict(zip(fresh, pool.map(_hash_file, [paths[i] for i in fresh]), strict=True))
+    if hashed:
+        _remember(cache, [(str(paths[i]), *stats[i], digest) for i, digest in hashed.items()])
+    return [hashed[i] if i in hashed else known[str(path)][2] for i, path in enumerate(paths)]
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _hash_file(path: Path) -> str:
+    try:
+        return content_hash(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _remembered(cache: Path) -> dict[str, tuple[int, int, str]]:
+    try:
+        with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection:
+            rows = connection.execute("SELECT path, size, mtime_ns, hash FROM hashes").fetchall()
+    except sqlite3.Error:
+        return {}
+    return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}
+
+
+def _remember(cache: Path, rows: list[tuple[str, int, int, str]]) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection, connection:
+            connection.execute(_TABLE)
+            connection.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", rows)
+    except (sqlite3.Error, OSError):
+        return  # forgetting costs one more read of the files, never a wrong result

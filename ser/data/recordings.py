@@ -1,0 +1,135 @@
+"""What a run works on: the chosen utterances, their labels, and what identifies them."""
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ser.audio import AudioSettings
+from ser.data.corpus import Corpus, Utterance
+from ser.data.hashes import hash_files
+from ser.data.selection import Selection
+from ser.data.store import Waveforms, open_store
+from ser.errors import UserError
+
+log = logging.getLogger("ser")
+
+IDENTIFYING = ("key", "emotion", "speaker", "gender", "intensity", "statement", "word", "part")
+MANY = 20  # lines that a terminal shows at once
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """The utterances of a run, before anything is decoded.
+
+    Args:
+        corpus: Short name.
+        paths, hashes: Every recording of the corpus and its content hash: what the store is keyed by.
+        chosen: Indices into them: the recordings that the run uses.
+        utterances, labels: Of the chosen.
+        classes: Names of the labels.
+        on_bad_file: `stop` or `skip`.
+        notes: Remarks for the run's summary.
+    """
+
+    corpus: str
+    paths: tuple[Path, ...]
+    hashes: tuple[str, ...]
+    chosen: tuple[int, ...]
+    utterances: tuple[Utterance, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    on_bad_file: str
+    notes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """A hash of what the run sees: of each utterance its content, key, label and all that a split may look at."""
+        facts = [
+            [self.hashes[i], self.classes[label], *(getattr(u, name) for name in IDENTIFYING)]
+            for i, u, label in zip(self.chosen, self.utterances, self.labels, strict=True)
+        ]
+        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
+
+
+def find_recordings(corpus: Corpus, selection: Selection, cache: Path) -> Recordings:
+    """Scans a corpus and chooses from it; reads each new or changed file once, for its hash.
+
+    Raises:
+        UserError: From the corpus or the selection.
+    """
+    scan = corpus.scan()
+    selected = selection.apply(scan.utterances)
+    position = {utterance.path: i for i, utterance in enumerate(scan.utterances)}
+    label_of = {name: i for i, name in enumerate(selected.classes)}
+    paths = tuple(utterance.path for utterance in scan.utterances)
+    return Recordings(
+        corpus=corpus.name,
+        paths=paths,
+        hashes=tuple(hash_files(paths, cache)),
+        chosen=tuple(position[utterance.path] for utterance in selected.utterances),
+        utterances=tuple(selected.utterances),
+        labels=tuple(label_of[label] for label in selected.labels),
+        classes=tuple(selected.classes),
+        on_bad_file=selection.on_bad_file,
+        notes=tuple(scan.notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Usable utterances with their waveforms: utterance i is waveform `rows[i]` of the store."""
+
+    utterances: tuple[Utterance, ...]
+    labels: np.ndarray
+    rows: np.ndarray
+    waveforms: Waveforms
+    notes: tuple[str, ...]
+
+
+def decode_recordings(recordings: Recordings, audio: AudioSettings, cache: Path, progress=iter) -> Decoded:
+    """Opens or fills the store and leaves out, or refuses, the files that cannot be used.
+
+    Raises:
+        UserError: Bad files with `on_bad_file=stop` (all are named), no usable file, or the store cannot be written.
+    """
+    waveforms = open_store(recordings.paths, recordings.hashes, audio, cache, recordings.corpus, progress)
+    chosen = set(recordings.chosen)
+    bad = {i: reason for i, reason in waveforms.bad.items() if i in chosen}
+    notes = list(recordings.notes)
+    if bad:
+        if recordings.on_bad_file == "stop":
+            raise UserError(_bad_files(recordings.paths, bad))
+        notes.append(f"{len(bad)} bad files left out: {_reasons(bad)}")
+        for i, reason in bad.items():
+            log.info("left out: %s: %s", recordings.paths[i], reason)
+    kept = [k for k, i in enumerate(recordings.chosen) if i not in bad]
+    rows = np.asarray(recordings.chosen)[kept]
+    labels = np.asarray(recordings.labels)[kept]
+    gone = set(range(len(recordings.classes))) - set(labels.tolist())
+    if gone:
+        names = ", ".join(recordings.classes[label] for label in sorted(gone))
+        raise UserError(f"After leaving out {len(bad)} bad files no recording is left of: {names}.")
+    utterances = tuple(
+        replace(recordings.utterances[k], content=waveforms.contents[row]) for k, row in zip(kept, rows, strict=True)
+    )
+    return Decoded(utterances, labels, rows, waveforms, tuple(notes))
+
+
+def _bad_files(paths: Sequence[Path], bad: dict[int, str]) -> str:
+    lines = [f"  {paths[i]}: {reason}" for i, reason in bad.items()]
+    count = f"{len(bad)} recording{'s' * (len(bad) > 1)} cannot be used"
+    remedy = "mend or remove them, or leave them out with dataset.on_bad_file=skip"
+    if len(bad) > MANY:  # the first line has scrolled away
+        lines.append(f"{count} ({_reasons(bad)}); {remedy}.")
+    return "\n".join([f"{count}; {remedy}:", *lines])
+
+
+def _reasons(bad: dict[int, str]) -> str:
+    """'3 empty file, 1 silent': reasons counted, without their details."""
+    counted = Counter(reason.split(":")[0].split(" (")[0] for reason in bad.values())
+    return ", ".join(f"{count} {reason}" for reason, count in counted.most_common())

@@ -1,0 +1,39 @@
+"""The exceptions that end a command: what the user can mend, and what the user asked for."""
+
+import signal
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user can mend: printed as one message without a traceback, exit code 2.
+
+    The message says what is wrong, where it was looked for, and what to do next.
+    """
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop; not an `Exception`, so that nothing on the way takes it for a failure.
+
+    Args:
+        signum: Which signal asked.
+    """
+
+    def __init__(self, signum: int):
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum  # as shells count: 130 for Ctrl-C, 143 for SIGTERM
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """' Did you mean 'cnn2d'?' for a near miss, else the sorted choices.
+
+    Args:
+        word: What was typed.
+        known: The right words.
+
+    >>> did_you_mean("cnn2", ["cnn1d", "cnn2d"])
+    "Did you mean 'cnn2d'?"
+    """
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Choose from: {', '.join(sorted(known))}."

@@ -1,0 +1,51 @@
+"""The contract of a frontend: waveforms in, features over frames out.
+
+Letters: B batch, T samples, F features, L frames. Frames are centred as in librosa (`center=True`, zero padding): frame
+`l` looks at the samples around `l * hop_length`, and a waveform of n samples has `1 + n // hop_length` of them.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Frontend(nn.Module):
+    """Turns waveforms into features.
+
+    A subclass sets `num_features` in its constructor, and writes `forward` and `count_frames`.
+
+    Rules that every frontend keeps (tests/frontends check each one found by glob):
+        - `lengths` are real samples; what lies behind them is padding and never changes the valid frames.
+        - an utterance's features do not depend on its batch mates.
+        - frames behind the valid ones are zero.
+        - silence gives finite features.
+    """
+
+    num_features: int
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of a batch.
+
+        Args:
+            waveforms: Samples in [-1, 1].
+            lengths: Real samples of each waveform, at most T.
+
+        Shape:
+            waveforms (B, T) float32, lengths (B,) int64 → features (B, F, L) float32, frames (B,) int64.
+        """
+        raise NotImplementedError
+
+    def count_frames(self, lengths: Tensor) -> Tensor:
+        """How many valid frames waveforms of `lengths` samples give: (B,) int64 → (B,) int64."""
+        raise NotImplementedError
+
+
+def frame_mask(frames: Tensor, num_frames: int) -> Tensor:
+    """True where a frame is valid.
+
+    Shape:
+        frames (B,) → (B, L) bool with L = `num_frames`.
+
+    >>> frame_mask(torch.tensor([1, 3]), 3).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    return torch.arange(num_frames, device=frames.device) < frames[:, None]

@@ -1,0 +1,107 @@
+"""Mel power spectrogram, and the base of everything that starts from one."""
+
+import torch
+from torch import Tensor
+
+from ser.errors import UserError
+from ser.frontends.functional import keep_valid, mel_filterbank
+from ser.frontends.signal import Signal, SpectralFrontend
+from ser.frontends.stft import Stft
+
+
+class MelFrontend(SpectralFrontend):
+    """A frontend that looks at the mel power spectrogram: write `from_mel`.
+
+    Args:
+        sample_rate: Hz.
+        stft: Settings of the transform.
+        n_mels: Bands, equally spaced on Slaney's mel scale, each of area 1.
+        f_min: Lower edge of the first band, Hz.
+        f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
+
+    Raises:
+        UserError: The edges are out of range, or bands would be empty.
+    """
+
+    def __init__(self, sample_rate: int, stft: Stft, n_mels: int, f_min: float, f_max: float | None):
+        super().__init__(stft)
+        f_max = sample_rate / 2 if f_max is None else f_max
+        self.num_features = n_mels
+        self.mel_settings = (stft, sample_rate, n_mels, float(f_min), float(f_max))
+        self.register_buffer("mel_bank", _checked_bank(sample_rate, stft.n_fft, n_mels, f_min, f_max), persistent=False)
+
+    def mel(self, signal: Signal) -> Tensor:
+        """The signal's mel power spectrogram (B, n_mels, L), computed once for equal settings."""
+        return signal.once(self.mel_settings, lambda: self.mel_bank @ self.power(signal))
+
+    def from_signal(self, signal: Signal) -> tuple[Tensor, Tensor]:
+        """Features and frames of a signal."""
+        return self.from_mel(self.mel(signal), self.stft.count_frames(signal.lengths))
+
+    def from_power(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of a power spectrogram: see `SpectralFrontend.from_power`."""
+        return self.from_mel(self.mel_bank @ power, frames)
+
+    def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of a mel power spectrogram.
+
+        Shape:
+            mel (B, n_mels, L), frames (B,) → features (B, F, L), zeros behind the valid frames, frames (B,).
+        """
+        raise NotImplementedError
+
+
+class Mel(MelFrontend):
+    """Mel power spectrogram, linear in power: `librosa.feature.melspectrogram`.
+
+    Values reach over many powers of ten; most models learn better from `LogMel`.
+
+    Args:
+        sample_rate: Hz.
+        stft: Settings of the transform.
+        n_mels: Bands.
+        f_min: Lower edge of the first band, Hz.
+        f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
+
+    Shape:
+        waveforms (B, T) → (B, n_mels, 1 + T // hop_length).
+
+    Raises:
+        UserError: The edges are out of range, or bands would be empty.
+    """
+
+    def __init__(self, sample_rate: int, stft: Stft, n_mels: int = 64, f_min: float = 0.0, f_max: float | None = None):
+        super().__init__(sample_rate, stft, n_mels, f_min, f_max)
+
+    def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The mel power itself."""
+        return keep_valid(mel, frames), frames
+
+
+def _checked_bank(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
+    """The filterbank (n_mels, n_fft // 2 + 1), or a message that says which setting to change."""
+    if f_max > sample_rate / 2:
+        raise UserError(
+            f"frontend.f_max={f_max:g} Hz lies above half of audio.sample_rate={sample_rate} Hz: set it to "
+            f"{sample_rate / 2:g} or less, or to null."
+        )
+    if not 0 <= f_min < f_max:
+        raise UserError(f"frontend.f_min={f_min:g} Hz must be at least 0 and below frontend.f_max={f_max:g} Hz.")
+    if n_mels < 1:
+        raise UserError(f"frontend.n_mels={n_mels} must be at least 1.")
+    bank = mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max)
+    if not _has_empty_bands(bank):
+        return bank
+    fits = (
+        n for n in range(n_mels - 1, 0, -1) if not _has_empty_bands(mel_filterbank(sample_rate, n_fft, n, f_min, f_max))
+    )
+    largest = next(fits, None)
+    lower = f"lower it to {largest} or less, or " if largest else ""
+    raise UserError(
+        f"frontend.n_mels={n_mels} leaves {int((bank.amax(dim=1) == 0).sum())} mel bands without a single bin of "
+        f"frontend.stft.n_fft={n_fft} at {sample_rate} Hz: {lower}raise frontend.stft.n_fft."
+    )
+
+
+def _has_empty_bands(bank: Tensor) -> bool:
+    return bool(torch.any(bank.amax(dim=1) == 0))

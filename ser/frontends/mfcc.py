@@ -1,0 +1,65 @@
+"""Mel-frequency cepstral coefficients, with their changes over time."""
+
+import torch
+from torch import Tensor
+
+from ser.errors import UserError
+from ser.frontends.decibels import Decibels
+from ser.frontends.functional import dct_matrix, deltas, keep_valid
+from ser.frontends.mel import MelFrontend
+from ser.frontends.stft import Stft
+
+
+class Mfcc(MelFrontend):
+    """Cosine transform of the dB mel spectrum: `librosa.feature.mfcc`, then `librosa.feature.delta(mode="nearest")`.
+
+    Rows: the coefficients; with `deltas=1` their slopes after them; with `deltas=2` their curvatures after those. Both
+    look at 9 frames; beyond its ends the utterance's first and last valid frame are repeated.
+
+    Args:
+        sample_rate: Hz.
+        stft: Settings of the transform.
+        n_mfcc: Coefficients, at most `n_mels`.
+        deltas: 0, 1 or 2: how many derivatives follow.
+        n_mels: Mel bands under them.
+        f_min: Lower edge of the first band, Hz.
+        f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
+        log_floor: Power that stands for silence.
+        top_db: Range below the utterance's loudest value, dB; None: no limit.
+
+    Shape:
+        waveforms (B, T) → (B, n_mfcc * (1 + deltas), 1 + T // hop_length).
+
+    Raises:
+        UserError: A setting is out of range, or bands would be empty.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        stft: Stft,
+        n_mfcc: int = 40,
+        deltas: int = 0,
+        n_mels: int = 64,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        log_floor: float = 1e-10,
+        top_db: float | None = 80.0,
+    ):
+        super().__init__(sample_rate, stft, n_mels, f_min, f_max)
+        if not 1 <= n_mfcc <= n_mels:
+            raise UserError(
+                f"frontend.n_mfcc={n_mfcc} must lie between 1 and frontend.n_mels={n_mels}: lower it, or raise n_mels."
+            )
+        if deltas not in (0, 1, 2):
+            raise UserError(f"frontend.deltas={deltas} must be 0, 1 or 2.")
+        self.decibels = Decibels(log_floor, top_db)
+        self.deltas = deltas
+        self.num_features = n_mfcc * (1 + deltas)
+        self.register_buffer("dct", dct_matrix(n_mfcc, n_mels), persistent=False)
+
+    def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients, then their derivatives."""
+        mfcc = keep_valid(self.dct @ self.decibels(mel, frames), frames)
+        derivatives = [deltas(mfcc, frames, order) for order in range(1, 1 + self.deltas)]
+        return torch.cat([mfcc, *derivatives], dim=1), frames

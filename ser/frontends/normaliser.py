@@ -1,0 +1,100 @@
+"""Features to mean 0 and standard deviation 1, by what the training set looks like."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ser.errors import UserError, did_you_mean
+from ser.frontends.base import frame_mask
+from ser.frontends.functional import keep_valid
+
+MODES = ("none", "feature", "feature_and_frame")
+
+# A deviation this small against the mean is float32's rounding of a constant.
+_ROUNDING = 1e-6
+
+
+class Normaliser(nn.Module):
+    """(features - mean) / std with the training set's statistics, which the checkpoint keeps.
+
+    Only valid frames are counted, in float64. A feature that does not vary is shifted but not scaled. Until `fit` was
+    called nothing is changed.
+
+    Args:
+        mode: `none`: nothing is changed. `feature`: one mean and deviation a feature. `feature_and_frame`: one for
+            every feature at every frame, over the utterances in which that frame is valid; a frame never valid in
+            training keeps mean 0 and deviation 1.
+        num_features: F.
+        num_frames: L; needed for `feature_and_frame` only, None when lengths vary.
+
+    Shape:
+        mean, std: (F, 1), or (F, L) for `feature_and_frame`.
+
+    Raises:
+        UserError: The mode is unknown, or `feature_and_frame` meets lengths that vary.
+    """
+
+    def __init__(self, mode: str, num_features: int, num_frames: int | None = None):
+        super().__init__()
+        if mode not in MODES:
+            raise UserError(f"'{mode}' is no way to normalise features. {did_you_mean(str(mode), list(MODES))}")
+        if mode == "feature_and_frame" and num_frames is None:
+            raise UserError("Normalising per feature_and_frame needs recordings of one length: set audio.duration_s.")
+        self.mode = mode
+        columns = num_frames if mode == "feature_and_frame" else 1
+        self.register_buffer("mean", torch.zeros(num_features, columns))
+        self.register_buffer("std", torch.ones(num_features, columns))
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learns mean and std from the training set, one batch after the other (Chan, Golub and LeVeque, 1979).
+
+        Args:
+            batches: Features (B, F, L) and their valid frames (B,), each utterance once.
+
+        Raises:
+            UserError: There is no utterance, or frames do not match `num_frames`.
+        """
+        if self.mode == "none":
+            return
+        # Statistics are summed over the batch, and over frames unless each has its own.
+        axes = (0,) if self.mode == "feature_and_frame" else (0, 2)
+        count = torch.zeros((), dtype=torch.float64)
+        mean, squares = torch.zeros_like(self.mean, dtype=torch.float64, device="cpu"), 0.0
+        for features, frames in batches:
+            self._check(features)
+            # On the CPU, because not every accelerator has float64.
+            x, frames = features.to("cpu", torch.float64), frames.cpu()
+            valid = frame_mask(frames, x.shape[-1])[:, None]
+            added = valid.sum(dim=axes, keepdim=True)[0]
+            batch_mean = torch.where(valid, x, 0.0).sum(dim=axes, keepdim=True)[0] / added.clamp(min=1)
+            batch_squares = torch.where(valid, (x - batch_mean).square(), 0.0).sum(dim=axes, keepdim=True)[0]
+            total = (count + added).clamp(min=1)
+            shift = batch_mean - mean
+            mean = mean + shift * added / total
+            squares = squares + batch_squares + shift.square() * count * added / total
+            count = count + added
+        if not count.any():
+            raise UserError("There is no training utterance to normalise by: look at the split.")
+        std = (squares / count.clamp(min=1)).sqrt().float()
+        constant = std <= _ROUNDING * mean.abs()
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(constant, 1.0, std))
+
+    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
+        """Normalised features, float32 outside autocast, zeros behind the valid frames.
+
+        Shape:
+            features (B, F, L), frames (B,) → (B, F, L).
+        """
+        self._check(features)
+        with torch.autocast(device_type=features.device.type, enabled=False):
+            return keep_valid((features.float() - self.mean) / self.std, frames)
+
+    def _check(self, features: Tensor):
+        if self.mode == "feature_and_frame" and features.shape[-1] != self.mean.shape[-1]:
+            raise UserError(
+                f"Features have {features.shape[-1]} frames, but were normalised per frame for {self.mean.shape[-1]}: "
+                "set audio.duration_s to the duration this was trained with."
+            )

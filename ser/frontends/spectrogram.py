@@ -1,0 +1,32 @@
+"""Spectrogram in dB, without a filterbank."""
+
+from torch import Tensor
+
+from ser.frontends.decibels import Decibels
+from ser.frontends.signal import SpectralFrontend
+from ser.frontends.stft import Stft
+
+
+class Spectrogram(SpectralFrontend):
+    """Power of every bin in dB: `librosa.power_to_db(abs(librosa.stft(y)) ** 2)`, each utterance by itself.
+
+    Args:
+        stft: Settings of the transform.
+        log_floor: Power that stands for silence.
+        top_db: Range below the utterance's loudest value, dB; None: no limit.
+
+    Shape:
+        waveforms (B, T) → (B, n_fft // 2 + 1, 1 + T // hop_length) dB.
+
+    Raises:
+        UserError: A setting is out of range.
+    """
+
+    def __init__(self, stft: Stft, log_floor: float = 1e-10, top_db: float | None = 80.0):
+        super().__init__(stft)
+        self.num_features = stft.num_bins
+        self.decibels = Decibels(log_floor, top_db)
+
+    def from_power(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Decibels of the power."""
+        return self.decibels(power, frames), frames

@@ -1,0 +1,106 @@
+"""The short-time Fourier transform: its settings, and the power spectrogram."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ser.errors import UserError, did_you_mean
+
+WINDOWS: dict[str, Callable[..., Tensor]] = {
+    "hann": torch.hann_window,
+    "hamming": torch.hamming_window,
+    "blackman": torch.blackman_window,
+    "bartlett": torch.bartlett_window,
+    "rectangular": torch.ones,
+}
+
+
+@dataclass(frozen=True)
+class Stft:
+    """Settings of one short-time Fourier transform. Equal settings are one transform: `Concat` computes it once.
+
+    Args:
+        n_fft: Samples of one transform, even, >= 2; gives n_fft // 2 + 1 bins.
+        hop_length: Samples from frame to frame, >= 1.
+        win_length: Samples under the window, centred in `n_fft`; None: `n_fft`.
+        window: `hann`, `hamming`, `blackman`, `bartlett` or `rectangular`, periodic.
+
+    Raises:
+        UserError: A setting is out of range.
+
+    >>> Stft(n_fft=512, hop_length=128) == Stft(n_fft=512, hop_length=128, win_length=512)
+    True
+    """
+
+    n_fft: int
+    hop_length: int
+    win_length: int | None = None
+    window: str = "hann"
+
+    def __post_init__(self):
+        if self.win_length is None:
+            object.__setattr__(self, "win_length", self.n_fft)
+        if self.n_fft < 2 or self.n_fft % 2:
+            raise UserError(f"frontend.stft.n_fft={self.n_fft} must be an even number of samples, at least 2.")
+        if self.hop_length < 1:
+            raise UserError(f"frontend.stft.hop_length={self.hop_length} must be at least 1 sample.")
+        if not 1 <= self.win_length <= self.n_fft:
+            raise UserError(
+                f"frontend.stft.win_length={self.win_length} must lie between 1 and frontend.stft.n_fft={self.n_fft} "
+                "samples (null: the same as n_fft)."
+            )
+        if self.window not in WINDOWS:
+            raise UserError(
+                f"frontend.stft.window='{self.window}' is not a window. {did_you_mean(str(self.window), list(WINDOWS))}"
+            )
+
+    @property
+    def num_bins(self) -> int:
+        """Bins from 0 Hz to half the sample rate, both included."""
+        return self.n_fft // 2 + 1
+
+    def count_frames(self, lengths: Tensor) -> Tensor:
+        """Frames of `lengths` samples, the last one centred on or before the end: (B,) int64 → (B,) int64."""
+        return 1 + torch.div(lengths, self.hop_length, rounding_mode="floor")
+
+
+class PowerSpectrogram(nn.Module):
+    """Squared magnitude, `abs(librosa.stft(y, pad_mode="constant")) ** 2`: centred, zeros beyond the ends.
+
+    Args:
+        settings: Of the transform.
+    """
+
+    def __init__(self, settings: Stft):
+        super().__init__()
+        self.settings = settings
+        window = WINDOWS[settings.window]
+        periodic = {} if window is torch.ones else {"periodic": True}
+        self.register_buffer(
+            "window", window(settings.win_length, dtype=torch.float64, **periodic).float(), persistent=False
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for `print(model)`."""
+        return str(self.settings)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Power of every bin and frame.
+
+        Shape:
+            waveforms (B, T) float32, zero behind their ends → (B, n_fft // 2 + 1, 1 + T // hop_length).
+        """
+        spectrum = torch.stft(
+            waveforms,
+            n_fft=self.settings.n_fft,
+            hop_length=self.settings.hop_length,
+            win_length=self.settings.win_length,
+            window=self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        # The two parts squared, not abs(): its root is slower, and has no gradient at 0.
+        return spectrum.real.square() + spectrum.imag.square()

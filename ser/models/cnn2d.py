@@ -1,0 +1,234 @@
+"""2D CNNs over (feature, time), the spectrogram seen as an image: a compact residual one, and a plain one.
+
+Every convolution and pooling here is centred, so that n frames become ceil(n / stride): no input is too short, and one
+mel band or one contour (F = 1) passes too. Tensors are (B, C, F, L), in channels_last memory, which the CPU's and the
+GPU's convolutions take faster.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ser.errors import UserError
+from ser.models.base import Model
+from ser.models.layers import BatchNorm, fill_padding, frame_mask
+from ser.models.pooling import TimePool
+from ser.models.settings import as_list, positive, rate
+
+Size = TypeVar("Size", int, Tensor)
+
+
+class CNN2D(Model):
+    """A small residual network with attentive statistics over time (He et al., 2015, arXiv:1512.03385; Okabe et al.,
+    2018, arXiv:1803.10963).
+
+    Stem 5×5 with stride 2, then stages of residual blocks, each stage but the first with stride 2; one vector a frame
+    (`TimeHead`), attentive mean and standard deviation over the valid frames, dropout, linear. The defaults have
+    274,001 parameters for 64 features and 8 classes, whatever L.
+
+    Batch normalisation counts padded frames (zeros) in a training batch's statistics, as nearly all do.
+
+    Args:
+        num_features: F.
+        num_frames: L, or None when lengths vary; 1 is an error.
+        num_classes: K.
+        width: Channels of the stem.
+        stages: Channels of each stage, in multiples of `width`.
+        blocks: Residual blocks in each stage.
+        embedding: Values a frame is summed up in, each with a weight for every channel at every height; null takes the
+            mean over the features instead.
+        pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
+        dropout: Rate before the last layer, 0 to below 1.
+
+    Shape:
+        features (B, F, L), frames (B,) → (B, K).
+
+    Raises:
+        UserError: The frontend gives one frame only, or a setting cannot be.
+
+    >>> model = CNN2D(num_features=64, num_frames=None, num_classes=8, width=8)
+    >>> model(torch.randn(2, 64, 50), torch.tensor([50, 20])).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_frames: int | None,
+        num_classes: int,
+        width: int = 24,
+        stages: Sequence[int] = (1, 2, 4),
+        blocks: int = 1,
+        embedding: int | None = 128,
+        pooling: str = "attention_std",
+        dropout: float = 0.3,
+    ):
+        super().__init__()
+        check_frames(num_frames, "cnn2d")
+        channels = positive(width, "model.width")
+        self.stem = ConvNorm(1, channels, kernel_size=5, stride=2)
+        self.stages = nn.ModuleList()
+        height = halve(num_features)
+        for i, multiple in enumerate(as_list(stages, "model.stages", "[1, 2, 4]")):
+            wider = width * positive(multiple, f"model.stages.{i}")
+            for j in range(positive(blocks, "model.blocks")):
+                halves = i > 0 and j == 0
+                self.stages.append(ResidualBlock(channels, wider, stride=2 if halves else 1))
+                channels, height = wider, halve(height) if halves else height
+        self.head = TimeHead(pooling, channels, height, embedding, num_classes, dropout)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
+        x, frames = self.stem(as_image(features, frames), frames)
+        x = rectify(x, frames)
+        for stage in self.stages:
+            x, frames = stage(x, frames)
+        return self.head(x, frames)
+
+
+class PlainCNN2D(Model):
+    """A plain VGG-like network (Simonyan and Zisserman, 2014, arXiv:1409.1556): the 2D baseline.
+
+    Blocks of convolution 3×3 → batch norm → ReLU → max-pooling 2×2 (the last incomplete window kept), then the head of
+    `CNN2D`.
+
+    Args:
+        num_features: F.
+        num_frames: L, or None when lengths vary; 1 is an error.
+        num_classes: K.
+        channels: Channels of each block.
+        embedding: As in `CNN2D`.
+        pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
+        dropout: Rate before the last layer, 0 to below 1.
+
+    Shape:
+        features (B, F, L), frames (B,) → (B, K).
+
+    Raises:
+        UserError: The frontend gives one frame only, or a setting cannot be.
+
+    >>> model = PlainCNN2D(num_features=64, num_frames=None, num_classes=8, channels=[4, 8])
+    >>> model(torch.randn(2, 64, 50), torch.tensor([50, 20])).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_frames: int | None,
+        num_classes: int,
+        channels: Sequence[int] = (32, 64, 128),
+        embedding: int | None = 128,
+        pooling: str = "mean",
+        dropout: float = 0.3,
+    ):
+        super().__init__()
+        check_frames(num_frames, "cnn2d_plain")
+        widths = [1, *(positive(c, "model.channels") for c in as_list(channels, "model.channels", "[32, 64, 128]"))]
+        self.blocks = nn.ModuleList(ConvNorm(before, after) for before, after in pairwise(widths))
+        height = num_features
+        for _ in self.blocks:
+            height = halve(height)
+        self.head = TimeHead(pooling, widths[-1], height, embedding, num_classes, dropout)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
+        x = as_image(features, frames)
+        for block in self.blocks:
+            x, frames = block(x, frames)
+            # behind ReLU nothing is below the zeros of the padding: no window takes its maximum from there
+            x, frames = F.max_pool2d(rectify(x, frames), 2, ceil_mode=True), halve(frames)
+        return self.head(x, frames)
+
+
+class ConvNorm(nn.Module):
+    """Centred convolution and batch norm: x (B, C, F, L) → x (B, channels, ⌈F / stride⌉, ⌈L / stride⌉), frames."""
+
+    def __init__(self, in_channels: int, channels: int, kernel_size: int = 3, stride: int = 1):
+        super().__init__()
+        # no bias: the normalisation would take it out again
+        self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+        self.norm = BatchNorm(channels)
+        self.stride = stride
+
+    def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return self.norm(self.conv(x)), frames if self.stride == 1 else halve(frames)
+
+
+class ResidualBlock(nn.Module):
+    """relu(conv(relu(conv(x))) + shortcut(x)), the shortcut 1×1 where the shape changes; shapes as `ConvNorm`."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.first = ConvNorm(in_channels, channels, stride=stride)
+        self.second = ConvNorm(channels, channels)
+        same = in_channels == channels and stride == 1
+        self.shortcut = None if same else ConvNorm(in_channels, channels, kernel_size=1, stride=stride)
+
+    def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        shortcut = x if self.shortcut is None else self.shortcut(x, frames)[0]
+        x, frames = self.first(x, frames)
+        x, frames = self.second(rectify(x, frames), frames)
+        return rectify(x + shortcut, frames), frames
+
+
+class TimeHead(nn.Module):
+    """One vector a frame, pooling over valid frames, dropout, logits: (B, C, F, L) → (B, K).
+
+    Where a pattern lies in frequency is half of what it means (a raised voice is the same pattern, higher), and a mean
+    over the features forgets it. The embedding keeps it: a linear layer over all channels at all heights, the same for
+    each frame.
+    """
+
+    def __init__(
+        self, pooling: str, channels: int, height: int, embedding: int | None, num_classes: int, dropout: float
+    ):
+        super().__init__()
+        self.join = None
+        if embedding is not None:
+            joined, channels = channels * height, positive(embedding, "model.embedding")
+            self.join = nn.Sequential(
+                nn.Conv1d(joined, channels, kernel_size=1, bias=False), BatchNorm(channels), nn.ReLU()
+            )
+        self.pool = TimePool(pooling, channels)
+        self.dropout = nn.Dropout(rate(dropout, "model.dropout"))
+        self.linear = nn.Linear(self.pool.num_outputs, num_classes)
+
+    def forward(self, x: Tensor, frames: Tensor) -> Tensor:
+        # (B, C, F, L) → (B, E, L); a mean, since the backward of AdaptiveAvgPool2d is not deterministic on CUDA
+        x = x.mean(dim=2) if self.join is None else self.join(x.flatten(1, 2))
+        return self.linear(self.dropout(self.pool(x, frames)))
+
+
+def check_frames(num_frames: int | None, name: str) -> None:
+    """An image of one column is none."""
+    if num_frames == 1:
+        raise UserError(
+            f"model={name} needs frames over time, and this frontend (time_stats) gives one: set model=mlp, or "
+            "model=cnn1d model.axis=features, or choose a frontend with frames over time such as log_mel."
+        )
+
+
+def as_image(features: Tensor, frames: Tensor) -> Tensor:
+    """(B, F, L) → (B, 1, F, L) in channels_last memory, zeros in the padding."""
+    image = fill_padding(features, frames)[:, None]
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def rectify(x: Tensor, frames: Tensor) -> Tensor:
+    """ReLU, and zeros in the padding.
+
+    In place: what stands before it (norm or sum) does not need its output again. Multiplied, not filled: in
+    channels_last memory `masked_fill` is not vectorised and would double the time of a training step.
+    """
+    valid = frame_mask(frames, x.shape[-1])[:, None, None].to(x.dtype)  # (B, L) → (B, 1, 1, L)
+    return x.mul_(valid).relu_()
+
+
+def halve(frames: Size) -> Size:
+    """What is left behind a stride of 2: ⌈frames / 2⌉."""
+    return (frames + 1) // 2

@@ -1,0 +1,61 @@
+"""Tables for the terminal: what is about to be trained, and what came out."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ser.data.corpus import Utterance
+from ser.data.splits import Split
+
+SCORES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "loss": "loss"}
+
+
+def print_summary(
+    console: Console, corpus: str, parts: dict[str, str], split: Split, utterances: Sequence[Utterance],
+    labels: np.ndarray, classes: Sequence[str], notes: Sequence[str],
+) -> None:  # fmt: skip
+    """Shows the composed run.
+
+    Args:
+        console: Where to.
+        corpus: Name.
+        parts: Label → one line about it (frontend shape, parameters, …).
+        split, utterances, labels, classes: Of the run.
+        notes: Remarks of corpus and store.
+    """
+    table = Table(title=f"{corpus}: {len(utterances)} recordings, {len(classes)} classes", title_justify="left")
+    table.add_column("part")
+    table.add_column("recordings", justify="right")
+    table.add_column("speakers", justify="right")
+    for name in classes:
+        table.add_column(name, justify="right")
+    for part, indices in split.parts().items():
+        speakers = {utterances[i].speaker for i in indices} - {None}
+        counts = Counter(labels[indices].tolist())
+        cells = [str(counts[label]) for label in range(len(classes))]
+        table.add_row(part, str(len(indices)), str(len(speakers) or "?"), *cells)
+    console.print(table)
+    for label, text in {"split": split.protocol, **parts}.items():
+        console.print(f"[bold]{label:>12}[/]  {escape(text)}", highlight=False)
+    for note in notes:
+        console.print(f"[bold]{'note':>12}[/]  {escape(note)}", highlight=False)
+
+
+def print_result(console: Console, metrics: dict[str, float], protocol: str) -> None:
+    """Shows the scores of validation and test, and the recall of each class on test."""
+    console.print(f"Result ({protocol}; test scored once)", style="italic", markup=False, highlight=False)
+    table = Table()
+    table.add_column("")
+    parts = [part for part in ("val", "test") if f"{part}/uar" in metrics]
+    for part in parts:
+        table.add_column(f"{part} ({metrics[f'num_{part}']})", justify="right")
+    for key, label in SCORES.items():
+        table.add_row(label, *(f"{metrics[f'{part}/{key}']:.4f}" for part in parts))
+    for key, value in metrics.items():
+        if key.startswith("test/recall/"):
+            table.add_row(f"recall {key.rpartition('/')[2]}", *[""] * (len(parts) - 1), f"{value:.4f}")
+    console.print(table)

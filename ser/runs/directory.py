@@ -1,0 +1,197 @@
+"""The run directory: where it is, who is writing it, and whether it is finished.
+
+config.yaml         resolved, with the choice made in each group
+metrics.json        flat: `val/uar`, `test/wa`, …
+predictions.csv     one row a test utterance
+checkpoints/        best.ckpt, last.ckpt
+figures/            pictures
+run.json            identity and split protocol
+environment.json    versions, device, threads, git commit
+train.log           the one log file
+events.out.…        TensorBoard
+.lock               held while a process works here
+finished.json       written last: a run without it did not finish
+"""
+
+import json
+import os
+import re
+import socket
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from ser.errors import UserError
+from ser.files import write_text
+
+
+class RunDirectory:
+    """One run's folder.
+
+    Args:
+        path: The folder, which need not exist.
+        identity: The run's (`ser.runs.identity`).
+    """
+
+    def __init__(self, path: Path, identity: str):
+        self.path, self.identity = path, identity
+        self._lock = FileLock(path / ".lock")
+
+    @classmethod
+    def find(cls, runs_dir: Path, readable: str, identity: str) -> "RunDirectory":
+        """The directory in `runs_dir` whose name ends in the identity, else a new one."""
+        for path in sorted(runs_dir.glob(f"*-{identity}")):
+            if path.is_dir():
+                return cls(path, identity)
+        return cls(runs_dir / f"{safe_name(readable)}-{identity}", identity)
+
+    @classmethod
+    def at(cls, path: Path, identity: str) -> "RunDirectory":
+        """The directory that the user named, if it is empty or holds this very run.
+
+        Raises:
+            UserError: It holds another run, or files of something else.
+        """
+        directory = cls(path, identity)
+        found = directory.recorded_identity()
+        if found not in (None, identity):
+            raise UserError(
+                f"{path} holds another run (identity {found}, this one is {identity}): settings, recordings or the "
+                "batch over all devices differ. Name another hydra.run.dir, or leave it out: runs find their own "
+                "directories; with resume=, give back what the run began with."
+            )
+        if found is None and path.is_dir() and any(map(_is_foreign, path.iterdir())):
+            raise UserError(f"{path} is not empty and holds no run. Name another hydra.run.dir.")
+        return directory
+
+    @property
+    def best(self) -> Path:
+        """Weights that validation chose, or those of the last epoch under `checkpoint=last`."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """State at the end of an epoch, to resume from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the marker is there; it is written when all else is."""
+        return (self.path / "finished.json").is_file()
+
+    def recorded_identity(self) -> str | None:
+        """The identity written when the run began, or None."""
+        return self._recorded("identity")
+
+    @property
+    def protocol(self) -> str:
+        """What the split kept apart, as written when the run began."""
+        return self._recorded("protocol") or "protocol not recorded"
+
+    def _recorded(self, what: str) -> str | None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads((self.path / "run.json").read_text(encoding="utf-8"))[what])
+        return None
+
+    def lock(self) -> None:
+        """Takes the run for this process until it ends, however it ends.
+
+        Raises:
+            UserError: Another process has it, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"This run is being trained by {self._holder()}; its directory is {self.path}. "
+                "Wait for it, or train another configuration."
+            ) from None
+        except OSError as error:
+            raise UserError(f"Cannot write the run directory {self.path}: {error.strerror}.") from error
+        write_text(self.path / ".holder", f"process {os.getpid()} on {socket.gethostname()}")
+
+    def release(self) -> None:
+        """Gives the run back; of one that never began, nothing stays."""
+        if not self._lock.is_locked:
+            return
+        (self.path / ".holder").unlink(missing_ok=True)
+        if self.recorded_identity() is None:
+            for file in (self.path / "train.log", self.path / ".lock"):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty: it holds something that is not ours
+                self.path.rmdir()
+        self._lock.release()
+
+    def begin(self, config: dict, environment: dict, protocol: str) -> None:
+        """Writes what the run is, before anything is trained; the identity first, so that the folder is known by it."""
+        write_text(self.path / "run.json", json.dumps({"identity": self.identity, "protocol": protocol}) + "\n")
+        for folder in ("checkpoints", "figures"):
+            (self.path / folder).mkdir(exist_ok=True)
+        write_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        write_text(self.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+    def clear(self) -> None:
+        """Takes away the marker first, then the results and checkpoints of an earlier training, to train anew."""
+        (self.path / "finished.json").unlink(missing_ok=True)
+        for pattern in ("metrics.json", "predictions.csv", "checkpoints/*.ckpt", "figures/*", "events.out.*"):
+            for file in self.path.glob(pattern):
+                file.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Writes the marker."""
+        stamp = {"identity": self.identity, "finished": datetime.now().isoformat(timespec="seconds")}
+        write_text(self.path / "finished.json", json.dumps(stamp) + "\n")
+
+    def metrics(self) -> dict[str, float]:
+        """The figures of a finished run.
+
+        Raises:
+            UserError: metrics.json is missing or damaged.
+        """
+        try:
+            return json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.path} is marked as finished but its metrics.json cannot be read ({error}). "
+                "Train it again with rerun=true."
+            ) from error
+
+    def _holder(self) -> str:
+        with suppress(OSError):
+            return (self.path / ".holder").read_text(encoding="utf-8")
+        return "another process"
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a file in a folder without an identity is someone else's, not left by a run that ended at the start."""
+    return not file.name.startswith(".") and file.name != "train.log"
+
+
+def load_config(path: Path) -> dict:
+    """The config of a run directory, read as plain data: nothing in it is resolved or executed.
+
+    Raises:
+        UserError: Not a run directory, or its config.yaml is damaged.
+    """
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path / 'config.yaml'} is damaged: {str(error).splitlines()[0]}.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("choices"), dict):
+        raise UserError(f"{path / 'config.yaml'} is not the config of a run.")
+    return config
+
+
+def safe_name(text: str) -> str:
+    """At most 80 characters that every file system takes: letters, digits, `.`, `_`, `-`.
+
+    >>> safe_name("my data/log_mel")
+    'my_data_log_mel'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80].strip("._-") or "run"

@@ -1,0 +1,82 @@
+"""A run's identity: a hash of its configuration and of what its paths point to. Two runs with one identity are one run.
+
+What counts is whatever changes a number. What does not: where files lie, which device computes, how much is printed,
+what a run is called, and what is done with it (`rerun`, `dry_run`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+# `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: told by the key's last word
+PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is no path
+DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
+OTHER_KEYS = frozenset(
+    [
+        "batch_size",
+        "choices",
+        "dry_run",
+        "init_from",
+        "name",
+        "progress",
+        "rerun",
+        "resume",
+        "runs_dir",
+        "threads",
+        "trust",
+    ]
+)
+
+
+def counts(key: str) -> bool:
+    """Whether the dotted config key belongs to the identity.
+
+    >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
+    (True, False, False, True)
+    """
+    if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS:
+        return False
+    return not PATH_KEY.search(key.split(".")[-1])
+
+
+def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf; lists are leaves unless they hold nodes.
+
+    >>> dict(flatten({"a": {"b": 1}, "c": [2, 3]}))
+    {'a.b': 1, 'c': [2, 3]}
+    """
+    if isinstance(config, dict) and (config or not prefix):
+        for key, value in config.items():
+            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(config, list) and any(isinstance(item, dict) for item in config):
+        for i, item in enumerate(config):
+            yield from flatten(item, f"{prefix}.{i}")
+    else:
+        yield prefix, config
+
+
+def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: int) -> str:
+    """Ten hexadecimal digits that name the experiment.
+
+    Args:
+        config: The resolved config.
+        fingerprints: Content hashes of what paths point to: `dataset`, `init_from`.
+        num_devices: Batches are counted over all devices: 2 × 32 is the same experiment as 1 × 64.
+
+    Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a truth value are two.
+    """
+    counted = {key: _plain(value) for key, value in flatten(config) if counts(key)}
+    counted["batch_size"] = config["batch_size"] * num_devices
+    text = json.dumps({"config": counted, "content": fingerprints}, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that are equal look equal: `1`, `1.0` and `1e0` are one setting."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,241 @@
+"""The recipe: know the run, prepare it, fit, score test once, write it down."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as L
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from ser.assembly import build_recordings, check_config
+from ser.callbacks.checkpoints import Checkpoints
+from ser.callbacks.interruption import Interruption
+from ser.data.cache import cache_folder
+from ser.data.recordings import Recordings
+from ser.metrics import confusion_matrix
+from ser.preparation import Parts, prepare, seconds_per_step, steps_per_epoch
+from ser.reports.figures import as_image, confusion_figure
+from ser.reports.tables import print_result, print_summary
+from ser.reports.tensorboard import RunBoard
+from ser.runs.directory import RunDirectory
+from ser.runs.environment import describe_environment
+from ser.runs.identity import identity
+from ser.runs.results import recalls_of_test, write_metrics, write_predictions
+from ser.runs.weights import content_of_run, load_weights, read_checkpoint
+from ser.trainers import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
+
+log = logging.getLogger("ser")
+PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # paths are printed as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that is known but not begun.
+
+    Args:
+        config: Resolved, as plain data.
+        recordings: What it works on.
+        directory: Where it belongs.
+    """
+
+    config: dict[str, Any]
+    recordings: Recordings
+    directory: RunDirectory
+
+
+def find_job(config: dict[str, Any], run_dir: Path | None = None) -> Job:
+    """Scans the corpus and finds the run's directory, by identity or where the user put it.
+
+    Raises:
+        UserError: From the corpus; settings that contradict each other; a directory that holds another run.
+    """
+    check_config(config)
+    check_trainer(config["trainer"])
+    recordings = build_recordings(config, cache_folder())
+    fingerprints = {"dataset": recordings.fingerprint()}
+    if config["init_from"]:
+        fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
+    name = identity(config, fingerprints, num_devices(config["trainer"]))
+    if run_dir is not None:
+        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name))
+    chosen = config["choices"]
+    first = config["name"] or chosen.get("experiment") or chosen["dataset"]
+    readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
+    runs_dir = Path(config["runs_dir"]).expanduser().absolute()
+    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name))
+
+
+def train(job: Job, interruption: Interruption, console: Console) -> dict[str, float]:
+    """Trains a run to its end, or finds it finished.
+
+    Args:
+        job: From `find_job`.
+        interruption: Hears Ctrl-C and SIGTERM.
+        console: For summary, progress and result.
+
+    Returns:
+        metrics.json.
+
+    Raises:
+        UserError: Something the user can mend.
+        Interrupted: The run was asked to stop; it can be continued.
+    """
+    config, directory = job.config, job.directory
+    if not is_main_process():
+        return _fit_and_score(job, interruption, console, None)
+    if directory.finished and not config["rerun"]:
+        metrics = directory.metrics()
+        console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
+        print_result(console, metrics, directory.protocol)
+        return metrics
+    directory.lock()
+    try:
+        if directory.finished and not config["rerun"]:  # another process finished it a moment ago
+            return directory.metrics()
+        if config["rerun"]:
+            directory.clear()
+        with _logging_to(directory.path / "train.log"):
+            return _fit_and_score(job, interruption, console, directory)
+    finally:
+        directory.release()
+
+
+def dry_run(job: Job, console: Console) -> None:
+    """Prints the composed run with its sizes and an estimate of the time; trains nothing, writes no run directory."""
+    with mendable(job.config):
+        parts = prepare(job.config, job.recordings, console)
+    _summarise(job, parts, console)
+    epochs = job.config["trainer"]["max_epochs"]
+    steps = steps_per_epoch(parts) * epochs
+    seconds = seconds_per_step(parts)
+    console.print(
+        f"[bold]{'estimate':>12}[/]  about {_duration(seconds * steps)} for {epochs} epochs on this machine "
+        f"({1000 * seconds:.0f} ms a step)",
+        highlight=False,
+    )
+    console.print(f"[bold]{'directory':>12}[/]  {escape(str(job.directory.path))}", highlight=False, soft_wrap=True)
+
+
+def _fit_and_score(
+    job: Job, interruption: Interruption, console: Console, directory: RunDirectory | None
+) -> dict[str, float]:
+    """Trains, then scores test once with the weights that count. `directory` is None on ranks that only compute."""
+    config, place = job.config, job.directory
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    monitor = config["monitor"] if config["checkpoint"] == "best" else None
+    checkpoints = Checkpoints(place.best, place.last, monitor)
+    interruption.checkpoints = checkpoints
+    with mendable(config):
+        parts = prepare(config, job.recordings, console)
+    if directory is not None:
+        environment = describe_environment(device_name(config["trainer"]), torch.get_num_threads())
+        directory.begin(config, environment, parts.split.protocol)
+        _summarise(job, parts, console)
+    resumed = place.last if place.last.is_file() else None
+    if resumed is not None and directory is not None:
+        console.print(f"Continuing from {resumed}", **PLAIN)
+
+    board = RunBoard(place.path, first_epoch=_epochs_done(resumed)) if directory is not None else None
+    with mendable(config), closing(board) if board is not None else nullcontext():
+        trainer = build_trainer(config, checkpoints, interruption, board, console)
+        trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
+        interruption.raise_if_asked()
+        load_weights(parts.classifier, place.best)
+        trainer.test(parts.classifier, parts.data, verbose=False)
+        metrics = _write_down(job, parts, checkpoints, trainer, board) if directory is not None else {}
+    if directory is not None:
+        print_result(console, metrics, parts.split.protocol)
+        console.print(f"Run directory: {directory.path}", **PLAIN)
+    return metrics
+
+
+def _write_down(
+    job: Job, parts: Parts, checkpoints: Checkpoints, trainer: L.Trainer, board: RunBoard
+) -> dict[str, float]:
+    """All results, then the marker that says the run is finished."""
+    directory, classes, classifier = job.directory, job.recordings.classes, parts.classifier
+    indices, logits = classifier.scored
+    true = parts.decoded.labels[indices]
+    metrics = {
+        **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
+        **{f"test/{name}": classifier.scores[f"test/{name}"] for name in ("uar", "wa", "f1_macro", "loss")},
+        **recalls_of_test(true, logits, classes),
+        **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
+        "num_parameters": count_parameters(classifier.model),
+        "epochs": trainer.current_epoch,
+        "best_epoch": checkpoints.best_epoch,
+        "seconds": round(checkpoints.seconds(), 3),
+    }
+    matrix = confusion_matrix(true, logits.argmax(axis=1), len(classes))
+    title = f"{job.recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
+    figure = confusion_figure(matrix, classes, title)
+    figure.savefig(directory.path / "figures" / "confusion_matrix.png")
+    board.result(job.config, metrics, as_image(figure))
+    utterances = [parts.decoded.utterances[i] for i in indices]
+    write_predictions(directory.path / "predictions.csv", utterances, true, logits, classes)
+    write_metrics(directory.path / "metrics.json", metrics)
+    directory.finish()
+    log.info("finished: %s", metrics)
+    return metrics
+
+
+def _summarise(job: Job, parts: Parts, console: Console) -> None:
+    """The composed run in a few lines."""
+    config, chosen, classifier = job.config, job.config["choices"], parts.classifier
+    trainer = config["trainer"]
+    shape = f"{classifier.frontend.num_features} features × {parts.num_frames or 'varying'} frames"
+    lines = {
+        "frontend": f"{chosen['frontend']}: {shape}",
+        "model": f"{chosen['model']}: {count_parameters(classifier.model):,} parameters",
+        "training": f"{trainer['max_epochs']} epochs × {steps_per_epoch(parts)} steps, batch {config['batch_size']}, "
+        f"{chosen['optimizer']}, {chosen['scheduler']}, augmentation {chosen['augmentation']}",
+        "device": f"{device_name(trainer)}, {trainer['precision']}",
+    }
+    decoded = parts.decoded
+    print_summary(
+        console, job.recordings.corpus, lines, parts.split, decoded.utterances, decoded.labels,
+        job.recordings.classes, [*decoded.notes, *parts.notes],
+    )  # fmt: skip
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _epochs_done(checkpoint: Path | None) -> int:
+    """Whole epochs behind a checkpoint to resume from."""
+    if checkpoint is None:
+        return 0
+    return int(read_checkpoint(checkpoint).get("epoch", -1)) + 1
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Sends the log of `ser` to a file inside the block."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

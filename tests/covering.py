@@ -1,0 +1,36 @@
+"""Covering arrays: few rows in which every pair of choices of any two groups occurs together."""
+
+from itertools import combinations, product
+
+
+def pairwise_rows(groups: dict[str, list[str]], forbidden=lambda row: False) -> list[dict[str, str]]:
+    """Rows that hold each allowed pair at least once, built greedily, one row a time.
+
+    Args:
+        groups: Group → choices.
+        forbidden: Tells whether a partial row holds a pair that cannot be.
+    """
+    wanted = {
+        ((a, x), (b, y))
+        for a, b in combinations(groups, 2)
+        for x, y in product(groups[a], groups[b])
+        if not forbidden({a: x, b: y})
+    }
+    rows = []
+    while wanted:
+        (a, x), (b, y) = min(wanted)
+        row = {a: x, b: y}
+        for group, choices in groups.items():
+            if group not in row:
+                allowed = [choice for choice in choices if not forbidden({**row, group: choice})]
+                row[group] = max(allowed, key=lambda choice: _news(wanted, row, group, choice))
+        row = {group: row[group] for group in groups}
+        wanted -= set(combinations(row.items(), 2))
+        rows.append(row)
+    return rows
+
+
+def _news(wanted: set, row: dict[str, str], group: str, choice: str) -> int:
+    """How many wanted pairs the choice adds to the row."""
+    pair = (group, choice)
+    return sum((other, pair) in wanted or (pair, other) in wanted for other in row.items())

@@ -1,0 +1,118 @@
+"""Which utterances, and what is recognised in them."""
+
+from pathlib import Path
+
+import pytest
+
+from ser.data.corpus import Utterance
+from ser.data.selection import Selection
+from ser.errors import UserError
+
+
+def utterance(emotion, gender="female", intensity="normal", speaker="s"):
+    name = f"{emotion}_{gender}_{intensity}.wav"
+    return Utterance(Path("/x") / name, name, emotion, "tiny", speaker, gender, intensity)
+
+
+EMOTIONS = ("zest", "surprised", "neutral", "calm", "angry", "fearful")
+UTTERANCES = [utterance(emotion, gender) for emotion in EMOTIONS for gender in ("male", "female")]
+
+
+def test_everything_by_default_in_the_fixed_order():
+    selected = Selection().apply(UTTERANCES)
+    assert selected.utterances == tuple(UTTERANCES)
+    assert selected.labels == tuple(u.emotion for u in UTTERANCES)
+    assert selected.classes == ("neutral", "calm", "angry", "fearful", "surprised", "zest")
+
+
+def test_a_subset_with_aliases():
+    selected = Selection(emotions=["Fear", "anger"]).apply(UTTERANCES)
+    assert selected.classes == ("angry", "fearful")
+    assert len(selected.utterances) == 4
+
+
+def test_merging_comes_first():
+    selected = Selection(
+        emotions=["negative", "neutral"], merge={"calm": "neutral", "anger": "negative", "fear": "negative"}
+    ).apply(UTTERANCES)
+    assert selected.classes == ("neutral", "negative")
+    assert selected.labels.count("neutral") == 4 and selected.labels.count("negative") == 4
+    assert (
+        selected.utterances[0].emotion == "neutral" and selected.utterances[2].emotion == "calm"
+    )  # as the corpus says
+
+
+def test_merges_do_not_chain():
+    selected = Selection(merge={"calm": "neutral", "neutral": "angry"}).apply(UTTERANCES)
+    assert selected.labels[4:8] == ("angry", "angry", "neutral", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        ("gender", ("female", "male")),
+        ("gender_emotion", ("female_neutral", "female_angry", "male_neutral", "male_angry")),
+    ],
+)
+def test_targets(target, classes):
+    selected = Selection(["neutral", "angry"], {"calm": "neutral"}, target).apply(UTTERANCES)
+    assert selected.classes == classes
+    assert len(selected.labels) == len(selected.utterances) == 6
+
+
+def test_intensity():
+    both = [utterance("sad", intensity=intensity) for intensity in ("strong", "normal")]
+    assert Selection(target="intensity").apply(both).classes == ("normal", "strong")
+
+
+def test_one_emotion_is_enough_for_another_target():
+    assert Selection(["angry"], target="gender").apply(UTTERANCES).labels == ("male", "female")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"emotions": ["angri", "calm"]}, "Did you mean 'angry'"),
+        ({"emotions": ["boredom", "calm"]}, "It has: neutral, calm, angry, fearful, surprised, zest"),
+        ({"merge": {"sadness": "calm"}}, "dataset.merge names 'sadness', which this dataset does not have"),
+        ({"merge": {"fear": "calm", "fearful": "angry"}}, "sends 'fearful' to two emotions"),
+        ({"emotions": ["calm", "neutral"], "merge": {"calm": "neutral"}}, "name 'neutral' instead"),
+        ({"emotions": ["angry"]}, "One class only is left ('angry') of 2 utterances"),
+        ({"emotions": ["neutral"], "merge": {"calm": "neutral"}}, "One class only"),
+        ({"target": "intensity"}, "One class only is left ('normal')"),
+    ],
+)
+def test_wrong_settings_for_this_corpus(settings, message):
+    with pytest.raises(UserError) as error:
+        Selection(**settings).apply(UTTERANCES)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "emotions"}, "Did you mean 'emotion'"),
+        ({"target": "age"}, "Choose from: emotion, gender, gender_emotion, intensity"),
+        ({"on_bad_file": "skipp"}, "Did you mean 'skip'"),
+        ({"emotions": []}, "is an empty list"),
+        ({"emotions": "angry"}, "is a list: write dataset.emotions=[angry"),
+    ],
+)
+def test_wrong_settings_for_any_corpus(settings, message):
+    with pytest.raises(UserError) as error:
+        Selection(**settings)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "what"), [("gender", "gender"), ("gender_emotion", "gender"), ("intensity", "intensity")]
+)
+def test_a_target_that_the_corpus_does_not_know(target, what):
+    utterances = [*UTTERANCES, utterance("sad", None, None)]
+    with pytest.raises(UserError, match=f"the {what} of 1 of 13 utterances is not known"):
+        Selection(target=target).apply(utterances)
+
+
+def test_nothing_at_all():
+    with pytest.raises(UserError, match="One class only is left"):
+        Selection().apply([])

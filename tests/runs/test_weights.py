@@ -1,0 +1,200 @@
+"""Checkpoints are read as weights and plain data, or refused."""
+
+import os
+import pickle
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ser.errors import UserError
+from ser.runs.weights import content_of_run, load_weights, read_checkpoint, start_from
+
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+
+
+CLASSES = ["a", "b"]
+
+
+class Classifier(nn.Module):
+    """A frontend's buffer, and a model of two layers."""
+
+    def __init__(self, hidden=4, classes=3):
+        super().__init__()
+        self.normaliser = nn.BatchNorm1d(2)
+        self.model = nn.Sequential(nn.Linear(2, hidden), nn.BatchNorm1d(hidden), nn.Linear(hidden, classes))
+
+
+def save(path, **keys):
+    torch.manual_seed(1)
+    module = Classifier(**keys)
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            tensor += torch.rand(tensor.shape) if tensor.is_floating_point() else 3
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": module.state_dict(), "epoch": 3, "ser": {"classes": CLASSES}}, path)
+    return module
+
+
+@pytest.fixture
+def run(tmp_path):
+    save(tmp_path / "run" / "checkpoints" / "best.ckpt")
+    return tmp_path / "run"
+
+
+def refused(path, match):
+    with pytest.raises(UserError, match=match) as error:
+        read_checkpoint(path)
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+def test_a_round_trip(tmp_path):
+    module = save(tmp_path / "a.ckpt")
+    assert read_checkpoint(tmp_path / "a.ckpt")["ser"] == {"classes": ["a", "b"]}
+    other = Classifier()
+    load_weights(other, tmp_path / "a.ckpt")
+    assert all(torch.equal(value, module.state_dict()[key]) for key, value in other.state_dict().items())
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_cut_off(tmp_path, share):
+    path = tmp_path / "a.ckpt"
+    save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    assert "rerun=true" in refused(path, "cut off or damaged")
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damage_raises_anything_else(tmp_path, data):
+    path = tmp_path / "a.ckpt"
+    save(path)
+    whole = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        path.write_bytes(data.draw(st.binary(max_size=200)))
+    else:
+        for _ in range(data.draw(st.integers(1, 8))):
+            whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(whole[: data.draw(st.integers(1, len(whole)))])
+    try:
+        load_weights(Classifier(), path)
+    except UserError as error:
+        assert str(path) in str(error)
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("inside", ["state_dict", "beside"])
+def test_a_bomb_does_not_go_off(tmp_path, protocol, zipped, inside):
+    path, bomb = tmp_path / "a.ckpt", Bomb(tmp_path / "mark")
+    content = {"state_dict": {"w": bomb} if inside == "state_dict" else {}, "hyper_parameters": bomb}
+    if zipped:
+        torch.save(content, path, pickle_protocol=protocol)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol))
+    message = refused(path, "more than weights and plain data")
+    assert "nothing in it was executed" in message and not (tmp_path / "mark").exists()
+    assert "weights_only" not in message, "no advice to open the door"
+    if protocol == 2:
+        assert "posix.mkdir" in message
+    with pytest.raises(FileExistsError if (tmp_path / "mark").exists() else UserError):
+        load_weights(Classifier(), path)
+
+
+def test_a_pickled_module_is_refused_by_name(tmp_path):
+    torch.save({"state_dict": {}, "model": nn.Linear(2, 2)}, tmp_path / "a.ckpt")
+    refused(tmp_path / "a.ckpt", "torch.nn.modules.linear.Linear")
+
+
+@pytest.mark.parametrize("content", [[1], 3, None, {}, {"state_dict": 3}, {"state_dict": None}])
+def test_no_weights_at_all(tmp_path, content):
+    torch.save(content, tmp_path / "a.ckpt")
+    refused(tmp_path / "a.ckpt", "holds no weights")
+
+
+@pytest.mark.parametrize("state", [{"w": torch.ones(2)}, {"w": 3}, {1: 2}, {}])
+def test_weights_of_something_else(tmp_path, state):
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match="belongs to another model"):
+        load_weights(Classifier(), tmp_path / "a.ckpt")
+
+
+def test_weights_of_another_size(tmp_path):
+    save(tmp_path / "a.ckpt", hidden=5)
+    with pytest.raises(UserError, match="belongs to another model.*size mismatch"):
+        load_weights(Classifier(), tmp_path / "a.ckpt")
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(UserError, match="No checkpoint at"):
+        read_checkpoint(tmp_path / "nowhere.ckpt")
+    refused(tmp_path, "cannot be read: Is a directory")
+
+
+# ---- init_from -----------------------------------------------------------------------------------------------------
+
+
+def test_what_fits_is_copied_and_the_rest_stays_fresh(run):
+    theirs = read_checkpoint(run / "checkpoints" / "best.ckpt")["state_dict"]
+    torch.manual_seed(2)
+    module = Classifier(classes=7)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    note = start_from(module, run, CLASSES)
+    for key, value in module.state_dict().items():
+        copied = key.startswith(("model.0.", "model.1."))
+        assert torch.equal(value, theirs[key] if copied else before[key]), key
+    assert note == "weights of run: 7 of 9 tensors; fresh: 2.weight, 2.bias"
+
+
+def test_everything_fits(run):
+    module = Classifier()
+    assert start_from(module, run, CLASSES) == "weights of run: 9 of 9 tensors"
+    assert torch.equal(module.normaliser.running_mean, torch.zeros(2)), "the normaliser is fitted anew"
+
+
+def test_nothing_fits(run):
+    module = Classifier()
+    module.model = nn.Sequential(nn.Identity(), nn.BatchNorm1d(9))  # only the count in `1.num_batches_tracked` fits
+    with pytest.raises(UserError, match="none of its weights fits"):
+        start_from(module, run, CLASSES)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(UserError, match="No checkpoint at"):
+        start_from(Classifier(), tmp_path, CLASSES)
+    with pytest.raises(UserError, match="not the directory of a finished run"):
+        content_of_run(tmp_path)
+
+
+def test_the_content_of_a_run_is_that_of_its_best_weights(run):
+    """Of the weights, not of the file: what else a checkpoint notes (epochs, seconds) makes no other run."""
+    (run / "finished.json").write_text("{}")
+    path = run / "checkpoints" / "best.ckpt"
+    before = content_of_run(run)
+    checkpoint = torch.load(path, weights_only=True)
+    torch.save({**checkpoint, "seconds": 12.5}, path)
+    assert content_of_run(run) == before
+    save(path, classes=5)
+    assert content_of_run(run) != before
+
+
+def test_the_last_layer_stays_fresh_where_the_classes_differ(run):
+    module = Classifier()
+    fresh = module.model[2].weight.clone()
+    note = start_from(module, run, ["other", "three", "classes"])
+    assert torch.equal(module.model[2].weight, fresh)
+    assert note.endswith("fresh: 2.weight, 2.bias")

@@ -1,0 +1,129 @@
+"""Every option of every group composes with the others and trains; options are found by glob."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ser.config_folder import config_folder
+from tests.conftest import only_run
+from tests.covering import pairwise_rows
+from tests.tiny_corpora import write_tone
+
+NOT_COMBINED = {"experiment", "stft"}  # presets, tested as they are; and a part of frontends, tested below
+GROUPS = {
+    folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+    for folder in sorted(config_folder().iterdir())
+    if folder.is_dir() and folder.name not in NOT_COMBINED and any(folder.glob("*.yaml"))
+}
+
+# Pairs that cannot work, and what each must say
+CANNOT = {
+    ("frontend", "time_stats", "model", "cnn2d"): "model=mlp",
+    ("frontend", "time_stats", "model", "cnn2d_plain"): "model=mlp",
+    ("frontend", "time_stats", "model", "cnn1d"): "model.axis=features",
+}
+
+
+def cannot(row: dict[str, str]) -> bool:
+    return any(row.get(a) == x and row.get(b) == y for a, x, b, y in CANNOT)
+
+
+ROWS = pairwise_rows(GROUPS, cannot)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory, tiny_ravdess, tiny_tess) -> dict[str, list[str]]:
+    """What each dataset needs to be told, over tiny recordings."""
+    both = tmp_path_factory.mktemp("both")
+    (both / "ravdess").symlink_to(tiny_ravdess)
+    (both / "tess").symlink_to(tiny_tess)
+    own = tmp_path_factory.mktemp("own")
+    rows = ["path,emotion,speaker,gender"]
+    for k, (speaker, emotion, take) in enumerate(product(["ann", "bob", "eve", "max"], ["angry", "sad"], range(3))):
+        path = write_tone(own / speaker / emotion / f"{take}.wav", 120 + 80 * (emotion == "angry") + k)
+        rows.append(f"{path.relative_to(own)},{emotion},{speaker},{'female' if speaker in ('ann', 'eve') else 'male'}")
+    (own / "list.csv").write_text("\n".join(rows) + "\n")
+    return {
+        "ravdess": [f"dataset.root={tiny_ravdess}"],
+        "tess": [f"dataset.root={tiny_tess}"],
+        "ravdess_tess": [f"dataset.root={both}"],
+        "folder": [f"dataset.root={own}", "dataset.pattern='{speaker}/{emotion}/*'"],
+        "csv": [f"dataset.csv={own / 'list.csv'}"],
+        "demo": ["dataset.emotions=[angry,sad]"],
+    }
+
+
+def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
+    """One short run of a row, on one CPU process whatever the trainer preset asks for."""
+    choices = [f"{group}={choice}" for group, choice in row.items()]
+    one_process = ["trainer.accelerator=cpu", "trainer.devices=1", "trainer.strategy=auto"]
+    brief = ["trainer.max_epochs=1", "+trainer.limit_train_batches=1", "split.val=0.2", "split.test=0.2"]
+    return ["train", *choices, *data[row["dataset"]], *one_process, *brief]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row.values()))
+def test_every_pair_of_options_trains(ser, data, in_tmp, row):
+    code, out, err = ser(*command(row, data))
+    assert code == 0, err
+    assert (only_run(in_tmp) / "finished.json").is_file()
+
+
+@pytest.mark.parametrize("pair", CANNOT, ids="-".join)
+def test_pairs_that_cannot_work_say_what_to_change(ser, data, in_tmp, pair):
+    row = {group: choices[0] for group, choices in GROUPS.items()} | {"dataset": "ravdess"}
+    row |= {pair[0]: pair[1], pair[2]: pair[3]}
+    code, _, err = ser(*command(row, data))
+    assert code == 2 and CANNOT[pair] in err
+    assert not list((in_tmp / "runs").glob("*"))
+
+
+def test_covering_array_covers():
+    """Each option at least once, and each pair that can work."""
+    for a, x in ((group, choice) for group, choices in GROUPS.items() for choice in choices):
+        assert any(row[a] == x for row in ROWS)
+        for b, y in ((group, choice) for group, choices in GROUPS.items() for choice in choices):
+            if a != b and not cannot({a: x, b: y}):
+                assert any(row[a] == x and row[b] == y for row in ROWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frontend", GROUPS["frontend"])
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_full_product(ser, data, in_tmp, frontend, model):
+    """Every combination of the groups that shape what a model sees, each trained one step."""
+    shaping = ["audio", "augmentation", "normaliser", "stft"]
+    choices = {**GROUPS, "normaliser": ["none", "feature"], "stft": ["speech", "librosa"]}
+    for values in product(*(choices[name] for name in shaping)):
+        row = {"dataset": "ravdess", "frontend": frontend, "model": model} | dict(zip(shaping, values, strict=True))
+        if cannot(row):
+            continue
+        stft = row.pop("stft")
+        words = command({**row, "trainer": "cpu"}, data)
+        if frontend not in ("zcr_rms_chroma", "time_stats"):
+            words.append(f"stft@frontend.stft={stft}")
+        code, _, err = ser(*words)
+        assert code == 0, f"{row}: {err}"
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters", "frames"), [("cnn1d_314k", 314_568, 258), ("cnn1d_1m", 1_128_488, 259)]
+)
+def test_presets_have_the_published_sizes(ser, tiny_ravdess, preset, parameters, frames):
+    code, out, err = ser(
+        "train", f"experiment=baseline_ravdess_{preset}", f"dataset.root={tiny_ravdess}", "dry_run=true",
+        "audio.offset_s=0",
+    )  # fmt: skip
+    assert code == 0, err
+    assert f"{parameters:,} parameters" in out and f"1 features × {frames} frames" in out
+
+
+@pytest.mark.parametrize("file", sorted(config_folder().rglob("*.yaml")), ids=lambda file: file.stem)
+def test_config_files_are_short_and_say_what_they_are(file: Path):
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith("# "), "the first line is shown by `ser show`"
+    if file.parent != config_folder():
+        # a published system is its layers: they stand in its preset and nowhere else
+        assert len(text.splitlines()) <= (30 if file.parent.name == "experiment" else 25)
+    yaml.safe_load(text)

@@ -1,0 +1,73 @@
+"""The README is true: its commands compose, its tables come from results files, its links lead somewhere."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from ser.commands.show import config_groups
+from ser.reports.results_table import with_table
+from tests.conftest import REPO
+
+README = (REPO / "README.md").read_text(encoding="utf-8")
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.S)
+LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
+TRAIN = [line for line in LINES if line.startswith("ser train")]
+
+
+@pytest.mark.parametrize("line", TRAIN)
+def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, monkeypatch, line):
+    """Each `ser train` line is composed and built on tiny corpora; the grid's jobs as well."""
+    home = in_tmp / "home"
+    data = home / "data"
+    data.mkdir(parents=True)
+    (data / "ravdess").symlink_to(tiny_ravdess)
+    (data / "tess").symlink_to(tiny_tess)
+    for speaker in range(4):
+        for emotion in ("angry", "sad"):
+            folder = in_tmp / "FOLDER" / f"p{speaker}" / emotion
+            folder.mkdir(parents=True)
+            source = sorted(tiny_ravdess.rglob("*.wav"))[speaker * 16 + (emotion == "sad")]
+            (folder / "a.wav").write_bytes(source.read_bytes())
+    rows = [f"FOLDER/p{s}/{e}/a.wav,{e},p{s}" for s in range(4) for e in ("angry", "sad")]
+    (in_tmp / "list.csv").write_text("path,emotion,speaker\n" + "\n".join(rows))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SER_DATA", str(data))
+    _, *words = shlex.split(line)
+    code, out, err = ser(*words, "dry_run=true", "trainer=cpu")
+    assert code == 0, err
+    assert "parameters" in out
+
+
+def test_readme_names_both_scripts_and_ci_calls_the_test_command():
+    assert "bash scripts/quickstart" in LINES and "bash scripts/test" in LINES
+    called = (REPO / ".ci" / "run").read_text().splitlines()[-1]
+    assert called.split() == ["exec", "bash", '"$(dirname', '"$0")/../scripts/test"']
+
+
+def test_readme_stays_short_and_has_dated_news():
+    assert len(README.splitlines()) <= 250
+    assert re.search(r"## News\n\n- \*\*20\d\d-\d\d-\d\d\*\* ", README)
+
+
+def test_table_of_groups_is_the_groups():
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.M))
+    groups = config_groups()
+    assert set(table) == set(groups)
+    for group, files in groups.items():
+        assert [file.stem for file in files if f"`{file.stem}`" not in table[group]] == []
+
+
+@pytest.mark.parametrize("file", sorted((REPO / "docs" / "results").glob("*.json")), ids=lambda file: file.stem)
+def test_tables_are_made_from_results_files(file):
+    assert with_table(README, json.loads(file.read_text(encoding="utf-8"))) == README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
