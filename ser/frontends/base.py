@@ -39,6 +39,18 @@ class Frontend(nn.Module):
         raise NotImplementedError
 
 
+def nothing_padded(lengths: Tensor, size: int) -> bool:
+    """Whether all of a batch is as long as the longest, so that nothing needs to be masked.
+
+    Asked on a CPU only, where the answer is at hand; a GPU would have to be waited for, and a graph that is traced must
+    not depend on it. There it is always False, and masks that hide nothing do no harm.
+
+    >>> nothing_padded(torch.tensor([3, 3]), 3), nothing_padded(torch.tensor([2, 3]), 3)
+    (True, False)
+    """
+    return lengths.device.type == "cpu" and not torch.compiler.is_compiling() and bool((lengths >= size).all())
+
+
 def frame_mask(frames: Tensor, num_frames: int) -> Tensor:
     """True where a frame is valid.
 

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from ser.frontends.base import frame_mask
+from ser.frontends.base import frame_mask, nothing_padded
 
 # Slaney's mel scale (Auditory Toolbox, 1998; librosa's `htk=False`): linear to 1000 Hz, logarithmic above.
 _HZ_PER_MEL = 200.0 / 3.0
@@ -109,6 +109,8 @@ def keep_valid(features: Tensor, frames: Tensor) -> Tensor:
     Shape:
         features (B, F, L), frames (B,) → (B, F, L).
     """
+    if nothing_padded(frames, features.shape[-1]):
+        return features
     # (B, L) → (B, 1, L)
     return torch.where(frame_mask(frames, features.shape[-1])[:, None], features, 0.0)
 
@@ -129,9 +131,10 @@ def power_to_db(power: Tensor, frames: Tensor, log_floor: float, top_db: float |
     """
     db = 10.0 * torch.log10(power.clamp(min=log_floor))
     if top_db is not None:
-        valid = frame_mask(frames, power.shape[-1])[:, None]
-        loudest = torch.where(valid, db, -torch.inf).amax(dim=(1, 2), keepdim=True)
-        db = torch.maximum(db, loudest - top_db)
+        heard = db
+        if not nothing_padded(frames, power.shape[-1]):
+            heard = torch.where(frame_mask(frames, power.shape[-1])[:, None], db, -torch.inf)
+        db = torch.maximum(db, heard.amax(dim=(1, 2), keepdim=True) - top_db)
     return keep_valid(db, frames)
 
 
@@ -190,11 +193,12 @@ def zero_crossing_rate(waveforms: Tensor, lengths: Tensor, frame_length: int, ho
     """
     num_samples = waveforms.shape[-1]
     negative = waveforms < -_ZERO_AMPLITUDE
-    crossed = (negative[:, 1:] != negative[:, :-1]) & frame_mask(lengths - 1, num_samples - 1)
+    crossed = negative[:, 1:] != negative[:, :-1]
     counts = torch.nn.functional.pad(crossed.int(), (1, 0)).cumsum(dim=-1)
     first = torch.arange(1 + num_samples // hop_length, device=waveforms.device) * hop_length - frame_length // 2
-    last = (first + frame_length - 1).clamp(max=num_samples - 1)
-    crossings = counts[:, last.clamp(min=0)] - counts[:, first.clamp(min=0)]
+    ends = (lengths[:, None] - 1).clamp(min=0)  # no crossing behind the last real sample is looked at
+    last = (first + frame_length - 1).clamp(min=0).minimum(ends)  # (B, L)
+    crossings = counts.gather(1, last) - counts.gather(1, first.clamp(min=0).minimum(ends))
     return crossings[:, None].float() / frame_length
 
 

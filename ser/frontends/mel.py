@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
+from ser.frontends.filterbank import Filterbank
 from ser.frontends.functional import keep_valid, mel_filterbank
 from ser.frontends.signal import Signal, SpectralFrontend
 from ser.frontends.stft import Stft
@@ -28,11 +29,11 @@ class MelFrontend(SpectralFrontend):
         f_max = sample_rate / 2 if f_max is None else f_max
         self.num_features = n_mels
         self.mel_settings = (stft, sample_rate, n_mels, float(f_min), float(f_max))
-        self.register_buffer("mel_bank", _checked_bank(sample_rate, stft.n_fft, n_mels, f_min, f_max), persistent=False)
+        self.mel_bank = Filterbank(_checked_bank(sample_rate, stft.n_fft, n_mels, f_min, f_max))
 
     def mel(self, signal: Signal) -> Tensor:
         """The signal's mel power spectrogram (B, n_mels, L), computed once for equal settings."""
-        return signal.once(self.mel_settings, lambda: self.mel_bank @ self.power(signal))
+        return signal.once(self.mel_settings, lambda: self.mel_bank(self.power(signal)))
 
     def from_signal(self, signal: Signal) -> tuple[Tensor, Tensor]:
         """Features and frames of a signal."""
@@ -40,7 +41,7 @@ class MelFrontend(SpectralFrontend):
 
     def from_power(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a power spectrogram: see `SpectralFrontend.from_power`."""
-        return self.from_mel(self.mel_bank @ power, frames)
+        return self.from_mel(self.mel_bank(power), frames)
 
     def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a mel power spectrogram.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
-from ser.frontends.base import Frontend, frame_mask
+from ser.frontends.base import Frontend, frame_mask, nothing_padded
 from ser.frontends.stft import PowerSpectrogram, Stft
 
 
@@ -21,7 +21,9 @@ class Signal:
     """
 
     def __init__(self, waveforms: Tensor, lengths: Tensor):
-        self.waveforms = torch.where(frame_mask(lengths, waveforms.shape[-1]), waveforms.float(), 0.0)
+        self.waveforms = waveforms.float()
+        if not nothing_padded(lengths, waveforms.shape[-1]):
+            self.waveforms = torch.where(frame_mask(lengths, waveforms.shape[-1]), self.waveforms, 0.0)
         self.lengths = lengths
         self._computed: dict[Hashable, Tensor] = {}
 

@@ -12,7 +12,7 @@ from ser.frontends.mel import Mel
 from ser.frontends.mfcc import Mfcc
 from ser.frontends.signal import Signal
 from ser.frontends.spectrogram import Spectrogram
-from ser.frontends.stft import Stft
+from ser.frontends.stft import PowerSpectrogram, Stft
 from ser.frontends.time_stats import TimeStats
 from ser.frontends.zcr_rms_chroma import ZcrRmsChroma
 
@@ -26,14 +26,14 @@ def stft(hop_length=256, **settings) -> Stft:
 
 @pytest.fixture
 def transforms(monkeypatch):
-    """How often torch.stft was called."""
-    calls, original = [], torch.stft
+    """How often a batch was transformed."""
+    calls, original = [], PowerSpectrogram.forward
 
-    def counted(*args, **kwargs):
-        calls.append(kwargs)
-        return original(*args, **kwargs)
+    def counted(self, waveforms):
+        calls.append(self.settings)
+        return original(self, waveforms)
 
-    monkeypatch.setattr(torch, "stft", counted)
+    monkeypatch.setattr(PowerSpectrogram, "forward", counted)
     return calls
 
 
