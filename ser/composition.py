@@ -1,10 +1,10 @@
 """Building parts from config nodes: `_target_` and settings in, an object out, nothing else executed.
 
 A node may name classes of the rooms of `ser` where parts live, and of torch's `nn` and `optim`, and the functions of
-`ser.schedules`. No other function: a class only makes an object, while `ser.data.store.clear_store` named in somebody's
-config would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line, classes and
-functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is named with
-its nearest right one.
+`ser.schedules`. No other function: a class only makes an object, while `ser.data.entries.clear_entries`, named in
+somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
+classes and functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is
+named with its nearest right one.
 """
 
 import importlib

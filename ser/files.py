@@ -21,8 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
         os.replace(partial, path)
     except OSError as error:
-        why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise UserError(f"Cannot write {path}: {why}. What was there before is unharmed.") from error
+        raise UserError(f"Cannot write {path}: {why_refused(error)}. What was there before is unharmed.") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -30,3 +29,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replaces `path` by `text` (UTF-8), atomically."""
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8") and None)
+
+
+def why_refused(error: OSError) -> str:
+    """Why the system would not write, in words."""
+    return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)

@@ -56,11 +56,10 @@ def test_trim_is_librosas(seed, pieces, trim_db):
 
 
 @pytest.mark.parametrize("length", [1, 2, 511, 512, 513, 1023, 1024, 2047, 2048, 2049, 5000])
-@pytest.mark.parametrize("frame_length,hop_length", [(2048, 512), (512, 128), (1000, 300)])
-def test_trim_of_short_waveforms_is_librosas(length, frame_length, hop_length):
+def test_trim_of_short_waveforms_is_librosas(length):
     waveform = bursts(length, 1, 10)[:1].repeat(length) * np.linspace(0, 1, length, dtype=np.float32)
-    _, expected = librosa.effects.trim(waveform, top_db=20, frame_length=frame_length, hop_length=hop_length)
-    assert voiced_range(waveform, 20, frame_length, hop_length) == tuple(expected)
+    _, expected = librosa.effects.trim(waveform, top_db=20)
+    assert voiced_range(waveform, 20) == tuple(expected)
 
 
 @pytest.mark.corpus

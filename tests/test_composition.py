@@ -109,7 +109,7 @@ def test_ways_out_are_closed(target):
 @pytest.mark.parametrize(
     "target",
     [
-        "ser.data.store.clear_store", "ser.files.write_text", "ser.files.write_atomically", "ser.cli.main",
+        "ser.data.entries.clear_entries", "ser.files.write_text", "ser.files.write_atomically", "ser.cli.main",
         "ser.__main__.main", "ser.composition.build", "ser.composition.resolve", "ser.audio.load",
         "ser.runs.weights.read_checkpoint", "ser.data.demo.write_demo", "torch.nn.functional.relu",
         "torch.nn.init.constant_", "torch.nn.modules.module.register_module_forward_hook",
@@ -121,7 +121,9 @@ def test_functions_are_not_for_configs(target):
 
 
 def modules():
-    return [module.name for module in pkgutil.walk_packages(ser.__path__, "ser.")]
+    """All of ours but the one that an extra is needed for."""
+    found = [module.name for module in pkgutil.walk_packages(ser.__path__, "ser.")]
+    return [name for name in found if name != "ser.benchmarks.keras_network"]
 
 
 def test_nothing_callable_that_any_module_of_ours_holds_leads_out():

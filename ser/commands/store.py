@@ -1,10 +1,10 @@
-"""`ser store list|clear`: what is kept of decoded recordings, and how to take it away."""
+"""`ser store list|clear`: what is kept of recordings, decoded or as features, and how to take it away."""
 
 from ser.data.cache import cache_folder
 from ser.errors import UserError, did_you_mean
 
-HELP = """ser store list    what is kept of decoded recordings, and where
-ser store clear   remove it; later runs decode again
+HELP = """ser store list    what is kept of decoded recordings and their features, and where
+ser store clear   remove it; later runs make it again
 
 It lies in $SER_CACHE, or in the user's cache folder.
 """
@@ -25,22 +25,24 @@ def _list(cache) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ser.data.store import list_store
+    from ser.data.entries import list_entries
 
-    entries = list_store(cache)
+    entries = list_entries(cache)
     table = Table(title=f"{cache}: {sum(entry.size for entry in entries) / 1e6:,.0f} MB", title_justify="left")
-    for name in ("corpus", "recordings", "MB", "made", "settings"):
+    for name in ("kind", "corpus", "recordings", "MB", "made", "settings"):
         table.add_column(name, justify="right" if name in ("recordings", "MB") else "left")
     for entry in entries:
-        settings = ", ".join(f"{key}={value}" for key, value in entry.audio.items())
-        table.add_row(entry.name, str(entry.recordings), f"{entry.size / 1e6:,.1f}", entry.created, settings)
+        settings = ", ".join(f"{key}={value}" for key, value in entry.settings.items())
+        table.add_row(
+            entry.kind, entry.name, str(entry.recordings), f"{entry.size / 1e6:,.1f}", entry.created, settings
+        )
     Console().print(table)
     return 0
 
 
 def _clear(cache) -> int:
-    from ser.data.store import clear_store
+    from ser.data.entries import clear_entries
 
-    count, size = clear_store(cache)
+    count, size = clear_entries(cache)
     print(f"Removed {count} entries, {size / 1e6:,.0f} MB, from {cache}.")
     return 0

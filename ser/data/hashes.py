@@ -5,16 +5,18 @@ import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from ser.errors import UserError
 
-_TABLE = "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
+HANDFUL = 32  # files that a thread reads at a time: handing over costs as much as a small file
+_TABLE = "CREATE TABLE IF NOT EXISTS sha256 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
 
 
 def content_hash(data: bytes) -> str:
-    """BLAKE2b of `data`, 32 hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    """The first half of SHA-256 of `data`, 32 hexadecimal digits; today's processors have an instruction for it."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
@@ -30,8 +32,10 @@ def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
     known = _remembered(cache)
     stats = [_stat(path) for path in paths]
     fresh = [i for i, path in enumerate(paths) if known.get(str(path), (None,))[:2] != stats[i]]
+    handfuls = [fresh[start : start + HANDFUL] for start in range(0, len(fresh), HANDFUL)]
     with ThreadPoolExecutor() as pool:
-        hashed = dict(zip(fresh, pool.map(_hash_file, [paths[i] for i in fresh]), strict=True))
+        digests = pool.map(lambda handful: [_hash_file(paths[i]) for i in handful], handfuls)
+        hashed = dict(zip(fresh, chain.from_iterable(digests), strict=True))
     if hashed:
         _remember(cache, [(str(paths[i]), *stats[i], digest) for i, digest in hashed.items()])
     return [hashed[i] if i in hashed else known[str(path)][2] for i, path in enumerate(paths)]
@@ -55,7 +59,7 @@ def _hash_file(path: Path) -> str:
 def _remembered(cache: Path) -> dict[str, tuple[int, int, str]]:
     try:
         with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection:
-            rows = connection.execute("SELECT path, size, mtime_ns, hash FROM hashes").fetchall()
+            rows = connection.execute("SELECT path, size, mtime_ns, hash FROM sha256").fetchall()
     except sqlite3.Error:
         return {}
     return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}
@@ -66,6 +70,6 @@ def _remember(cache: Path, rows: list[tuple[str, int, int, str]]) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection, connection:
             connection.execute(_TABLE)
-            connection.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO sha256 VALUES (?, ?, ?, ?)", rows)
     except (sqlite3.Error, OSError):
         return  # forgetting costs one more read of the files, never a wrong result

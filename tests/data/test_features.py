@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.audio import AudioSettings
-from ser.data.features import ResidentFeatures, StoredWaveforms, compute_features, keep_features
+from ser.data.features import ResidentFeatures, StoredWaveforms, compute_features, keep_in_memory
 from ser.data.hashes import hash_files
 from ser.data.store import open_store
 from tests.tiny_corpora import write_tone
@@ -87,7 +87,7 @@ def test_moving_to_a_device_changes_no_batch():
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_computed_features_do_not_depend_on_the_batches(waveforms, batch_size):
     source = StoredWaveforms(waveforms, np.arange(10), None)
-    kept = keep_features(compute_features(source, frontend, range(10), batch_size=batch_size), 10, trim=True)
+    kept = keep_in_memory(compute_features(source, frontend, range(10)), 10, trim=True)
     assert kept.features.shape == (10, 2, int(kept.frames.max())) and not kept.features.requires_grad
     for i in range(10):
         alone, frames = frontend(**source.batch([i]))
@@ -99,14 +99,14 @@ def test_computed_features_do_not_depend_on_the_batches(waveforms, batch_size):
 def test_computed_features_are_of_the_asked_in_order(waveforms):
     source = StoredWaveforms(waveforms, np.arange(10), 1000)
     asked = [7, 1, 4]
-    found = torch.cat([features for features, _ in compute_features(source, frontend, asked, batch_size=2)])
+    found = torch.cat([features for features, _ in compute_features(source, frontend, asked)])
     torch.testing.assert_close(found, frontend(**source.batch(asked))[0])
 
 
 def test_kept_features_can_be_trained_on(waveforms):
     """They come out of inference mode, and must serve autograd all the same."""
     source = StoredWaveforms(waveforms, np.arange(10), None)
-    kept = keep_features(compute_features(source, frontend, range(10)), 10, trim=True)
+    kept = keep_in_memory(compute_features(source, frontend, range(10)), 10, trim=True)
     weight = torch.ones(2, 1, requires_grad=True)
     (kept.batch([0, 1])["features"] * weight).sum().backward()
     assert weight.grad is not None

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from ser.audio import AudioSettings, load
 from ser.data import store
+from ser.data.entries import clear_entries, list_entries, read_entry
 from ser.data.hashes import hash_files
-from ser.data.store import clear_store, list_store, open_store
+from ser.data.store import open_store
 from ser.errors import UserError
 from tests.tiny_corpora import write_tone
 
@@ -94,7 +95,7 @@ def test_another_setting_is_another_entry(paths, cache, decoded, change):
     open_(paths, cache)
     changed = replace(AUDIO, **change)
     check(open_(paths, cache, changed), paths, changed)
-    assert len(decoded) == 2 * len(paths) and len(list_store(cache)) == 2
+    assert len(decoded) == 2 * len(paths) and len(list_entries(cache)) == 2
 
 
 @pytest.mark.parametrize("change", [{"duration_s": 3.0}, {"duration_s": 1.0, "padding_is_signal": True}])
@@ -115,7 +116,7 @@ def test_a_changed_file_is_another_entry(paths, cache):
     after = open_(paths, cache)
     check(after, paths)
     assert len(before) != len(after[2]) or not np.array_equal(before, after[2])
-    assert len(list_store(cache)) == 2
+    assert len(list_entries(cache)) == 2
 
 
 def test_equal_size_and_later_time_is_noticed(paths, cache):
@@ -142,9 +143,9 @@ def test_touched_or_moved_files_are_the_same_entry(paths, cache, decoded):
 @pytest.mark.parametrize("cut", [0, 4, 1000])
 def test_truncated_samples_are_never_used(paths, cache, decoded, cut):
     open_(paths, cache)
-    samples = entry(cache) / "samples.f32"
+    samples = entry(cache) / "values.f32"
     os.truncate(samples, 0 if not cut else samples.stat().st_size - cut)
-    assert list_store(cache) == []
+    assert list_entries(cache) == []
     check(open_(paths, cache), paths)
     assert len(decoded) == 2 * len(paths)
 
@@ -156,12 +157,12 @@ def test_truncated_samples_are_never_used(paths, cache, decoded, cut):
 def test_a_damaged_index_is_never_used(paths, cache, text):
     open_(paths, cache)
     (entry(cache) / "index.json").write_text(text)
-    assert list_store(cache) == []
+    assert list_entries(cache) == []
     check(open_(paths, cache), paths)
 
 
 def test_a_missing_half_is_never_used(paths, cache):
-    for name in ("index.json", "samples.f32"):
+    for name in ("index.json", "values.f32"):
         open_(paths, cache)
         (entry(cache) / name).unlink()
         check(open_(paths, cache), paths)
@@ -177,7 +178,7 @@ def test_no_changed_byte_of_the_index_goes_unnoticed(paths, cache, data):
     index.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
     if byte == whole[at]:
         return
-    found = store._read_entry(entry(cache))
+    found = read_entry(entry(cache))
     assert found is None or json.loads(index.read_bytes()) == json.loads(whole)  # white space may differ
     check(open_(paths, cache), paths)
 
@@ -212,7 +213,7 @@ def test_what_a_killed_writer_leaves_is_never_used(paths, cache, decoded):
     writer.wait()
     left = [folder.name for folder in (cache / "waveforms").iterdir() if folder.is_dir()]
     assert len(left) == 1 and left[0].endswith(".partial")
-    assert list_store(cache) == []
+    assert list_entries(cache) == []
     check(open_(paths, cache), paths)
     assert len(decoded) == len(paths)
     assert not list((cache / "waveforms").glob("*.partial")), "the next writer clears it away"
@@ -238,7 +239,7 @@ def refused(paths, cache):
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["samples.f32", "index.json"])
+@pytest.mark.parametrize("name", ["values.f32", "index.json"])
 def test_disk_full(paths, cache, monkeypatch, name):
     true = Path.open
 
@@ -309,30 +310,30 @@ def test_a_store_of_bad_files_only(paths, cache):
 
 
 def test_list_and_clear(paths, cache):
-    assert list_store(cache) == [] and clear_store(cache) == (0, 0)
+    assert list_entries(cache) == [] and clear_entries(cache) == (0, 0)
     open_(paths, cache, name="older")
     folder = entry(cache)
     index = json.loads((folder / "index.json").read_text())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", index["created"])
     time.sleep(1.01)
     open_(paths[:3], cache, AudioSettings(sample_rate=16000), name="newer")
-    newer, older = list_store(cache)
+    newer, older = list_entries(cache)
     assert (newer.name, newer.recordings, older.name, older.recordings) == ("newer", 3, "older", 7)
-    assert older.folder == folder and older.audio["sample_rate"] == 8000 and "duration_s" not in older.audio
+    assert older.folder == folder and older.settings["sample_rate"] == 8000 and "duration_s" not in older.settings
     assert older.size == sum(file.stat().st_size for file in folder.iterdir())
-    assert clear_store(cache) == (2, newer.size + older.size)
-    assert list_store(cache) == [] and list(cache.iterdir()) == []
+    assert clear_entries(cache) == (2, newer.size + older.size)
+    assert list_entries(cache) == [] and list(cache.iterdir()) == []
 
 
 def test_clearing_takes_half_written_entries_too(paths, cache):
     open_(paths, cache)
     entry(cache).rename(entry(cache).with_suffix(".partial"))
-    assert list_store(cache) == []
-    clear_store(cache)
+    assert list_entries(cache) == []
+    clear_entries(cache)
     assert not (cache / "waveforms").exists()
 
 
 def test_open_waveforms_survive_clearing(paths, cache):
     waveforms = open_(paths, cache)
-    clear_store(cache)
+    clear_entries(cache)
     check(waveforms, paths)

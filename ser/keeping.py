@@ -1,0 +1,117 @@
+"""Which features are computed once, and where they are kept: on the training device, or on disk when they are large."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from ser.classifier import EmotionClassifier
+from ser.data.cache import cache_folder
+from ser.data.feature_store import Features, open_features
+from ser.data.features import MappedFeatures, ResidentFeatures, StoredWaveforms, compute_features, keep_in_memory
+from ser.files import why_refused
+from ser.frontends.code import code_fingerprint
+from ser.trainers import free_memory, num_devices
+
+log = logging.getLogger("ser")
+
+BLOCK = 256  # utterances normalised at once
+SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
+
+
+def kept_features(
+    config: dict[str, Any],
+    source: StoredWaveforms,
+    classifier: EmotionClassifier,
+    corpus: str,
+    train: list[int],
+    console: Console,
+) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
+    """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
+
+    Args:
+        config: Resolved.
+        source: The waveforms.
+        classifier: Its frontend computes, its normaliser is fitted here.
+        corpus: Name, for `ser store list`.
+        train: Indices of the training part.
+        console: Shows a bar while features are computed.
+
+    Returns:
+        The source of batches, and remarks for the summary.
+    """
+    trim = not classifier.model.fixed_length
+    features, notes = _find_or_compute(config, source, classifier, corpus, console)
+    if features is None:
+        everyone = range(len(source.rows))
+        batches = compute_features(source, classifier.frontend, everyone, classifier.device)
+        return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train), notes
+    if _goes_to_memory(config, features.size(source.rows), classifier.device):
+        block, frames = features.batch(source.rows)
+        resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
+        return _normalised(resident, classifier, train), notes
+    mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
+    blocks = (source.rows[train[start : start + BLOCK]] for start in range(0, len(train), BLOCK))
+    classifier.normaliser.fit(map(torch.from_numpy, features.batch(rows)) for rows in blocks)
+    return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
+
+
+def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterable]:
+    """Wraps an iterator in a bar that vanishes when done."""
+    return lambda items: track(
+        items, what, total=total, console=console, transient=True, disable=not console.is_terminal
+    )
+
+
+def _find_or_compute(
+    config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier, corpus: str, console: Console
+) -> tuple[Features | None, list[str]]:
+    """Features in the store; None where they cannot be kept there, and why."""
+    code = code_fingerprint(classifier.frontend)
+    if code is None:
+        return None, []
+    whole = StoredWaveforms(
+        source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
+    )
+    depends_on = {
+        "waveforms": source.waveforms.folder.name,
+        "num_samples": source.num_samples,
+        "padding_is_signal": source.padding_is_signal,
+        "frontend": config["frontend"],
+        "code": code,
+        # two devices, or two versions of torch, agree to rounding only
+        "torch": torch.__version__,
+        "device": classifier.device.type,
+    }
+    everyone = range(len(whole.rows))
+    compute = bar(console, "features", len(everyone))(
+        compute_features(whole, classifier.frontend, everyone, classifier.device)
+    )
+    about = {"name": corpus, "settings": {"frontend": config["choices"]["frontend"]}}
+    try:
+        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, cache_folder()), []
+    except OSError as error:
+        return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
+
+
+def _goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
+    if config["keep_features"] in ("memory", "disk"):
+        return config["keep_features"] == "memory"
+    copies = 1 if device.type == "cuda" else num_devices(config["trainer"])  # each process on a CPU has its own
+    return size * copies <= SHARE_OF_FREE_MEMORY * free_memory(device)
+
+
+def _normalised(kept: ResidentFeatures, classifier: EmotionClassifier, train: list[int]) -> ResidentFeatures:
+    """Fits the normaliser to the training part and applies it to all, in place."""
+    normaliser = classifier.normaliser
+    blocks = [train[start : start + BLOCK] for start in range(0, len(train), BLOCK)]
+    normaliser.fit((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    with torch.no_grad():
+        for start in range(0, len(kept.features), BLOCK):
+            rows = slice(start, start + BLOCK)
+            kept.features[rows] = normaliser(kept.features[rows], kept.frames[rows])
+    return kept
