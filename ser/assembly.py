@@ -1,5 +1,6 @@
 """From a config to its parts: which node becomes what, and which sizes are handed on; for training and for loading."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
@@ -18,7 +19,12 @@ from ser.errors import UserError, did_you_mean
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 
-MONITORS = ("val/uar", "val/wa", "val/f1_macro", "val/loss")
+CHOICES = {  # settings that are one of a few words
+    "checkpoint": ("best", "last"),
+    "monitor": ("val/uar", "val/wa", "val/f1_macro", "val/loss"),
+    "keep_features": ("auto", "memory", "disk", "never"),  # `ser.keeping`
+    "compile": ("none", "default", "reduce-overhead", "max-autotune"),  # modes of torch.compile
+}
 
 
 def check_config(config: dict[str, Any]) -> None:
@@ -27,10 +33,10 @@ def check_config(config: dict[str, Any]) -> None:
     Raises:
         UserError: The message names the setting to change.
     """
-    for key, known in (("checkpoint", ["best", "last"]), ("monitor", list(MONITORS))):
+    for key, known in CHOICES.items():
         if config[key] not in known:
             why = " The test part is scored once, at the end." if str(config[key]).startswith("test/") else ""
-            raise UserError(f"{key}={config[key]} cannot be chosen.{why} {did_you_mean(str(config[key]), known)}")
+            raise UserError(f"{key}={config[key]} cannot be chosen.{why} {did_you_mean(str(config[key]), list(known))}")
     if isinstance(config["seed"], bool) or not isinstance(config["seed"], int) or config["seed"] < 0:
         raise UserError(f"seed={config['seed']} must be a whole number from 0.")
     if not _is_number(config["batch_size"], whole=True) or config["batch_size"] < 1:
@@ -68,7 +74,7 @@ def build_audio(config: dict[str, Any]) -> AudioSettings:
 
 
 def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
-    """The utterances of the run: the corpus is built from its own settings, the shared ones choose from it."""
+    """The utterances of the run: the corpus is built from its own settings; the shared ones and the split choose."""
     shared = {field.name for field in fields(Selection)}
     node = config["dataset"]
     own = {key: value for key, value in node.items() if key not in shared}
@@ -76,7 +82,8 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
         corpus = build(own, "dataset", config["trust"])
     except UserError as error:
         raise _with_shared_names(error, own, sorted(shared)) from None
-    return find_recordings(corpus, Selection(**{key: node[key] for key in shared if key in node}), cache)
+    selection = Selection(**{key: node[key] for key in shared if key in node})
+    return find_recordings(corpus, selection, cache, build_split(config))
 
 
 def build_split(config: dict[str, Any]) -> Splitter:
@@ -139,12 +146,13 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
     if not _is_number(loss["label_smoothing"]) or not 0 <= loss["label_smoothing"] < 1:
         raise UserError(f"loss.label_smoothing={loss['label_smoothing']} must lie in [0, 1).")
     return Learning(
-        optimizer=_factory(config["optimizer"], "optimizer", config["trust"], "params"),
+        optimizer=_fused(_factory(config["optimizer"], "optimizer", config["trust"], "params"), config["trainer"]),
         scheduler=_factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps"),
         class_weights=_class_weights(loss["class_weights"], class_counts),
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},
         seed=config["seed"],
+        stop_by=None if config["early_stopping"]["patience"] is None else config["monitor"],
         waveform_augmentations=_augmentations(config, "waveform"),
         feature_augmentations=_augmentations(config, "features"),
         mixings=_augmentations(config, "mixing"),
@@ -163,6 +171,17 @@ def _factory(node: dict[str, Any], where: str, trust: Sequence[str], *given: str
     except (TypeError, ValueError) as error:  # `lr: abc`, a negative rate
         raise UserError(f"{where}: {error} (settings: {settings}).") from error
     return partial(target, **settings)
+
+
+def _fused(optimizer: partial, trainer: dict[str, Any]) -> partial:
+    """The optimizer's fused kernel, where it has one: one pass over all weights, on a CPU too, equal up to rounding.
+
+    Not under mixed precision, where Lightning refuses to clip the gradients of fused steps.
+    """
+    ways = {"fused", "foreach", "capturable", "differentiable"}
+    if "fused" not in inspect.signature(optimizer.func).parameters or ways & set(optimizer.keywords):
+        return optimizer
+    return optimizer if "mixed" in str(trainer["precision"]) else partial(optimizer, fused=True)
 
 
 def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | None:

@@ -27,6 +27,7 @@ class Learning:
         l2: Part of the model (`dense`, `blocks.1.conv`) → λ of a term λ·Σw² over its weights and biases, as Keras'
             regularizers add it; not the same as an optimizer's `weight_decay`.
         seed: Of the run.
+        stop_by: Metric of validation that ends training early; None: nothing does.
         waveform_augmentations, feature_augmentations, mixings: Applied in this order, in training steps only.
     """
 
@@ -36,6 +37,7 @@ class Learning:
     label_smoothing: float = 0.0
     l2: dict[str, float] = field(default_factory=dict)
     seed: int = 0
+    stop_by: str | None = None
     waveform_augmentations: Sequence[Callable] = ()
     feature_augmentations: Sequence[Callable] = ()
     mixings: Sequence[Callable] = ()
@@ -71,6 +73,13 @@ class EmotionClassifier(L.LightningModule):
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes here which hook runs, fifty times a step; torch would look each time what kind of thing it is
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Logits of waveforms: the whole path, whatever training kept in between."""
@@ -111,8 +120,11 @@ class EmotionClassifier(L.LightningModule):
         return loss
 
     def on_train_epoch_start(self) -> None:
-        # dropout draws from the global generator: seeding it here makes every epoch repeatable on its own
-        torch.manual_seed(derive_seed(self.learning.seed, self.current_epoch, self.global_rank))
+        # dropout draws from the device's global generator: seeding it here makes every epoch repeatable on its own
+        seed = derive_seed(self.learning.seed, self.current_epoch, self.global_rank)
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         self._loss_sum = torch.zeros((), device=self.device)
         self._num_seen = 0
 
@@ -134,7 +146,6 @@ class EmotionClassifier(L.LightningModule):
         scheduler = self.lr_schedulers()
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             scheduler.step(self._watched(scheduler.monitor))
-        self.log_dict(self.scores, logger=False)
 
     def on_validation_epoch_start(self) -> None:
         if self.trainer.world_size > 1:  # ranks keep their own batch statistics; what is saved and scored is rank 0's
@@ -146,7 +157,8 @@ class EmotionClassifier(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self._score("val")
-        self.log_dict({name: value for name, value in self.scores.items() if name.startswith("val/")}, logger=False)
+        if self.learning.stop_by is not None:  # Lightning's EarlyStopping sees what is logged; nothing else needs it
+            self.log(self.learning.stop_by, self.scores[self.learning.stop_by], logger=False)
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         self._evaluate(batch)

@@ -15,10 +15,12 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
+from ser.callbacks.checkpoint_files import background_writer
 from ser.callbacks.checkpoints import Checkpoints
 from ser.callbacks.curves import Curves
 from ser.callbacks.interruption import Interruption
 from ser.callbacks.progress import EpochProgress
+from ser.callbacks.steps import NoProfiler
 from ser.composition import check_settings
 from ser.errors import UserError
 from ser.reports.tensorboard import RunBoard
@@ -55,6 +57,7 @@ def build_trainer(
 ) -> L.Trainer:
     """The Trainer with this project's callbacks; `config["trainer"]` holds Lightning's own keys."""
     _silence_lightning()
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
     callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["progress"])]
     if board is not None:
         callbacks.append(Curves(board))
@@ -64,7 +67,14 @@ def build_trainer(
     if patience is not None:
         mode = "min" if config["monitor"].endswith("loss") else "max"
         callbacks.append(EarlyStopping(config["monitor"], patience=patience, mode=mode))
-    return L.Trainer(**config["trainer"], **OURS, callbacks=callbacks, default_root_dir=checkpoints.last.parent)
+    return L.Trainer(
+        **{key: value for key, value in config["trainer"].items() if key != "profiler"},
+        **OURS,
+        callbacks=callbacks,
+        plugins=[background_writer()],
+        profiler=config["trainer"].get("profiler") or NoProfiler(),
+        default_root_dir=checkpoints.last.parent,
+    )
 
 
 def check_trainer(trainer: dict[str, Any]) -> None:
@@ -79,7 +89,8 @@ def check_trainer(trainer: dict[str, Any]) -> None:
     for key, remedy in NOT_OURS.items():
         if trainer.get(key) is not None:
             raise UserError(f"trainer.{key} is not supported: {remedy}.")
-    check_settings(L.Trainer, trainer, "trainer", {**OURS, "callbacks": None, "default_root_dir": None})
+    given = {**OURS, **dict.fromkeys(("callbacks", "plugins", "default_root_dir"))}
+    check_settings(L.Trainer, trainer, "trainer", given)
     _check_device(trainer)
     _silence_lightning()
     try:
@@ -132,6 +143,19 @@ def training_device(trainer: dict[str, Any]) -> torch.device:
     return torch.device("cpu")
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device, or that the system could free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    with suppress(OSError, ValueError, AttributeError):  # a system without /proc, such as macOS
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 4 * 2**30
+
+
 def device_name(trainer: dict[str, Any]) -> str:
     """What computes: the GPU's or the processor's name, and how many."""
     count = num_devices(trainer)
@@ -159,8 +183,12 @@ def _check_device(trainer: dict[str, Any]) -> None:
 
 
 def _silence_lightning() -> None:
-    """No banners, tips or hints about workers: there are none, on purpose."""
+    """No banners, tips or hints about workers: there are none, on purpose; and no search for a GPU in each step."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for module in ("pytorch_lightning", "lightning_fabric", "torch.optim.lr_scheduler"):
         warnings.filterwarnings("ignore", module=rf"{module}.*")
+    if not torch.cuda.is_available():
+        # Lightning sets it for the sake of forked processes on machines with a GPU; without one, optimizers search for
+        # the driver's library anew in every step
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

@@ -4,6 +4,8 @@ import csv
 import json
 import subprocess
 
+import pytest
+
 from tests.conftest import SER, only_run
 
 
@@ -28,3 +30,22 @@ def test_a_batch_over_two_devices_is_the_batch_of_twice_the_size(ser, quick):
     directory = "directory"
     found = [[line for line in out.splitlines() if directory in line][-1].split("-")[-1] for out in (one, two)]
     assert found[0] == found[1]
+
+
+def test_two_ranks_learn_what_one_does(ser, quick, in_tmp):
+    """Without what each rank draws or counts for itself (dropout, mixup, batch statistics), 2 × 8 is 1 × 16."""
+    same = [*quick, "model.dropout=0", "model.norm=none", "augmentation=none", "audio.duration_s=0.5"]
+    same += ["split.test=0.25", "split.val=0.125"]  # 60 to train on: with an odd number one would sit an epoch out
+    two = [*SER, *same, "batch_size=8", "runs_dir=two", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    done = subprocess.run(two, cwd=in_tmp, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ser(*same, "batch_size=16", "runs_dir=one")[0] == 0
+    (first,), (second,) = (list((in_tmp / name).iterdir()) for name in ("one", "two"))
+    assert first.name == second.name, "one experiment, whatever it ran on"
+    for part in ("predictions_val.csv", "predictions.csv"):
+        one, other = (list(csv.DictReader((run / part).open())) for run in (first, second))
+        assert [row["path"] for row in one] == [row["path"] for row in other]
+        assert len({row["path"] for row in one}) == len(one), "each utterance is scored exactly once"
+        classes = list(one[0])[list(one[0]).index("predicted") + 1 :]
+        for a, b in zip(one, other, strict=True):
+            assert [float(a[name]) for name in classes] == pytest.approx([float(b[name]) for name in classes], abs=1e-4)

@@ -1,4 +1,4 @@
-"""`best.ckpt`, what validation chose, and `last.ckpt`, where to go on: both written whole or not at all."""
+"""`best.ckpt`, what validation chose, and `last.ckpt`, where to go on."""
 
 import time
 from pathlib import Path
@@ -7,12 +7,15 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 
+from ser.callbacks.steps import EpochCallback
 from ser.errors import UserError
-from ser.files import write_atomically
 
 
-class Checkpoints(Checkpoint):
+class Checkpoints(EpochCallback, Checkpoint):
     """Saves at epoch ends, after everything else of the epoch is done (Lightning calls checkpoint callbacks last).
+
+    Saving only takes a copy; `ser.callbacks.checkpoint_files` writes it, in the order of the calls: a `last` that says
+    which epoch was best is never on disk before that `best` is.
 
     Args:
         best: File for the epoch that counts.
@@ -38,16 +41,16 @@ class Checkpoints(Checkpoint):
         if self._improved(pl_module.scores):
             self.best_epoch, self.best_scores = trainer.current_epoch, dict(pl_module.scores)
             if self.monitor is not None:
-                self._save(trainer, self.best)
+                trainer.save_checkpoint(self.best)
         last_epoch = trainer.current_epoch + 1 == trainer.max_epochs
         ending = trainer.should_stop or last_epoch
         # early stopping in the very epoch in which a signal came is an end by rule all the same
         self.complete = last_epoch or any(_is_out_of_patience(callback) for callback in trainer.callbacks)
         if ending and self.monitor is None:
-            self._save(trainer, self.best)
+            trainer.save_checkpoint(self.best)
         due = ending or time.monotonic() - self._saved_at >= self.every_s
         if trainer.strategy.broadcast(due):  # ranks save together: rank 0's clock decides
-            self._save(trainer, self.last)
+            trainer.save_checkpoint(self.last)
             self.saved_epoch, self._saved_at = trainer.current_epoch, time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,12 +79,6 @@ class Checkpoints(Checkpoint):
             raise UserError(f"monitor={self.monitor} is not logged. Choose from: {', '.join(scores)}.")
         new, old = scores[self.monitor], self.best_scores[self.monitor]
         return new < old if self.monitor.endswith("loss") else new > old
-
-    def _save(self, trainer: Trainer, path: Path) -> None:
-        if trainer.is_global_zero:
-            write_atomically(path, trainer.save_checkpoint)
-        else:
-            trainer.save_checkpoint(path)  # writes nothing; the ranks meet at its barrier
 
 
 def _is_out_of_patience(callback: Callback) -> bool:

@@ -1,11 +1,12 @@
 """Learning curves: one point an epoch, written when the epoch is done."""
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 
+from ser.callbacks.steps import EpochCallback
 from ser.reports.tensorboard import RunBoard
 
 
-class Curves(Callback):
+class Curves(EpochCallback):
     """Sends each epoch's scores and learning rate to TensorBoard (rank 0 only).
 
     Args:

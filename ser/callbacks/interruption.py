@@ -5,13 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 
 from ser.callbacks.checkpoints import Checkpoints
+from ser.callbacks.steps import EpochCallback
 from ser.errors import Interrupted
 
 
-class Interruption(Callback):
+class Interruption(EpochCallback):
     """Turns the first signal into an orderly end, the second into an immediate one.
 
     Resuming is exact from an epoch's end. Short epochs are therefore finished and saved; an epoch so long that the end

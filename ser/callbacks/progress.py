@@ -3,14 +3,16 @@
 import logging
 import time
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ser.callbacks.steps import EpochCallback
 
 log = logging.getLogger(__name__)
 
 
-class EpochProgress(Callback):
+class EpochProgress(EpochCallback):
     """A bar over epochs on a terminal; elsewhere a line now and then. Every epoch goes to the log file.
 
     Args:

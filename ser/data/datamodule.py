@@ -14,9 +14,9 @@ from ser.randomness import derive_seed
 
 
 class BatchSource(Protocol):
-    """Gives the tensors of some utterances (`ser.data.features`)."""
+    """Gives the tensors of some utterances (`ser.data.features`); `chosen`: the indices as they lie on the device."""
 
-    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]: ...
+    def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]: ...
 
     def to(self, device: torch.device) -> None: ...
 
@@ -85,13 +85,12 @@ class IndexLoader:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        for indices in self.batch_sampler:
-            chosen = torch.as_tensor(indices)
-            yield {
-                **self.source.batch(indices),
-                "labels": self.labels[chosen.to(self.labels.device)],
-                "indices": chosen,
-            }
+        batches = list(self.batch_sampler)
+        # the whole order goes to the device at once: a copy in each step would make the host wait
+        order = torch.as_tensor(np.concatenate(batches), device=self.labels.device)
+        for indices, chosen in zip(batches, order.split([len(batch) for batch in batches]), strict=True):
+            batch = self.source.batch(indices, chosen)
+            yield {**batch, "labels": self.labels.index_select(0, chosen), "indices": chosen}
 
 
 class EmotionData(L.LightningDataModule):
@@ -120,6 +119,13 @@ class EmotionData(L.LightningDataModule):
         device = self.trainer.strategy.root_device
         self.source.to(device)
         self.labels = self.labels.to(device)
+
+    def transfer_batch_to_device(self, batch: dict, device: torch.device, dataloader_idx: int) -> dict:
+        """Waveforms travel; all else is there already."""
+        for name in ("waveforms", "lengths"):
+            if name in batch:
+                batch[name] = batch[name].to(device, non_blocking=True)
+        return batch
 
     def train_dataloader(self) -> IndexLoader:
         """Shuffled by (seed, epoch)."""

@@ -17,8 +17,10 @@ OTHER_KEYS = frozenset(
     [
         "batch_size",
         "choices",
+        "compile",
         "dry_run",
         "init_from",
+        "keep_features",
         "name",
         "progress",
         "rerun",
