@@ -27,8 +27,9 @@ KNOWN_BY = {
     "torchaudio": ("ser/frontends/functional.py", "ser/augmentations/"),
     "tensorboard": ("ser/reports/",),
     "matplotlib": ("ser/reports/",),
-    "librosa": (),  # the reference of the parity tests, never the implementation
-    "sklearn": (),
+    "librosa": ("ser/benchmarks/",),  # the reference of parity tests and benchmarks, never the implementation
+    "keras": ("ser/benchmarks/keras_network.py",),
+    "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
 # a room, and the rooms of ours that it never looks into
 NEVER = {
@@ -71,7 +72,7 @@ def test_rooms_do_not_look_into_others(name):
     for room, others in NEVER.items():
         for dotted in imports(name) if name.startswith(room) else ():
             assert not any(within(dotted, other) for other in others), f"{name} imports {dotted}"
-    if not name.startswith(("ser/commands/", "ser/__main__.py", "ser/cli.py")):
+    if not name.startswith(("ser/commands/", "ser/benchmarks/", "ser/__main__.py", "ser/cli.py")):
         assert not any(within(dotted, top) for dotted in imports(name) for top in BELOW), name
 
 
@@ -89,12 +90,15 @@ def test_a_module_is_one_page(name):
 
 @everywhere
 def test_doctests(name):
+    if "keras" in name:
+        pytest.importorskip("keras", reason="Keras is an extra: pip install -e '.[benchmark]'")
     module = importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
     assert doctest.testmod(module).failed == 0
 
 
 def test_some_doctests_are_there():
     modules = [name.removesuffix(".py").replace("/", ".") for name in NAMES if not name.endswith("__init__.py")]
+    modules.remove("ser.benchmarks.keras_network")  # needs an extra
     examples = [
         test
         for name in modules

@@ -1,0 +1,90 @@
+"""`scripts/benchmark`: measures what the framework costs against what it replaces, and keeps the figures as JSON."""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ser.errors import UserError, did_you_mean
+from ser.files import write_text
+
+BENCHMARKS = {
+    "features": "feature sets of published systems, one thread, against librosa",
+    "store": "decoding a corpus into the store, against librosa; and the second start",
+    "loop": "an epoch through `ser train`, against a bare PyTorch loop, and against Keras",
+    "startup": "from the start of `ser train` to its first step, against its imports",
+    "memory": "the largest memory of a run, and of one on 100,000 files",
+    "gpu": "cnn2d on a GPU: seconds, share of time computing, packed runs",
+}
+HELP = """scripts/benchmark <name> …   or: scripts/benchmark all
+
+Prints ours, theirs, their ratio and its spread (medians of rounds in turns), writes
+docs/results/performance/<name>.json, and the README's table from all of them. Uses RAVDESS and TESS where they are
+found ($SER_DATA, ../shared/data, data), else the demo corpus. Leave the machine alone meanwhile.
+
+{names}
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs benchmarks in the checkout that is the working folder."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP.format(names="\n".join(f"  {name:<9} {line}" for name, line in BENCHMARKS.items())))
+        return 0
+    for name in arguments:
+        if name not in (*BENCHMARKS, "all"):
+            raise UserError(f"There is no benchmark '{name}'. {did_you_mean(name, [*BENCHMARKS, 'all'])}")
+    benchmark(list(BENCHMARKS) if "all" in arguments else arguments, Path.cwd())
+    return 0
+
+
+def benchmark(names: Sequence[str], folder: Path) -> None:
+    """Measures, prints and keeps.
+
+    Args:
+        names: Of `BENCHMARKS`.
+        folder: The checkout.
+    """
+    from rich.console import Console
+
+    from ser.reports.performance import print_benchmark, with_performance
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    results = folder / "docs" / "results" / "performance"
+    results.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        rows = measure(name)
+        print_benchmark(console, name, rows)
+        kept = {"benchmark": name, "environment": _environment(), "rows": rows}
+        write_text(results / f"{name}.json", json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+    readme = folder / "README.md"
+    if readme.is_file():
+        write_text(readme, with_performance(readme.read_text(encoding="utf-8"), read_results(results)))
+
+
+def measure(name: str) -> list[dict]:
+    """The rows of one benchmark, as plain data."""
+    return [asdict(row) for row in importlib.import_module(f"ser.benchmarks.{name}").run()]
+
+
+def read_results(results: Path) -> list[dict]:
+    """What was kept, in the order of `BENCHMARKS`."""
+    paths = [results / f"{name}.json" for name in BENCHMARKS]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def _environment() -> dict:
+    import torch
+
+    from ser.runs.environment import describe_environment
+    from ser.trainers import device_name
+
+    return describe_environment(device_name({"accelerator": "auto", "devices": 1}), torch.get_num_threads())
+
+
+if __name__ == "__main__":
+    from ser.cli import guarded
+
+    sys.exit(guarded(main, sys.argv[1:]))

@@ -1,0 +1,20 @@
+"""What a run's event file says: its curves, and its time."""
+
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+Curve = list[tuple[int, float]]  # epoch, value
+
+
+def epoch_ends(run_dir: Path) -> list[float]:
+    """When each epoch of a run ended, seconds since 1970."""
+    events = EventAccumulator(str(run_dir)).Reload()
+    return [event.wall_time for event in events.Scalars("train/loss")]
+
+
+def curves_of(run_dir: Path) -> dict[str, Curve]:
+    """`train/loss`, `val/uar`, … of a run by epoch, counted from 0; empty where the folder holds no events."""
+    events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0}).Reload()
+    names = [name for name in events.Tags()["scalars"] if name.startswith(("train/", "val/"))]
+    return {name: [(event.step, event.value) for event in events.Scalars(name)] for name in names}
