@@ -1,6 +1,7 @@
 """The exceptions that end a command: what the user can mend, and what the user asked for."""
 
 import signal
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 
@@ -21,6 +22,15 @@ class Interrupted(BaseException):
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
         self.exit_code = 128 + signum  # as shells count: 130 for Ctrl-C, 143 for SIGTERM
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three of many names.
+
+    >>> some(["a.wav", "b.wav", "c.wav", "d.wav"])
+    'a.wav, b.wav, c.wav, …'
+    """
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

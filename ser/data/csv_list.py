@@ -1,13 +1,12 @@
 """Your own recordings, listed in a CSV file."""
 
-import csv
-import io
 import os
 import stat
 from pathlib import Path
 
 from ser.data.corpus import AUDIO_SUFFIXES, Corpus, Scan, Utterance
 from ser.data.folder import own_fields
+from ser.data.table import read_table
 from ser.emotions import canonical, one_form
 from ser.errors import UserError
 
@@ -54,7 +53,7 @@ class CsvList(Corpus):
         super()._check_root()
 
     def _read(self) -> Scan:
-        rows, unused = read_table(self.csv)
+        columns, rows = read_table(self.csv, REQUIRED)
         if not rows:
             raise UserError(f"{self.csv} has a header but no rows: write one row for each recording.")
         utterances: dict[str, tuple[int, Utterance]] = {}
@@ -67,6 +66,7 @@ class CsvList(Corpus):
                     "remove one of them."
                 )
         self._check_split(rows)
+        unused = [column for column in columns if column and column not in REQUIRED + OPTIONAL]
         notes = (f"columns not used: {', '.join(unused)}",) if unused else ()
         return Scan(tuple(utterance for _, (_, utterance) in sorted(utterances.items())), notes)
 
@@ -119,65 +119,3 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except (OSError, ValueError):
         return None
-
-
-def read_table(file: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
-    """Rows of a CSV file by column, each with its number as a spreadsheet shows it (the header is row 1), and the
-    names of columns that `CsvList` does not know. Cells are stripped; rows without any text are left out.
-
-    Raises:
-        UserError: The file cannot be read as text, or lacks a column, or a row is longer than the header.
-    """
-    text = _decoded(file)
-    lines = text.splitlines()
-    skipped = 1 if lines and lines[0].lower().startswith("sep=") else 0  # Excel's own first line
-    delimiter = _delimiter(next(iter(lines[skipped:]), ""))
-    try:
-        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))[skipped:]
-    except csv.Error as error:
-        raise UserError(f"{file} cannot be read as CSV: {error}. Save it again as CSV, UTF-8.") from error
-    columns = [one_form(cell) for cell in table[0]] if table else []
-    _check_columns(file, columns)
-    rows = []
-    for number, cells in enumerate(table[1:], start=2 + skipped):
-        cells = [cell.strip() for cell in cells]
-        if any(cells[len(columns) :]):
-            raise UserError(
-                f"{file}, row {number}: {len(cells)} cells under {len(columns)} columns; put quotes around a cell that "
-                f"contains '{delimiter}'."
-            )
-        if any(cells):
-            cells += [""] * (len(columns) - len(cells))
-            rows.append((number, dict(zip(columns, cells, strict=False))))
-    return rows, [column for column in columns if column and column not in REQUIRED + OPTIONAL]
-
-
-def _decoded(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        return data.decode("utf-16" if utf16 else "utf-8-sig")  # both take a byte order mark away
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{file} is not UTF-8 text (line {line}): save it as CSV with the encoding UTF-8.") from error
-
-
-def _delimiter(header: str) -> str:
-    # csv.Sniffer guesses from all characters and is easily led astray by paths; a header of known words is clearer.
-    return max(",;\t|", key=header.count)
-
-
-def _check_columns(file: Path, columns: list[str]) -> None:
-    for column in REQUIRED:
-        if column not in columns:
-            found = ", ".join(filter(None, columns)) or "none"
-            raise UserError(
-                f"{file} has no column '{column}': its first row must name {', '.join(REQUIRED)}. "
-                f"Columns found: {found}."
-            )
-    twice = {column for column in columns if column and columns.count(column) > 1}
-    if twice:
-        raise UserError(f"{file} has the column '{sorted(twice)[0]}' twice; remove one.")

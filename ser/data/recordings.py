@@ -13,7 +13,8 @@ import numpy as np
 from ser.audio import AudioSettings
 from ser.data.corpus import Corpus, Utterance
 from ser.data.hashes import hash_files
-from ser.data.selection import Selection
+from ser.data.selection import Selected, Selection
+from ser.data.splits.base import Splitter
 from ser.data.store import Waveforms, open_store
 from ser.errors import UserError
 
@@ -56,14 +57,22 @@ class Recordings:
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
-def find_recordings(corpus: Corpus, selection: Selection, cache: Path) -> Recordings:
+def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter: Splitter | None = None) -> Recordings:
     """Scans a corpus and chooses from it; reads each new or changed file once, for its hash.
 
+    Args:
+        corpus: Where the recordings are.
+        selection: Which of them are used, and what they are called.
+        cache: The folder of hashes.
+        splitter: May have no use for some of them (`Splitter.usable`).
+
     Raises:
-        UserError: From the corpus or the selection.
+        UserError: From the corpus, the selection or the splitter.
     """
     scan = corpus.scan()
-    selected = selection.apply(scan.utterances)
+    selected, remarks = selection.apply(scan.utterances), ()
+    if splitter is not None:
+        selected, remarks = _usable(selected, splitter, asked_for=selection.emotions is not None)
     position = {utterance.path: i for i, utterance in enumerate(scan.utterances)}
     label_of = {name: i for i, name in enumerate(selected.classes)}
     paths = tuple(utterance.path for utterance in scan.utterances)
@@ -76,8 +85,25 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path) -> Record
         labels=tuple(label_of[label] for label in selected.labels),
         classes=tuple(selected.classes),
         on_bad_file=selection.on_bad_file,
-        notes=tuple(scan.notes),
+        notes=(*scan.notes, *remarks),
     )
+
+
+def _usable(selected: Selected, splitter: Splitter, asked_for: bool) -> tuple[Selected, Sequence[str]]:
+    """What the split has a use for, and remarks; a class that the user asked for must not be lost on the way."""
+    kept, remarks = splitter.usable(selected.utterances, selected.labels)
+    labels = tuple(selected.labels[i] for i in kept)
+    left = set(labels)
+    classes = tuple(name for name in selected.classes if name in left)
+    lost = ", ".join(name for name in selected.classes if name not in left)
+    if lost and asked_for:
+        raise UserError(
+            f"dataset.emotions asks for {lost}, and the split has no use for it ({'; '.join(remarks)}). Leave it out "
+            "of dataset.emotions, or take another split."
+        )
+    if len(classes) < 2:
+        raise UserError(f"The split leaves one class only, {', '.join(classes)} ({'; '.join(remarks)}).")
+    return Selected(tuple(selected.utterances[i] for i in kept), labels, classes), remarks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,172 @@
+"""What a split is, and what every splitter sees to: no empty part, no copy in two parts, a true stamp.
+
+A split is a pure function of (utterances, settings, seed). Whatever it does, recordings with identical samples
+(`Utterance.content`) stay together: a copy of a test file in train is a leak, whoever made it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.data.corpus import Utterance
+from ser.data.splits.stamp import stamp
+from ser.errors import UserError
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three disjoint lists of indices into the utterances, each in ascending order.
+
+    Args:
+        train, val, test: The parts; `val` may be empty. A recording may be in none of them.
+        protocol: What the parts have apart (`ser.data.splits.stamp`); it goes with every figure.
+    """
+
+    train: list[int]
+    val: list[int]
+    test: list[int]
+    protocol: str
+
+    def parts(self) -> dict[str, list[int]]:
+        """The parts by name, in the order train, val, test."""
+        return {part: getattr(self, part) for part in PARTS}
+
+
+class Splitter:
+    """Deals utterances into parts. Subclasses write `deal`; what else they may say has a default.
+
+    Args:
+        val: Share of the validation part, in [0, 1); 0 leaves it out.
+        seed: Decides every draw; nothing else does.
+
+    Raises:
+        UserError: A share that leaves nothing to train on, or a seed that is no whole number from 0.
+    """
+
+    remark = ""  # where the parts come from, if they are not drawn here
+
+    def __init__(self, val: float = 0.1, seed: int = 0):
+        if not (_is_number(val) and 0 <= val < 1):
+            raise UserError(f"split.val={val} is a share: from 0 (no validation part) to below 1.")
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise UserError(f"split.seed={seed} (by default the run's seed) must be a whole number, 0 or more.")
+        self.val, self.seed = val, seed
+
+    def __call__(self, utterances: Sequence[Utterance]) -> Split:
+        """Deals `utterances` into three parts, or takes them as the user's own list names them (`Utterance.part`).
+
+        Raises:
+            UserError: The corpus cannot be dealt like this; the message names what can be done.
+        """
+        if parts_are_named(utterances):
+            return self._finish(utterances, self._take_named(utterances), "", "parts named by the list")
+        parts = self.deal(utterances, np.random.default_rng(self.seed))
+        for part in PARTS:
+            if not parts[part] and (part != "val" or self.val > 0):
+                raise UserError(
+                    f"The {part} part is empty: {len(utterances)} recordings are too few for {self.shares()}."
+                )
+        return self._finish(utterances, parts, self.place(utterances), self.remark)
+
+    def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
+        """The indices of each of `PARTS`, by this splitter's rule."""
+        raise NotImplementedError
+
+    def num_folds(self, utterances: Sequence[Utterance]) -> int | None:
+        """How many values `split.fold` can have, or None where the split has no folds."""
+        return None
+
+    def usable(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+        """Which recordings the split has a use for, asked before anything is decoded; by default all.
+
+        Args:
+            utterances: Those that the dataset's settings chose.
+            labels: What each is called.
+
+        Returns:
+            Indices in ascending order, and remarks on what is left out.
+        """
+        return range(len(utterances)), ()
+
+    def fingerprint(self) -> str | None:
+        """A hash of what the settings point to (a split file's content): it belongs to a run's identity."""
+        return None
+
+    def place(self, utterances: Sequence[Utterance]) -> str:
+        """Which of several divisions this one is, for the stamp: `fold 3 of 6`."""
+        return ""
+
+    def shares(self) -> str:
+        """The settings that decide how large the parts are, for messages."""
+        return f"split.val={self.val}"
+
+    def _take_named(self, utterances: Sequence[Utterance]) -> dict[str, list[int]]:
+        parts = {part: [i for i, u in enumerate(utterances) if u.part == part] for part in PARTS}
+        for part, indices in parts.items():
+            if not indices and (part != "val" or self.val > 0):
+                way_out = ", or use split.val=0 checkpoint=last" if part == "val" else ""
+                raise UserError(f"The list names no recording for {part}: add some to its split column{way_out}.")
+        return parts
+
+    @staticmethod
+    def _finish(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], place: str, remark: str) -> Split:
+        parts = {part: sorted(map(int, parts[part])) for part in PARTS}
+        refuse_parted_copies(utterances, parts)
+        return Split(**parts, protocol=stamp(utterances, parts, place, remark))
+
+
+class ShareSplitter(Splitter):
+    """A splitter that draws the test part by its share of the corpus.
+
+    Args:
+        val, seed: As in `Splitter`.
+        test: Share of the test part, in (0, 1).
+
+    Raises:
+        UserError: Shares that leave nothing to train on.
+    """
+
+    def __init__(self, val: float = 0.1, test: float = 0.2, seed: int = 0):
+        self.test = test
+        numbers = _is_number(val) and _is_number(test)
+        if not (numbers and 0 <= val < 1 and 0 < test < 1 and val + test < 1):
+            raise UserError(
+                f"split.val={val} and split.test={test} are shares of the corpus: "
+                "val from 0, test above 0, and together below 1."
+            )
+        super().__init__(val, seed)
+
+    def shares(self) -> str:
+        return f"split.val={self.val} and split.test={self.test}"
+
+
+def parts_are_named(utterances: Sequence[Utterance]) -> bool:
+    """Whether the user's own list of recordings has a column `split`: that division holds, whatever `split` says."""
+    return bool(utterances) and all(utterance.part is not None for utterance in utterances)
+
+
+def refuse_parted_copies(utterances: Sequence[Utterance], parts: dict[str, Iterable[int]]) -> None:
+    """Identical samples in two parts, as a division by speakers or by somebody's list may bring about.
+
+    Raises:
+        UserError: Names the two recordings and their parts.
+    """
+    home: dict[str, tuple[str, int]] = {}
+    for part, indices in parts.items():
+        for i in indices:
+            content = utterances[i].content
+            if content is None:
+                continue
+            first_part, first = home.setdefault(content, (part, i))
+            if first_part != part:
+                raise UserError(
+                    f"{utterances[first].key} and {utterances[i].key} hold identical samples but would be in "
+                    f"{first_part} and {part}. Remove one of them."
+                )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,192 @@
+"""Splits in k folds, each of which is tested once: over recordings, over speakers, and over single speakers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ser.data.corpus import Utterance
+from ser.data.splits.base import Splitter, parts_are_named
+from ser.data.splits.drawing import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
+from ser.errors import UserError
+
+
+class FoldSplitter(Splitter):
+    """Tests one fold and trains on the others, less what validation takes. Subclasses write `folds` and `validation`.
+
+    The folds depend on the seed alone: neither on `fold` nor on `val`.
+
+    Args:
+        fold: Which is tested, from 0.
+        val, seed: As in `Splitter`.
+    """
+
+    def __init__(self, fold: int = 0, val: float = 0.1, seed: int = 0):
+        super().__init__(val, seed)
+        self.fold = fold
+
+    def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
+        """The recordings of each fold: disjoint, and all of them together."""
+        raise NotImplementedError
+
+    def validation(
+        self, utterances: Sequence[Utterance], pool: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Validation and train, out of the recordings that are not tested."""
+        raise NotImplementedError
+
+    def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
+        folds = self.folds(utterances, rng)
+        check_fold(self.fold, len(folds))
+        rest = sorted(i for number, fold in enumerate(folds) if number != self.fold for i in fold)
+        val, train = self.validation(utterances, rest, rng)
+        return {"train": train, "val": val, "test": folds[self.fold]}
+
+    def num_folds(self, utterances: Sequence[Utterance]) -> int | None:
+        if parts_are_named(utterances):
+            return None
+        return len(self.folds(utterances, np.random.default_rng(self.seed)))
+
+    def place(self, utterances: Sequence[Utterance]) -> str:
+        name = self.name_of_fold(utterances)
+        return f"fold {self.fold + 1} of {self.num_folds(utterances)}" + (f" ({name})" if name else "")
+
+    def name_of_fold(self, utterances: Sequence[Utterance]) -> str:
+        """What a reader knows the fold by, beside its number."""
+        return ""
+
+    def shares(self) -> str:
+        return f"split.fold={self.fold} and split.val={self.val}"
+
+
+class KFold(FoldSplitter):
+    """Stratified folds over recordings: each is tested once, and the same speaker may be in every part.
+
+    Each fold gets its share of every stratum, and of the whole, to within one recording; copies, which stay together,
+    add to that.
+
+    Args:
+        k: Number of folds, from 2.
+        fold, seed: As in `FoldSplitter`.
+        val: Share of the validation part, of all recordings.
+        stratify: As in `RandomSplit`.
+
+    Raises:
+        UserError: An unknown stratum, or fewer than 2 folds.
+    """
+
+    def __init__(
+        self, k: int = 5, fold: int = 0, val: float = 0.1, seed: int = 0, stratify: Sequence[str] = ("emotion",)
+    ):
+        super().__init__(fold, val, seed)
+        self.k, self.fields = checked_k(k), checked_strata(stratify)
+
+    def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
+        by_stratum = strata(utterances, range(len(utterances)), self.fields, rng)
+        groups = [group for stratum in by_stratum for group in stratum]
+        if len(groups) < self.k:
+            raise UserError(f"split.k={self.k} folds need as many different recordings, and there are {len(groups)}.")
+        return [[i for group in groups[number :: self.k] for i in group] for number in range(self.k)]
+
+    def validation(
+        self, utterances: Sequence[Utterance], pool: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        share = min(1.0, round(self.val * len(utterances)) / len(pool))
+        return draw_stratified(utterances, pool, share, self.fields, rng)
+
+
+class SpeakerFolds(FoldSplitter):
+    """Folds of whole speakers; those of validation are drawn from the others, balanced by gender.
+
+    Where one speaker alone is left to train on, validation is a word-disjoint part of the recordings. Subclasses write
+    `speakers`.
+
+    Args:
+        fold, seed: As in `FoldSplitter`.
+        val: Share of each gender's speakers, of all; at least one.
+    """
+
+    def __init__(self, fold: int = 0, val: float = 0.15, seed: int = 0):
+        super().__init__(fold, val, seed)
+
+    def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
+        """The speakers of each fold.
+
+        Args:
+            genders: Speaker → gender of the recordings used, sorted by speaker.
+            rng: Decides.
+        """
+        raise NotImplementedError
+
+    def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
+        by_fold = self.speakers(genders_of(utterances), rng)
+        recordings = indices_by(utterances, "speaker")
+        return [[i for speaker in speakers for i in recordings[speaker]] for speakers in by_fold]
+
+    def validation(
+        self, utterances: Sequence[Utterance], pool: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        return hold_out(utterances, pool, self.val, rng, genders_of(utterances))
+
+
+class SpeakerKFold(SpeakerFolds):
+    """Each speaker is tested once, in folds that are balanced by gender to within one speaker.
+
+    Args:
+        k: Number of folds, from 2 to the number of speakers.
+        fold, val, seed: As in `SpeakerFolds`.
+    """
+
+    def __init__(self, k: int = 5, fold: int = 0, val: float = 0.15, seed: int = 0):
+        super().__init__(fold, val, seed)
+        self.k = checked_k(k)
+
+    def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
+        if len(genders) < self.k:
+            way_out = f"Use split.k={len(genders)}." if len(genders) > 1 else "Use split=kfold."
+            raise UserError(
+                f"split.k={self.k} folds need as many speakers, and the recordings used have {len(genders)}. {way_out}"
+            )
+        line: list[str] = []  # one gender after the other: every k-th is a fold
+        for gender in sorted(set(genders.values())):
+            line += map(str, rng.permutation([speaker for speaker in genders if genders[speaker] == gender]))
+        return [line[number :: self.k] for number in range(self.k)]
+
+
+class LeaveOneSpeakerOut(SpeakerFolds):
+    """As many folds as speakers: fold i tests the i-th speaker in alphabetical order.
+
+    Args:
+        fold, val, seed: As in `SpeakerFolds`.
+    """
+
+    def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
+        if len(genders) < 2:
+            raise UserError(
+                f"split=leave_one_speaker_out needs 2 speakers, and the recordings used have {len(genders)}: "
+                f"{', '.join(genders)}. Use split=kfold."
+            )
+        return [[speaker] for speaker in genders]
+
+    def name_of_fold(self, utterances: Sequence[Utterance]) -> str:
+        return list(genders_of(utterances))[self.fold]
+
+
+def checked_k(k: int) -> int:
+    """A number of folds.
+
+    Raises:
+        UserError: No whole number from 2.
+    """
+    if not isinstance(k, int) or isinstance(k, bool) or k < 2:
+        raise UserError(f"split.k={k} is a number of folds: a whole number, 2 or more.")
+    return k
+
+
+def check_fold(fold: int, num_folds: int) -> None:
+    """Refuses a fold that does not exist.
+
+    Raises:
+        UserError: Says which do.
+    """
+    if not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < num_folds:
+        raise UserError(f"split.fold={fold}: this split has folds 0 to {num_folds - 1}.")

@@ -1,0 +1,157 @@
+"""A division that somebody has written down: `split=file`."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ser.data.corpus import Utterance
+from ser.data.splits.base import PARTS, Splitter, parts_are_named
+from ser.data.splits.drawing import draw_stratified, draw_values, hold_out, part_by
+from ser.data.splits.folds import check_fold
+from ser.data.splits.matching import match, tail_of
+from ser.data.splits.part_lists import Entry, folds_in, read_parts
+from ser.errors import UserError, did_you_mean, some
+
+MISSING, UNKNOWN = ("stop", "leave_out"), ("stop", "ignore")
+
+
+class ListedSplit(Splitter):
+    """Train, validation and test as a file names them (`ser.data.splits.part_lists` says which files).
+
+    A name means the recording with the same base name, without its ending and in any case of letters; where several
+    recordings have it, the one that agrees with most of the path before it. Where the file names no validation, it is
+    taken from train in the sense in which test is apart: other speakers, other words, or, where test is neither, other
+    recordings, stratified by emotion.
+
+    Args:
+        file: A CSV file, a file of JSON lines, or a folder of EmoBox: that of one fold, or of a corpus with its folds.
+        fold: Which of a corpus's folds, from 0.
+        val: Share of the validation part where the file names none; 0 leaves it out.
+        missing: A recording that the file does not name: `stop`, or `leave_out`.
+        unknown: A name without a recording: `stop`, or `ignore`.
+        seed: As in `Splitter`.
+
+    Raises:
+        UserError: No file, or an unknown `missing` or `unknown`.
+    """
+
+    def __init__(
+        self, file: str, fold: int = 0, val: float = 0.15, missing: str = "stop", unknown: str = "stop", seed: int = 0
+    ):
+        super().__init__(val, seed)
+        for setting, word, words in (("missing", missing, MISSING), ("unknown", unknown, UNKNOWN)):
+            if word not in words:
+                raise UserError(f"split.{setting}={word} does not exist. {did_you_mean(str(word), list(words))}")
+        if not file:
+            raise UserError("split.file is empty: name the file that says which recording is in which part.")
+        self.file, self.fold = Path(file).expanduser().absolute(), fold
+        self.missing, self.unknown = missing, unknown
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """What the file says, read once.
+
+        Raises:
+            UserError: The file cannot be read, or has no such fold.
+        """
+        folds = folds_in(self.file)
+        if not folds and self.fold != 0:
+            raise UserError(f"split.fold={self.fold}, but {self.file} is one division without folds: leave it out.")
+        if folds:
+            check_fold(self.fold, len(folds))
+        return read_parts(folds[self.fold] if folds else self.file)
+
+    @property
+    def remark(self) -> str:
+        return f"parts named by {self.file.name}"
+
+    def usable(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+        """The recordings that the file names.
+
+        Raises:
+            UserError: Names without a recording, or recordings without a part, that the settings do not let pass.
+        """
+        if parts_are_named(utterances):
+            raise UserError(
+                "The list of recordings has a column split, and split.file names another division: remove one of them."
+            )
+        part_of, unknown = match(self.entries, utterances)
+        notes = []
+        if unknown:
+            notes.append(self._pass_over_unknown(unknown, bool(part_of)))
+        if len(part_of) < len(utterances):
+            notes.append(self._leave_out_missing(utterances, part_of))
+        return sorted(part_of), notes
+
+    def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
+        # Names without a recording were refused by `usable`; those whose files turned out to be bad are no mistake.
+        part_of, _ = match(self.entries, utterances)
+        if len(part_of) < len(utterances):
+            self._leave_out_missing(utterances, part_of)
+        parts = {part: sorted(i for i, named in part_of.items() if named == part) for part in PARTS}
+        for part in ("train", "test"):
+            if not parts[part]:
+                raise UserError(f"{self.file} names no recording for {part}: add some, or take another file.")
+        if not parts["val"]:
+            parts["val"], parts["train"] = self._validation(utterances, parts, rng)
+        return parts
+
+    def num_folds(self, utterances: Sequence[Utterance]) -> int | None:
+        return len(folds_in(self.file)) or None
+
+    def place(self, utterances: Sequence[Utterance]) -> str:
+        folds = self.num_folds(utterances)
+        return f"fold {self.fold + 1} of {folds}" if folds else ""
+
+    def fingerprint(self) -> str:
+        said = sorted((*tail_of(entry.path), entry.part) for entry in self.entries)
+        return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
+
+    def _validation(
+        self, utterances: Sequence[Utterance], parts: dict[str, list[int]], rng: np.random.Generator
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        train, names = parts["train"], _names(utterances, parts)
+        apart = [field for field, (heard, tested) in names.items() if not heard & tested]
+        for field in [*apart, "speaker", "word"] if apart else []:
+            heard = sorted(names[field][0]) if field in names else []
+            if len(heard) > 1 and field == "speaker":
+                return hold_out(utterances, train, self.val, rng)
+            if len(heard) > 1:
+                return part_by(utterances, train, field, draw_values(heard, self.val, rng))
+        return draw_stratified(utterances, train, self.val, ("emotion",), rng)
+
+    def _pass_over_unknown(self, unknown: list[Entry], any_known: bool) -> str:
+        names = some([entry.path for entry in unknown])
+        if not any_known:
+            raise UserError(
+                f"{self.file} names no recording of this dataset, but {names}. Base names must agree: take the list of "
+                "this dataset, or the dataset of this list."
+            )
+        if self.unknown == "stop":
+            raise UserError(
+                f"{self.file} names {len(unknown)} recordings that are not among those used: {names}. Correct them, or "
+                "pass over them with split.unknown=ignore (as where dataset.emotions leaves recordings out)."
+            )
+        return f"{len(unknown)} names in {self.file.name} passed over: not among the recordings used"
+
+    def _leave_out_missing(self, utterances: Sequence[Utterance], part_of: dict[int, str]) -> str:
+        missing = [utterance.key for i, utterance in enumerate(utterances) if i not in part_of]
+        if self.missing == "stop":
+            raise UserError(
+                f"{self.file} names no part for {len(missing)} of {len(utterances)} recordings: {some(missing)}. Add "
+                "them, or leave them out with split.missing=leave_out."
+            )
+        return f"{len(missing)} recordings left out: not named in {self.file.name}"
+
+
+def _names(utterances: Sequence[Utterance], parts: dict[str, list[int]]) -> dict[str, tuple[set[str], set[str]]]:
+    """Speakers, words and statements of train and of test, as far as all are known."""
+    names = {
+        field: tuple({getattr(utterances[i], field) for i in parts[part]} for part in ("train", "test"))
+        for field in ("speaker", "word", "statement")
+    }
+    return {field: (heard, tested) for field, (heard, tested) in names.items() if None not in heard | tested}

@@ -1,0 +1,93 @@
+"""Which recording a written name means.
+
+Lists outlive folders: EmoBox names `downloads/ravdess/…/Actor_11/03-01-07-02-02-02-11.wav`, the disk holds
+`~/data/ravdess/Actor_11/03-01-07-02-02-02-11.flac`. They agree from the end.
+"""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ser.data.corpus import AUDIO_SUFFIXES, Utterance
+from ser.data.splits.part_lists import Entry
+from ser.errors import UserError
+
+
+def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[dict[int, str], list[Entry]]:
+    """The part of each recording that is named, and the entries that name none.
+
+    An entry means the recording with its base name; of several, the one whose path agrees with it furthest from the
+    end. Of two entries that mean one recording, the one that agrees further has it.
+
+    Args:
+        entries: Of a division.
+        utterances: The recordings.
+
+    Returns:
+        Index of an utterance → its part; entries without a recording.
+
+    Raises:
+        UserError: A name that two recordings could have, or a recording with two parts.
+    """
+    called = _by_base_name(utterances)
+    meant: dict[int, list[tuple[int, Entry]]] = defaultdict(list)
+    unknown = []
+    for entry in entries:
+        tail = tail_of(entry.path)
+        agreement = {i: _agreement(tail, other) for i, other in called.get(tail[0], {}).items()}
+        furthest = max(agreement.values(), default=0)
+        nearest = [i for i, length in agreement.items() if length == furthest]
+        if len(nearest) > 1:
+            keys = " or ".join(utterances[i].key for i in nearest[:2])
+            raise UserError(f"{entry.where}: {entry.path} could be {keys}; write more of its path.")
+        if nearest:
+            meant[nearest[0]].append((furthest, entry))
+        else:
+            unknown.append(entry)
+    part_of = {}
+    for i, claims in meant.items():
+        furthest = max(length for length, _ in claims)
+        part_of[i] = _one_part(utterances[i], [entry for length, entry in claims if length == furthest])
+        unknown += [entry for length, entry in claims if length < furthest]
+    return part_of, unknown
+
+
+def _one_part(utterance: Utterance, entries: list[Entry]) -> str:
+    first, *others = entries
+    for other in others:
+        if other.part != first.part:
+            raise UserError(
+                f"{utterance.key} is named for {first.part} ({first.where}) and for {other.part} ({other.where}): "
+                "keep one of them."
+            )
+    return first.part
+
+
+def tail_of(path: str) -> tuple[str, ...]:
+    r"""The names of a path from the end, the first without its audio ending; in one case and composition of letters.
+
+    >>> tail_of(r"C:\Corpus\Actor_01\03-01.WAV")
+    ('03-01', 'actor_01', 'corpus', 'c:')
+    """
+    # Composed characters: macOS hands out file names with accents as separate characters.
+    names = unicodedata.normalize("NFC", path).casefold().replace("\\", "/").split("/")
+    first, *folders = [name for name in reversed(names) if name not in ("", ".")] or [""]
+    stem, dot, ending = first.rpartition(".")
+    return (stem if dot and f".{ending}" in AUDIO_SUFFIXES else first, *folders)
+
+
+def _by_base_name(utterances: Sequence[Utterance]) -> dict[str, dict[int, tuple[str, ...]]]:
+    called: dict[str, dict[int, tuple[str, ...]]] = defaultdict(dict)
+    for i, utterance in enumerate(utterances):
+        tail = tail_of(str(utterance.path))
+        called[tail[0]][i] = tail
+    return called
+
+
+def _agreement(tail: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many names two tails have in common before they part.
+
+    >>> _agreement(("a", "ann", "x"), ("a", "ann", "y", "z"))
+    2
+    """
+    return next((k for k, (a, b) in enumerate(zip(tail, other, strict=False)) if a != b), min(len(tail), len(other)))

@@ -1,0 +1,35 @@
+"""A draw over recordings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ser.data.corpus import Utterance
+from ser.data.splits.base import ShareSplitter
+from ser.data.splits.drawing import checked_strata, draw_stratified
+
+
+class RandomSplit(ShareSplitter):
+    """Stratified draw over recordings: the same speaker may be in every part, and the stamp says so.
+
+    Each part gets its share of every stratum to within one recording, and its share of the whole exactly.
+
+    Args:
+        val, test, seed: As in `ShareSplitter`.
+        stratify: What is kept in proportion: any of emotion, gender, actor, intensity, statement, word, corpus; the
+            first counts most.
+
+    Raises:
+        UserError: An unknown stratum.
+    """
+
+    def __init__(self, val: float = 0.1, test: float = 0.2, seed: int = 0, stratify: Sequence[str] = ("emotion",)):
+        super().__init__(val, test, seed)
+        self.fields = checked_strata(stratify)
+
+    def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
+        total = len(utterances)
+        test, rest = draw_stratified(utterances, range(total), self.test, self.fields, rng)
+        share = round(self.val * total) / max(1, len(rest))
+        val, train = draw_stratified(utterances, rest, share, self.fields, rng)
+        return {"train": train, "val": val, "test": test}
