@@ -2,7 +2,8 @@
 
 Everything is float64 NumPy over whole parts, once an epoch: no running state, nothing to keep in step across devices.
 The field's names: UAR is unweighted average recall, which scikit-learn calls `balanced_accuracy_score`; WA is weighted
-accuracy, plain accuracy.
+accuracy, plain accuracy. The functions of a matrix take any number of them, (..., K, K): `ser.evaluation` calls them
+for thousands of resamples at once.
 """
 
 import numpy as np
@@ -15,32 +16,48 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) 
 
 
 def recalls(matrix: np.ndarray) -> np.ndarray:
-    """Share of each class that is found: (K, K) → (K,); NaN for a class without examples."""
-    support = matrix.sum(axis=1)
-    return np.divide(np.diag(matrix), support, out=np.full(len(matrix), np.nan), where=support > 0)
+    """Share of each class that is found: (..., K, K) → (..., K); NaN for a class without examples."""
+    return ratio(_hits(matrix), matrix.sum(axis=-1))
 
 
-def uar(matrix: np.ndarray) -> float:
-    """Mean recall over the classes that occur, as `sklearn.metrics.balanced_accuracy_score`."""
-    return float(np.nanmean(recalls(matrix)))
+def precisions(matrix: np.ndarray) -> np.ndarray:
+    """Share of each prediction that is right: (..., K, K) → (..., K); NaN for a class that is never predicted."""
+    return ratio(_hits(matrix), matrix.sum(axis=-2))
 
 
-def wa(matrix: np.ndarray) -> float:
-    """Share of all utterances that are right, as `sklearn.metrics.accuracy_score`."""
-    return float(np.trace(matrix) / matrix.sum())
+def f1s(matrix: np.ndarray) -> np.ndarray:
+    """Harmonic mean of recall and precision: (..., K, K) → (..., K); NaN for a class neither true nor predicted."""
+    return ratio(2 * _hits(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
-def f1_macro(matrix: np.ndarray) -> float:
-    """Mean F1 over the classes that occur or are predicted, as `sklearn.metrics.f1_score(average="macro")`."""
-    counted = matrix.sum(axis=0) + matrix.sum(axis=1)
-    f1 = 2 * np.diag(matrix)[counted > 0] / counted[counted > 0]
-    return float(f1.mean())
+def uar(matrix: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur, as `sklearn.metrics.balanced_accuracy_score`: (..., K, K) → (...)."""
+    return mean_of_defined(recalls(matrix))
+
+
+def wa(matrix: np.ndarray) -> np.ndarray:
+    """Share of all utterances that are right, as `sklearn.metrics.accuracy_score`: (..., K, K) → (...)."""
+    return ratio(_hits(matrix).sum(axis=-1), matrix.sum(axis=(-2, -1)))
+
+
+def f1_macro(matrix: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that occur or are predicted, as `sklearn.metrics.f1_score(average="macro")`.
+
+    A class that is predicted and never true counts with F1 = 0. Shape: (..., K, K) → (...).
+    """
+    return mean_of_defined(f1s(matrix))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, K) float64 of logits (N, K)."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def negative_log_likelihood(true: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean −log probability of the true class in nats: (N,), (N, K) → float. Certain and wrong stays finite."""
+    given = probabilities[np.arange(len(true)), true]
+    return float(-np.log(np.maximum(given, np.finfo(np.float64).tiny)).mean())
 
 
 def score(true: np.ndarray, logits: np.ndarray) -> dict[str, float]:
@@ -56,6 +73,23 @@ def score(true: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """
     logits = np.asarray(logits, dtype=np.float64)
     matrix = confusion_matrix(true, logits.argmax(axis=1), logits.shape[1])
-    probabilities = softmax(logits)[np.arange(len(true)), true]
-    loss = -np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)).mean()
-    return {"uar": uar(matrix), "wa": wa(matrix), "f1_macro": f1_macro(matrix), "loss": float(loss)}
+    scores = {"uar": uar(matrix), "wa": wa(matrix), "f1_macro": f1_macro(matrix)}
+    scores["loss"] = negative_log_likelihood(true, softmax(logits))
+    return {name: float(value) for name, value in scores.items()}
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole`, NaN where there is nothing to take a share of."""
+    part, whole = np.broadcast_arrays(np.asarray(part, dtype=np.float64), whole)
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)[()]
+
+
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN: (..., K) → (...)."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _hits(matrix: np.ndarray) -> np.ndarray:
+    """The diagonal: (..., K, K) → (..., K)."""
+    return np.diagonal(matrix, axis1=-2, axis2=-1)

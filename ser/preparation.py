@@ -3,8 +3,8 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ import numpy as np
 import pytorch_lightning as L
 import torch
 from rich.console import Console
-from rich.progress import track
 
 from ser.assembly import build_audio, build_classifier, build_learning, build_split, count_frames
 from ser.classifier import EmotionClassifier
 from ser.data.cache import cache_folder
 from ser.data.datamodule import EmotionData, EpochOrder
-from ser.data.features import ResidentFeatures, StoredWaveforms, compute_features, keep_features
+from ser.data.features import StoredWaveforms, compute_features
+from ser.data.leakage import check_leakage
+from ser.data.near_copies import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.splits import Split
 from ser.errors import UserError
+from ser.keeping import bar, kept_features
 from ser.randomness import derive_seed
 from ser.runs.weights import start_from
 from ser.trainers import training_device
@@ -64,45 +66,47 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     audio, splitter = build_audio(config), build_split(config)
     _build_seeded(config, recordings.classes, [1] * len(recordings.classes))
     splitter(recordings.utterances)
-    decoded = decode_recordings(recordings, audio, cache_folder(), decoding_bar(console, len(recordings.paths)))
-    split = splitter(decoded.utterances)
+    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
     counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
     _check_train(counts, recordings.classes)
 
     classifier = _build_seeded(config, recordings.classes, counts.tolist()).to(training_device(config["trainer"]))
-    notes = []
+    notes = [*remarks]
     if config["init_from"]:
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
     learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
-    if classifier.learning.waveform_augmentations or learns:  # features change from step to step
+    if classifier.learning.waveform_augmentations or learns or config["keep_features"] == "never":
+        # features change from step to step, or are wanted anew in each
         classifier.normaliser.fit(compute_features(source, classifier.frontend, split.train, classifier.device))
     else:
-        source = _kept_features(source, classifier, len(decoded.utterances), split.train)
+        source, remarks = kept_features(config, source, classifier, recordings.corpus, split.train, console)
+        notes += remarks
+    if config["compile"] != "none":
+        classifier.model.compile(mode=config["compile"])
     data = EmotionData(source, decoded.labels, split, config["batch_size"], config["seed"])
     return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
+
+
+def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) -> tuple[Split, list[str]]:
+    """The split, stamped with the near-copies that its parts share, and remarks that name them.
+
+    Identical samples are never parted, and shared speakers or texts stand in the stamp already. What is left are
+    recordings that are one another's copy at another level, sample rate or length.
+    """
+    copies = near_copies(decoded.waveforms, sample_rate, bar(console, "looking for copies", len(decoded.waveforms)))
+    found = check_leakage(decoded.utterances, split.parts(), copies)
+    if not found.copies:
+        return split, []
+    return replace(split, protocol=f"{split.protocol}; {found.stamp}"), replace(found, shared=()).notes()
 
 
 def _build_seeded(config: dict[str, Any], classes: Sequence[str], class_counts: list[int]) -> EmotionClassifier:
     """The classifier with initial weights that depend on the run's seed alone."""
     L.seed_everything(derive_seed(config["seed"]) % 2**32, verbose=False)
     return build_classifier(config, classes, build_learning(config, class_counts))
-
-
-def _kept_features(
-    source: StoredWaveforms, classifier: EmotionClassifier, total: int, train: list[int]
-) -> ResidentFeatures:
-    """Features of all utterances, computed once, normalised by what the training part looks like."""
-    batches = compute_features(source, classifier.frontend, range(total), classifier.device)
-    kept = keep_features(batches, total, trim=not classifier.model.fixed_length)
-    blocks = [train[start : start + 256] for start in range(0, len(train), 256)]
-    classifier.normaliser.fit((kept.features[rows], kept.frames[rows]) for rows in blocks)
-    with torch.no_grad():
-        for start in range(0, total, 256):
-            rows = slice(start, start + 256)
-            kept.features[rows] = classifier.normaliser(kept.features[rows], kept.frames[rows])
-    return kept
 
 
 def _check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
@@ -112,13 +116,6 @@ def _check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
             f"The training part has no recording of: {', '.join(missing)}. "
             "Take another split.seed or smaller split.test, or leave the class out with dataset.emotions."
         )
-
-
-def decoding_bar(console: Console, total: int) -> Callable[[Iterable], Iterable]:
-    """Wraps an iterator over decoded files in a bar that vanishes when done."""
-    return lambda decoded: track(
-        decoded, "decoding", total=total, console=console, transient=True, disable=not console.is_terminal
-    )
 
 
 def steps_per_epoch(parts: Parts) -> int:

@@ -7,25 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as L
 import torch
 from rich.console import Console
 from rich.markup import escape
 
-from ser.assembly import build_recordings, check_config
+from ser.assembly import build_audio, build_recordings, build_split, check_config
 from ser.callbacks.checkpoints import Checkpoints
 from ser.callbacks.interruption import Interruption
 from ser.data.cache import cache_folder
 from ser.data.recordings import Recordings
-from ser.metrics import confusion_matrix
+from ser.models.base import count_parameters
 from ser.preparation import Parts, prepare, seconds_per_step, steps_per_epoch
-from ser.reports.figures import as_image, confusion_figure
 from ser.reports.tables import print_result, print_summary
 from ser.reports.tensorboard import RunBoard
 from ser.runs.directory import RunDirectory
 from ser.runs.environment import describe_environment
 from ser.runs.identity import identity
-from ser.runs.results import recalls_of_test, write_metrics, write_predictions
 from ser.runs.weights import content_of_run, load_weights, read_checkpoint
 from ser.trainers import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
 
@@ -41,14 +40,16 @@ class Job:
         config: Resolved, as plain data.
         recordings: What it works on.
         directory: Where it belongs.
+        alone: Whether it is a run by itself; in a sweep what takes longer to judge comes later, on demand.
     """
 
     config: dict[str, Any]
     recordings: Recordings
     directory: RunDirectory
+    alone: bool = True
 
 
-def find_job(config: dict[str, Any], run_dir: Path | None = None) -> Job:
+def find_job(config: dict[str, Any], run_dir: Path | None = None, alone: bool = True) -> Job:
     """Scans the corpus and finds the run's directory, by identity or where the user put it.
 
     Raises:
@@ -58,16 +59,18 @@ def find_job(config: dict[str, Any], run_dir: Path | None = None) -> Job:
     check_trainer(config["trainer"])
     recordings = build_recordings(config, cache_folder())
     fingerprints = {"dataset": recordings.fingerprint()}
+    if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names
+        fingerprints["split"] = listed
     if config["init_from"]:
         fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
     name = identity(config, fingerprints, num_devices(config["trainer"]))
     if run_dir is not None:
-        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name))
+        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone)
     chosen = config["choices"]
     first = config["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
     runs_dir = Path(config["runs_dir"]).expanduser().absolute()
-    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name))
+    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone)
 
 
 def train(job: Job, interruption: Interruption, console: Console) -> dict[str, float]:
@@ -147,42 +150,37 @@ def _fit_and_score(
         trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
         interruption.raise_if_asked()
         load_weights(parts.classifier, place.best)
-        trainer.test(parts.classifier, parts.data, verbose=False)
-        metrics = _write_down(job, parts, checkpoints, trainer, board) if directory is not None else {}
-    if directory is not None:
-        print_result(console, metrics, parts.split.protocol)
-        console.print(f"Run directory: {directory.path}", **PLAIN)
-    return metrics
+        scored = _score(trainer, parts)
+        if directory is None:
+            return {}
+        from ser.outcome import write_down  # what it takes to judge a run is not needed to begin one
+
+        outcome = write_down(
+            directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, board, job.alone
+        )
+    print_result(console, outcome.metrics, parts.split.protocol)
+    if job.alone:
+        from ser.reports.evaluation_tables import evaluation_table
+        from ser.reports.mistakes import Sounds
+        from ser.reports.run_report import write_run_report
+
+        console.print(evaluation_table(outcome.evaluation))
+        sounds = Sounds(parts.decoded, build_audio(config))
+        report = write_run_report(directory, outcome.test, outcome.evaluation, sounds)
+        console.print(f"Report: {report}", **PLAIN)
+    console.print(f"Run directory: {directory.path}", **PLAIN)
+    return outcome.metrics
 
 
-def _write_down(
-    job: Job, parts: Parts, checkpoints: Checkpoints, trainer: L.Trainer, board: RunBoard
-) -> dict[str, float]:
-    """All results, then the marker that says the run is finished."""
-    directory, classes, classifier = job.directory, job.recordings.classes, parts.classifier
-    indices, logits = classifier.scored
-    true = parts.decoded.labels[indices]
-    metrics = {
-        **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
-        **{f"test/{name}": classifier.scores[f"test/{name}"] for name in ("uar", "wa", "f1_macro", "loss")},
-        **recalls_of_test(true, logits, classes),
-        **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
-        "num_parameters": count_parameters(classifier.model),
-        "epochs": trainer.current_epoch,
-        "best_epoch": checkpoints.best_epoch,
-        "seconds": round(checkpoints.seconds(), 3),
-    }
-    matrix = confusion_matrix(true, logits.argmax(axis=1), len(classes))
-    title = f"{job.recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
-    figure = confusion_figure(matrix, classes, title)
-    figure.savefig(directory.path / "figures" / "confusion_matrix.png")
-    board.result(job.config, metrics, as_image(figure))
-    utterances = [parts.decoded.utterances[i] for i in indices]
-    write_predictions(directory.path / "predictions.csv", utterances, true, logits, classes)
-    write_metrics(directory.path / "metrics.json", metrics)
-    directory.finish()
-    log.info("finished: %s", metrics)
-    return metrics
+def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What the weights that count say of validation, on which the temperature is fitted, and once of test."""
+    scored = {}
+    if parts.split.val:
+        trainer.validate(parts.classifier, parts.data, verbose=False)
+        scored["val"] = parts.classifier.scored
+    trainer.test(parts.classifier, parts.data, verbose=False)
+    scored["test"] = parts.classifier.scored
+    return scored
 
 
 def _summarise(job: Job, parts: Parts, console: Console) -> None:
@@ -202,11 +200,6 @@ def _summarise(job: Job, parts: Parts, console: Console) -> None:
         console, job.recordings.corpus, lines, parts.split, decoded.utterances, decoded.labels,
         job.recordings.classes, [*decoded.notes, *parts.notes],
     )  # fmt: skip
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def _epochs_done(checkpoint: Path | None) -> int:

@@ -34,3 +34,8 @@ class Model(nn.Module):
             features (B, F, L) float, frames (B,) int64 → (B, K).
         """
         raise NotImplementedError
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -2,9 +2,11 @@
 
 config.yaml         resolved, with the choice made in each group
 metrics.json        flat: `val/uar`, `test/wa`, …
-predictions.csv     one row a test utterance
+evaluation.json     all figures of test with their confidence, by class and by group
+predictions.csv     one row a test utterance; predictions_val.csv: of validation
 checkpoints/        best.ckpt, last.ckpt
-figures/            pictures
+figures/            pictures; report.html: all of them on one page
+evaluations/        what `ser evaluate` found on other recordings
 run.json            identity and split protocol
 environment.json    versions, device, threads, git commit
 train.log           the one log file
@@ -16,6 +18,7 @@ finished.json       written last: a run without it did not finish
 import json
 import os
 import re
+import shutil
 import socket
 from contextlib import suppress
 from datetime import datetime
@@ -137,9 +140,11 @@ class RunDirectory:
     def clear(self) -> None:
         """Takes away the marker first, then the results and checkpoints of an earlier training, to train anew."""
         (self.path / "finished.json").unlink(missing_ok=True)
-        for pattern in ("metrics.json", "predictions.csv", "checkpoints/*.ckpt", "figures/*", "events.out.*"):
+        results = ("metrics.json", "evaluation.json", "predictions*.csv", "figures/*", "report.html")
+        for pattern in (*results, "checkpoints/*.ckpt", "events.out.*"):
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "evaluations", ignore_errors=True)
 
     def finish(self) -> None:
         """Writes the marker."""

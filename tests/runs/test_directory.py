@@ -154,7 +154,12 @@ def test_finished_only_with_the_marker(tmp_path):
 
 def test_clear_takes_the_results_and_leaves_the_rest(tmp_path):
     directory = begun(tmp_path / "run", finished=True)
-    results = ("metrics.json", "predictions.csv", "checkpoints/best.ckpt", "figures/a.png", "events.out.tfevents.1")
+    other = "evaluations/tess-1"
+    (directory.path / other).mkdir(parents=True)
+    results = (
+        "metrics.json", "predictions.csv", "checkpoints/best.ckpt", "figures/a.png", "events.out.tfevents.1",
+        "report.html", f"{other}/report.html",
+    )  # fmt: skip
     kept = ("train.log", "notes.txt")
     for name in (*results, *kept):
         (directory.path / name).write_text("x")

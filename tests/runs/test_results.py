@@ -19,8 +19,12 @@ def made_up(count=40, seed=0):
     rng = np.random.default_rng(seed)
     speakers = [None, "s_1"]
     utterances = [
-        Utterance(Path(f"/x/{i}.wav"), f"Act {i}/a,b.wav", "sad", "x", speaker=speakers[i % 2]) for i in range(count)
-    ]
+        Utterance(
+            Path(f"/x/{i}.wav"), f"Act {i}/a,b.wav", "sad", "x", speaker=speakers[i % 2], gender="female",
+            intensity=[None, "strong"][i % 2], statement="say it, now", word="now",
+        )
+        for i in range(count)
+    ]  # fmt: skip
     return utterances, rng.integers(0, 3, count), (8 * rng.standard_normal((count, 3))).astype(np.float32)
 
 
@@ -29,27 +33,37 @@ def test_predictions_have_a_row_each(tmp_path):
     results.write_predictions(tmp_path / "predictions.csv", utterances, true, logits, CLASSES)
     with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header == ["path", "speaker", "true", "predicted", *CLASSES]
+    known = ["corpus", "speaker", "gender", "intensity", "statement", "word"]
+    assert header == ["path", *known, "true", "predicted", *CLASSES]
     probabilities = softmax(logits.astype(np.float64))
     for row, utterance, label, expected in zip(rows, utterances, true, probabilities, strict=True):
-        assert row[:4] == [utterance.key, utterance.speaker or "", CLASSES[label], CLASSES[expected.argmax()]]
-        np.testing.assert_allclose([float(share) for share in row[4:]], expected, rtol=5e-9)  # 9 digits
-        assert all(len(share.split("e")[0].replace("0.", "").replace(".", "").lstrip("0")) <= 9 for share in row[4:])
+        assert row[:2] == [utterance.key, "x"]
+        assert row[2:7] == [getattr(utterance, trait) or "" for trait in known[1:]]
+        assert row[7:9] == [CLASSES[label], CLASSES[expected.argmax()]]
+        assert [float(share) for share in row[9:]] == expected.tolist()  # to the last bit
+
+
+def test_logits_are_in_the_file_up_to_a_constant_of_the_row(tmp_path):
+    utterances, true, logits = made_up()
+    results.write_predictions(tmp_path / "predictions_val.csv", utterances, true, logits, CLASSES)
+    with (tmp_path / "predictions_val.csv").open(newline="", encoding="utf-8") as file:
+        shares = [[float(row[name]) for name in CLASSES] for row in csv.DictReader(file)]
+    found = np.log(shares)
+    np.testing.assert_allclose(found - found[:, :1], (logits - logits[:, :1].astype(np.float64)), atol=1e-12)
 
 
 def test_predictions_give_the_metrics_back(tmp_path):
     """What a reader computes from the file is what metrics.json says."""
-    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.metrics import balanced_accuracy_score, log_loss
 
     from ser.metrics import score
 
     utterances, true, logits = made_up(200)
     results.write_predictions(tmp_path / "predictions.csv", utterances, true, logits, CLASSES)
     table = pd.read_csv(tmp_path / "predictions.csv")
-    assert balanced_accuracy_score(table["true"], table["predicted"]) == pytest.approx(
-        score(true, logits)["uar"], abs=1e-12
-    )
-    assert (table[list(CLASSES)].sum(axis=1) - 1).abs().max() < 1e-8
+    scores = score(true, logits)
+    assert balanced_accuracy_score(table["true"], table["predicted"]) == pytest.approx(scores["uar"], abs=1e-12)
+    assert log_loss(table["true"], table[list(CLASSES)], labels=CLASSES) == pytest.approx(scores["loss"], abs=1e-9)
 
 
 def test_metrics_are_flat_exact_and_one_a_line(tmp_path):

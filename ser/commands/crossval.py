@@ -1,0 +1,106 @@
+"""`ser crossval`: all folds of a split, trained as `ser train -m` trains them, and pooled into one result."""
+
+import sys
+from typing import Any
+
+HELP = """ser crossval [group=choice …] [key=value …]
+
+  ser crossval dataset=ravdess split=emobox model=cnn2d      its six folds, then all predictions pooled
+  ser crossval dataset=tess split=kfold split.k=10
+  ser crossval … hydra/launcher=joblib                       folds side by side on this machine
+
+The same as `ser train -m … split.fold=0,…,k-1`, and the pooling: predictions.csv with each recording once, metrics.json
+with confidence, report.html, in a directory of its own beside those of the folds. Finished folds are kept, an
+interrupted one goes on: run the same command again. Settings and groups are those of `ser train --help`.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Trains what is missing and pools; 1 where a fold failed."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(HELP)
+        return 0
+    from ser.commands import train
+
+    _check(arguments)
+    folds = _plan(arguments)
+    every_fold = ",".join(map(str, range(len(folds))))
+    code = train.main(["-m", *arguments, f"split.fold={every_fold}"])
+    missing = [fold for fold, job in enumerate(folds) if not job.directory.finished]
+    if code or missing:
+        print(f"Not pooled: of {len(folds)} folds {_listed(missing)} did not finish.", file=sys.stderr)
+        return code or 1
+    _pool(folds)
+    return 0
+
+
+def _check(arguments: list[str]) -> None:
+    """Raises a `UserError` for what crossval decides by itself."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    from ser.commands.hydra_app import flags_first
+    from ser.errors import UserError
+
+    words = [word for word in flags_first(arguments) if "=" in word and not word.startswith("-")]
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except OverrideParseException:
+            continue  # told with its reason when the config is composed
+        if override.key_or_group == "split.fold":
+            raise UserError("ser crossval goes through all folds: leave out split.fold, or train one with ser train.")
+        if override.key_or_group in ("resume", "hydra.run.dir", "dry_run", "trainer.num_nodes"):
+            raise UserError(f"ser crossval is several runs, each with its own directory: leave out {word}.")
+        if override.is_sweep_override():
+            raise UserError(
+                f"ser crossval takes one configuration, and {word} is several: give one at a time. Folds that are "
+                "finished are never trained again."
+            )
+    if {"-m", "--multirun"} & set(arguments):
+        raise UserError("ser crossval is a multirun by itself: leave out -m.")
+
+
+def _plan(arguments: list[str]) -> list[Any]:
+    """The folds as jobs, found but not begun. Errors are kept back until Hydra is done: it would print over them."""
+    from ser.commands.hydra_app import plain_config, run_app
+    from ser.compatibility import check_torch_pair
+
+    found, raised = [], []
+
+    def plan(cfg) -> None:
+        from ser.crossval import folds_of
+
+        try:
+            check_torch_pair()
+            found.extend(folds_of(plain_config(cfg)))
+        except Exception as error:
+            raised.append(error)
+
+    # a launcher is for the folds
+    composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]
+    run_app("train", composed, plan)
+    if raised:
+        raise raised[0]
+    return found
+
+
+def _pool(folds: list[Any]) -> None:
+    from rich.console import Console
+
+    from ser.crossval import pool_folds
+    from ser.reports.evaluation_tables import evaluation_table
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    pooled = pool_folds(folds, console)
+    said = f"{len(folds)} folds pooled ({pooled.stamp}; each recording tested once)"
+    console.print(said, style="italic", markup=False, highlight=False)
+    console.print(evaluation_table(pooled.evaluation))
+    if pooled.untested:
+        console.print(f"{pooled.untested} recordings are in the test part of no fold.", highlight=False)
+    for label, path in (("Report", pooled.report), ("Directory", pooled.folder)):
+        console.print(f"{label}: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _listed(folds: list[int]) -> str:
+    return ", ".join(map(str, folds)) or "some"

@@ -1,0 +1,121 @@
+"""All figures of one system over one part, each with its interval.
+
+Conventions, all of them scikit-learn's: a class that never occurs has no recall and no AUROC, a class that is never
+predicted no precision, and means leave out what is not defined; but macro F1 counts a class that is predicted and never
+true, with 0. `Predictions.absent` names the classes that do not occur.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ser.evaluation.calibration import expected_calibration_error
+from ser.evaluation.confidence import Estimate, Speakers
+from ser.evaluation.predictions import Predictions
+from ser.metrics import f1_macro, f1s, mean_of_defined, precisions, ratio, recalls, uar, wa
+
+OF_DECISIONS = {"uar": uar, "wa": wa, "f1_macro": f1_macro}
+OF_DECISIONS_BY_CLASS = {"recall": recalls, "precision": precisions, "f1": f1s}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Figures of a system.
+
+    Args:
+        overall: `uar`, `wa`, `f1_macro`, `auroc` (each class against the rest, mean over classes), `top2` and `ece`;
+            of a model with a validation part also `ece_scaled`, after temperature scaling.
+        by_class: Class → `recall`, `precision`, `f1`, `auroc`.
+        confusion: Counts, true class by row.
+    """
+
+    overall: dict[str, Estimate]
+    by_class: dict[str, dict[str, Estimate]]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Scores":
+        """Scores as evaluation.json holds them, where None stands for what is not defined."""
+        return cls(
+            _estimates(plain["overall"]),
+            {name: _estimates(figures) for name, figures in plain["by_class"].items()},
+            tuple(map(tuple, plain["confusion"])),
+        )
+
+
+def _estimates(plain: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
+    nan = {"value": np.nan}
+    return {name: Estimate(**(it | nan if it["value"] is None else it)) for name, it in plain.items()}
+
+
+def score_part(part: Predictions, speakers: Speakers) -> Scores:
+    """The figures of a part.
+
+    Args:
+        part: N utterances.
+        speakers: Of this part.
+    """
+    matrices = confusion_matrices(part, speakers)
+    aurocs = np.stack([auroc(part, label, speakers) for label in range(len(part.classes))], axis=-1)  # (1 + R, K)
+    everyone = speakers.utterances(slice(None))
+    overall = {name: figure(matrices) for name, figure in OF_DECISIONS.items()}
+    overall |= {"auroc": mean_of_defined(aurocs), "top2": top_two(part, speakers)}
+    estimates = {name: speakers.estimate(values, everyone) for name, values in overall.items()}
+    estimates["ece"] = expected_calibration_error(part, speakers)
+    columns = {name: figure(matrices) for name, figure in OF_DECISIONS_BY_CLASS.items()} | {"auroc": aurocs}
+    by_class = {}
+    for label, name in enumerate(part.classes):
+        true, predicted = part.true == label, part.predicted == label
+        concerned = {"recall": true, "precision": predicted, "f1": true | predicted, "auroc": true}
+        by_class[name] = {
+            column: speakers.estimate(values[:, label], speakers.utterances(concerned[column]))
+            for column, values in columns.items()
+        }
+    return Scores(estimates, by_class, tuple(map(tuple, matrices[0].astype(int).tolist())))
+
+
+def confusion_matrices(part: Predictions, speakers: Speakers, rows: np.ndarray | None = None) -> np.ndarray:
+    """Counts of the part itself and of each resample, (1 + R, K, K); of the utterances in the mask `rows` (N,) only."""
+    size = len(part.classes)
+    cells = part.true * size + part.predicted
+    if rows is not None:
+        cells = np.where(rows, cells, -1)
+    return speakers.sums(cells, size**2).reshape(-1, size, size)
+
+
+def top_two(part: Predictions, speakers: Speakers) -> np.ndarray:
+    """Share of utterances whose class is one of the two most probable: (1 + R,).
+
+    Of equal probabilities the class that stands first counts as the more probable, as everywhere in `ser`;
+    `sklearn.metrics.top_k_accuracy_score` takes the last.
+    """
+    best = np.argsort(-part.probabilities, axis=1, kind="stable")[:, :2]
+    found = (best == part.true[:, None]).any(axis=1)
+    counts = speakers.sums(found.astype(np.int64), 2)  # (1 + R, 2): missed, found
+    return counts[:, 1] / counts.sum(axis=1)
+
+
+def auroc(part: Predictions, label: int, speakers: Speakers) -> np.ndarray:
+    """Area under the ROC curve of one class against the rest: (1 + R,), NaN where one of the two sides is empty.
+
+    It is the share of pairs (one utterance of the class, one of another) in which the first has the higher probability
+    of the class, ties counting half (Hanley and McNeil 1982). Counted once for each pair of speakers, in a matrix U,
+    it is wᵀUw over the number of pairs when speakers count w times. Over pooled folds it compares probabilities
+    of different models.
+
+    Args:
+        part: N utterances.
+        label: The class.
+        speakers: Of this part.
+    """
+    scores, positive = part.probabilities[:, label], part.true == label
+    wins = np.empty((speakers.count, speakers.count))  # speaker of the class's utterance by row
+    for speaker in range(speakers.count):
+        others = np.sort(scores[~positive & (speakers.numbers == speaker)])
+        below, not_above = (np.searchsorted(others, scores[positive], side) for side in ("left", "right"))
+        halves = (below + not_above) / 2
+        wins[:, speaker] = np.bincount(speakers.numbers[positive], weights=halves, minlength=speakers.count)
+    weights = speakers.weights
+    pairs = np.prod([weights @ speakers.utterances(side) for side in (positive, ~positive)], axis=0)
+    return ratio(((weights @ wins) * weights).sum(axis=1), pairs)
