@@ -147,10 +147,10 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
     Raises:
         BadRecording: NaN or infinite samples, silence, or nothing left.
     """
-    if not np.isfinite(waveform).all():
+    if not math.isfinite(_peak(waveform)):
         raise BadRecording("holds NaN or infinite samples")
     waveform = waveform[int(settings.offset_s * sample_rate) :]
-    if len(waveform) and np.abs(waveform).max() < SILENCE_PEAK:
+    if len(waveform) and _peak(waveform) < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
     if len(waveform) and sample_rate != settings.sample_rate:
         waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
@@ -186,6 +186,11 @@ def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:
     if not len(loud):
         return 0, 0
     return int(loud[0]) * TRIM_HOP, min(len(waveform), (int(loud[-1]) + 1) * TRIM_HOP)
+
+
+def _peak(waveform: np.ndarray) -> float:
+    """The largest absolute value, NaN where there is one; 0 of nothing."""
+    return max(float(waveform.max()), -float(waveform.min())) if len(waveform) else 0.0
 
 
 def set_level(waveform: np.ndarray, level: str) -> np.ndarray:

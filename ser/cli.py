@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from ser.errors import Interrupted, UserError, did_you_mean
 
 COMMANDS = {
+    "explore": "show a corpus before training: classes, durations, levels, examples, suspicious files",
     "train": "train a model, or a grid of them with -m; find a finished run; continue an interrupted one",
+    "crossval": "train all folds of a split and pool them; finished folds are kept",
+    "evaluate": "figures and a page of a finished run, or of the run on other recordings",
     "show": "list the choices of each config group",
     "store": "list or clear what is kept of decoded recordings",
 }
@@ -31,9 +34,11 @@ HELP = """ser: train and compare speech emotion recognition models
 Commands
 {commands}
 
+  ser explore dataset=ravdess dataset.root=…    what is in your copy of RAVDESS
   ser train                                     a first run on the demo corpus
   ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS
   ser train -m model=mlp,cnn1d,cnn2d seed=0,1   a grid
+  ser evaluate run=runs/NAME                    a page about a finished run; dataset=tess: on other recordings
   ser train --help                              its groups and settings
   eval "$(ser -sc install=bash)"                completion in bash
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as L
@@ -27,6 +27,9 @@ from ser.runs.environment import describe_environment
 from ser.runs.identity import identity
 from ser.runs.weights import content_of_run, load_weights, read_checkpoint
 from ser.trainers import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
+
+if TYPE_CHECKING:
+    from ser.outcome import Outcome
 
 log = logging.getLogger("ser")
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # paths are printed as they are
@@ -161,15 +164,25 @@ def _fit_and_score(
     print_result(console, outcome.metrics, parts.split.protocol)
     if job.alone:
         from ser.reports.evaluation_tables import evaluation_table
-        from ser.reports.mistakes import Sounds
-        from ser.reports.run_report import write_run_report
 
         console.print(evaluation_table(outcome.evaluation))
-        sounds = Sounds(parts.decoded, build_audio(config))
-        report = write_run_report(directory, outcome.test, outcome.evaluation, sounds)
-        console.print(f"Report: {report}", **PLAIN)
+        console.print(f"Report: {write_page(job, parts, outcome)}", **PLAIN)
     console.print(f"Run directory: {directory.path}", **PLAIN)
     return outcome.metrics
+
+
+def write_page(job: Job, parts: Parts, outcome: "Outcome") -> Path:
+    """`report.html` and figures of a run that ended: two seconds of drawing, which sweeps leave for later.
+
+    Args:
+        job, parts: The run.
+        outcome: What it left.
+    """
+    from ser.reports.mistakes import Sounds
+    from ser.reports.run_report import write_run_report
+
+    sounds = Sounds(parts.decoded, build_audio(job.config))
+    return write_run_report(job.directory, outcome.test, outcome.evaluation, sounds)
 
 
 def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -6,7 +6,9 @@ import shlex
 
 import pytest
 
+from ser.commands.benchmark import BENCHMARKS, read_results
 from ser.commands.show import config_groups
+from ser.reports.performance import with_performance
 from ser.reports.results_table import with_table
 from tests.conftest import REPO
 
@@ -41,6 +43,16 @@ def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, m
     assert "parameters" in out
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ser crossval")])
+def test_crossval_commands_find_their_folds(tiny_ravdess, in_tmp, monkeypatch, line):
+    """Each `ser crossval` line is composed, and its folds found."""
+    from ser.commands.crossval import _plan
+
+    (in_tmp / "ravdess").symlink_to(tiny_ravdess)
+    monkeypatch.setenv("SER_DATA", str(in_tmp))
+    assert len(_plan([*shlex.split(line)[2:], "trainer=cpu"])) == 6
+
+
 def test_readme_names_both_scripts_and_ci_calls_the_test_command():
     assert "bash scripts/quickstart" in LINES and "bash scripts/test" in LINES
     called = (REPO / ".ci" / "run").read_text().splitlines()[-1]
@@ -63,6 +75,11 @@ def test_table_of_groups_is_the_groups():
 @pytest.mark.parametrize("file", sorted((REPO / "docs" / "results").glob("*.json")), ids=lambda file: file.stem)
 def test_tables_are_made_from_results_files(file):
     assert with_table(README, json.loads(file.read_text(encoding="utf-8"))) == README
+
+
+def test_the_table_of_performance_is_made_from_what_was_measured():
+    results = read_results(REPO / "docs" / "results" / "performance")
+    assert len(results) == len(BENCHMARKS) and with_performance(README, results) == README
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -51,7 +51,7 @@ def test_metrics_agree_with_predictions_and_scikit_learn(ser, quick, in_tmp):
     assert metrics["test/uar"] == pytest.approx(balanced_accuracy_score(true, predicted), abs=1e-12)
     assert metrics["test/wa"] == pytest.approx(accuracy_score(true, predicted), abs=1e-12)
     assert metrics["test/f1_macro"] == pytest.approx(f1_score(true, predicted, average="macro"), abs=1e-12)
-    classes = list(rows[0])[4:]
+    classes = list(rows[0])[list(rows[0]).index("predicted") + 1 :]
     shares = np.array([[float(row[name]) for name in classes] for row in rows])
     assert np.allclose(shares.sum(axis=1), 1, atol=1e-7)
     assert [classes[k] for k in shares.argmax(axis=1)] == predicted

@@ -31,15 +31,16 @@ TESS_PITCH = {"neutral": 170, "sad": 150, "disgust": 185, "angry": 240, "happy":
 
 
 def write_tone(path: Path, pitch: float = 150.0, sample_rate: int = 16000, duration_s: float = 0.4, channels: int = 1):
-    """A short voiced tone: ten harmonics with an attack and a decay, and a little noise that depends on the file's
-    name.
+    """A short voiced tone: ten harmonics with an attack and a decay, and a little noise; phases and noise depend on the
+    file's name.
 
-    The noise makes each recording's samples its own, as in a real corpus, and the same whenever it is written.
+    They make each recording its own, no copy of another, as in a real corpus, and the same whenever it is written.
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(path.stem.encode()).digest()[:8], "big"))
     time = np.arange(int(duration_s * sample_rate)) / sample_rate
     harmonics = [k for k in range(1, 11) if k * pitch < sample_rate / 2]
-    tone = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in harmonics)
+    phases = rng.uniform(0, 2 * np.pi, 10)
+    tone = sum(np.sin(2 * np.pi * k * pitch * time + phases[k - 1]) / k for k in harmonics)
     envelope = np.minimum(1, np.minimum(time, time[::-1]) / 0.03)
     waveform = 0.2 * envelope * tone + 0.002 * rng.standard_normal(len(time))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ import os
 
 from ser.errors import UserError
 
-HYDRA_COMMANDS = ("train",)
+# and whose config they compose
+HYDRA_COMMANDS = {"crossval": "train", "evaluate": "evaluate", "explore": "explore", "train": "train"}
 
 SCRIPT = r"""_ser_completion()
 {
@@ -48,7 +49,7 @@ def _query(line: str) -> None:
         print("\n".join(name for name in COMMANDS if name.startswith(current)))
     elif before[0] in HYDRA_COMMANDS:
         os.environ["COMP_LINE"] = " ".join(["ser", *before[1:], current])
-        importlib.import_module(f"ser.commands.{before[0]}").main(["-sc", "query=bash"])
+        importlib.import_module(f"ser.commands.{HYDRA_COMMANDS[before[0]]}").main(["-sc", "query=bash"])
     elif before[0] == "show":
         from ser.commands.show import config_groups
 

@@ -70,7 +70,8 @@ def quoted_path(word: str) -> str:
     """
     key, _, value = word.partition("=")
     name = key.lstrip("+").split(".")[-1]
-    if not (PATH_KEY.search(name) or name in ("resume", "init_from")) or value[:1] in ("'", '"', "[") or "${" in value:
+    names_path = PATH_KEY.search(name) or name in ("resume", "init_from", "run")
+    if not names_path or value[:1] in ("'", '"', "[") or "${" in value:
         return word
     value = os.path.expanduser(value)  # the shell leaves `key=~/data` as it is
     if value == "null" or re.fullmatch(r"[\w./,-]*", value, flags=re.ASCII):
@@ -140,7 +141,7 @@ def _unknown_key(error: ConfigCompositionException, name: str, arguments: list[s
     if not hint.startswith("Did"):
         parent = key.rpartition(".")[0]
         siblings = [k for k in known if k.rpartition(".")[0] == parent]
-        hint = did_you_mean(key, siblings) if siblings else "`ser train --help` lists the settings."
+        hint = did_you_mean(key, siblings) if siblings else f"`ser {name} --help` lists the settings."
     addable = f" (One of Lightning's that stands in no file here is added by +{key}=….)" if "trainer." in key else ""
     return f"There is no setting '{key}'. {hint}{addable}"
 

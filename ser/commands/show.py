@@ -39,6 +39,13 @@ def describe(group: str, files: list[Path]) -> str:
     return "\n".join([group, *(f"  {file.stem:<{width}}  {first_comment(file)}" for file in files), ""])
 
 
+def settings(name: str) -> str:
+    """The settings of a command with their comments: what stands in its file between the defaults and Hydra's node."""
+    text = (config_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    body = text.partition("\n\n")[2].partition("\nhydra:")[0]
+    return "\n".join(f"  {line}" for line in body.splitlines() if line.strip())
+
+
 def first_comment(file: Path) -> str:
     """What a config file says of itself in its first line; where Hydra wants `@package` there, the second."""
     with file.open(encoding="utf-8") as lines:

@@ -112,7 +112,7 @@ def _train(config: dict[str, Any], run_dir: str | None, sweeping: bool) -> float
     console = Console(quiet=not is_main_process(), width=None if sys.stdout.isatty() else 120)
     interruption = Interruption()
     with interruption.listening():
-        job = find_job(config, None if run_dir is None else Path(run_dir))
+        job = find_job(config, None if run_dir is None else Path(run_dir), alone=not sweeping)
         if config["dry_run"]:
             dry_run(job, console)
             return None

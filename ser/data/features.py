@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ser.data.feature_store import Features
+from ser.data.memory import keep_freed_memory
 from ser.data.store import Waveforms
 
 Frontend = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # (B, T), (B,) → (B, F, L), (B,)
@@ -20,7 +21,6 @@ Normalise = Callable[[Tensor, Tensor], Tensor]  # (B, F, L), (B,) → (B, F, L)
 # that the features of a corpus take half the time.
 CHUNK_SAMPLES = 800_000
 CHUNK_CLIPS = 256  # and clips at once on a GPU
-TEACHING_BLOCK = 7_500_000  # float32 values: 30 MB, below the 32 MB up to which glibc learns
 
 
 class StoredWaveforms:
@@ -112,9 +112,7 @@ def compute_features(
     """Runs the frontend over utterances, in order, on its device: yields features (B, F, L) and frames (B,)."""
     longest = source.num_samples or int(source.waveforms.lengths[source.rows].max(initial=1))
     size = CHUNK_CLIPS if torch.device(device).type == "cuda" else max(1, CHUNK_SAMPLES // longest)
-    # glibc gives freed memory back to the system, and page faults then cost as much as the transforms: a large block
-    # that is freed teaches it to keep what it has (its dynamic threshold, `man mallopt`)
-    torch.empty(TEACHING_BLOCK)
+    keep_freed_memory()
     with torch.inference_mode():
         for start in range(0, len(indices), size):
             batch = source.batch(indices[start : start + size])

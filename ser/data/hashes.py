@@ -51,7 +51,8 @@ def _stat(path: Path) -> tuple[int, int]:
 
 def _hash_file(path: Path) -> str:
     try:
-        return content_hash(path.read_bytes())
+        with path.open("rb", buffering=0) as file:
+            return content_hash(file.readall())
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
 
@@ -69,6 +70,7 @@ def _remember(cache: Path, rows: list[tuple[str, int, int, str]]) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection, connection:
+            connection.execute("PRAGMA synchronous=OFF")  # it can be made again: no wait for the disk
             connection.execute(_TABLE)
             connection.executemany("INSERT OR REPLACE INTO sha256 VALUES (?, ?, ?, ?)", rows)
     except (sqlite3.Error, OSError):

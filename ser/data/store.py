@@ -20,12 +20,13 @@ import numpy as np
 from ser.audio import AudioSettings, BadRecording, load
 from ser.data.entries import Entry, open_entry
 from ser.data.hashes import content_hash
+from ser.data.memory import keep_freed_memory
 from ser.errors import UserError
 from ser.files import why_refused
 
 FORMAT = 2  # raise it when the meaning of an entry changes
 HANDFUL = 8  # files that a thread decodes at a time
-SKETCHED = 16  # one of so many samples is looked at first, to tell recordings apart
+SKETCHED = 4096  # samples in the middle that are looked at first, to tell recordings apart
 WRITEBACK = 64_000_000  # bytes
 
 
@@ -121,6 +122,7 @@ def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tupl
     """
     workers = os.cpu_count() or 1
     waiting: deque[Future] = deque()
+    keep_freed_memory()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, len(paths), HANDFUL):
@@ -142,7 +144,8 @@ def _load_or_reason(path: Path, settings: AudioSettings) -> tuple[np.ndarray | N
         waveform = load(path, settings)
     except BadRecording as error:
         return None, str(error)
-    return waveform, f"{len(waveform)}-{content_hash(np.ascontiguousarray(waveform[::SKETCHED]).data)}"
+    middle = max(0, len(waveform) - SKETCHED) // 2
+    return waveform, f"{len(waveform)}-{content_hash(waveform[middle : middle + SKETCHED].data)}"
 
 
 def _contents(samples: Path, lengths: Sequence[int], sketches: Sequence[str]) -> list[str]:

@@ -4,7 +4,6 @@ Letters: B batch, T samples, F features, L frames. Frames are centred as in libr
 `l` looks at the samples around `l * hop_length`, and a waveform of n samples has `1 + n // hop_length` of them.
 """
 
-import torch
 from torch import Tensor, nn
 
 
@@ -37,27 +36,3 @@ class Frontend(nn.Module):
     def count_frames(self, lengths: Tensor) -> Tensor:
         """How many valid frames waveforms of `lengths` samples give: (B,) int64 → (B,) int64."""
         raise NotImplementedError
-
-
-def nothing_padded(lengths: Tensor, size: int) -> bool:
-    """Whether all of a batch is as long as the longest, so that nothing needs to be masked.
-
-    Asked on a CPU only, where the answer is at hand; a GPU would have to be waited for, and a graph that is traced must
-    not depend on it. There it is always False, and masks that hide nothing do no harm.
-
-    >>> nothing_padded(torch.tensor([3, 3]), 3), nothing_padded(torch.tensor([2, 3]), 3)
-    (True, False)
-    """
-    return lengths.device.type == "cpu" and not torch.compiler.is_compiling() and bool((lengths >= size).all())
-
-
-def frame_mask(frames: Tensor, num_frames: int) -> Tensor:
-    """True where a frame is valid.
-
-    Shape:
-        frames (B,) → (B, L) bool with L = `num_frames`.
-
-    >>> frame_mask(torch.tensor([1, 3]), 3).int().tolist()
-    [[1, 0, 0], [1, 1, 1]]
-    """
-    return torch.arange(num_frames, device=frames.device) < frames[:, None]

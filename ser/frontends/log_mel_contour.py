@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.frontends.base import frame_mask
 from ser.frontends.decibels import Decibels
 from ser.frontends.functional import keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
+from ser.padding import frame_mask
 
 
 class LogMelContour(MelFrontend):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import UserError, did_you_mean
-from ser.frontends.base import frame_mask
 from ser.frontends.functional import keep_valid
+from ser.padding import frame_mask
 
 MODES = ("none", "feature", "feature_and_frame")
 

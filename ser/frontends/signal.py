@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
-from ser.frontends.base import Frontend, frame_mask, nothing_padded
+from ser.frontends.base import Frontend
 from ser.frontends.stft import PowerSpectrogram, Stft
+from ser.padding import frame_mask, nothing_padded
 
 
 class Signal:

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from ser.errors import UserError
 from ser.models.base import Model
-from ser.models.layers import BatchNorm, fill_padding, frame_mask
+from ser.models.layers import BatchNorm, fill_padding
 from ser.models.pooling import TimePool
 from ser.models.settings import as_list, positive, rate
+from ser.padding import frame_mask, nothing_padded
 
 Size = TypeVar("Size", int, Tensor)
 
@@ -225,6 +226,8 @@ def rectify(x: Tensor, frames: Tensor) -> Tensor:
     In place: what stands before it (norm or sum) does not need its output again. Multiplied, not filled: in
     channels_last memory `masked_fill` is not vectorised and would double the time of a training step.
     """
+    if nothing_padded(frames, x.shape[-1]):
+        return x.relu_()
     valid = frame_mask(frames, x.shape[-1])[:, None, None].to(x.dtype)  # (B, L) → (B, 1, 1, L)
     return x.mul_(valid).relu_()
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.models.settings import choose
+from ser.padding import frame_mask, nothing_padded
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -31,15 +32,6 @@ def make_activation(name: str, setting: str = "model.activation") -> nn.Module:
     return ACTIVATIONS[choose(name, ACTIVATIONS, setting)]()
 
 
-def frame_mask(frames: Tensor, num_frames: int) -> Tensor:
-    """True where a frame is valid: (B,) → (B, L) with L = `num_frames`.
-
-    >>> frame_mask(torch.tensor([1, 3]), 3).int().tolist()
-    [[1, 0, 0], [1, 1, 1]]
-    """
-    return torch.arange(num_frames, device=frames.device) < frames[:, None]
-
-
 def padding_mask(x: Tensor, frames: Tensor) -> Tensor:
     """True where `x` (B, ..., L) is padding, shaped to broadcast against it: (B, 1, ..., L)."""
     mask = ~frame_mask(frames, x.shape[-1])
@@ -52,7 +44,9 @@ def fill_padding(x: Tensor, frames: Tensor | None, value: float = 0.0) -> Tensor
     >>> fill_padding(torch.ones(2, 1, 3), torch.tensor([1, 3])).tolist()
     [[[1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]
     """
-    return x if frames is None else x.masked_fill(padding_mask(x, frames), value)
+    if frames is None or nothing_padded(frames, x.shape[-1]):
+        return x
+    return x.masked_fill(padding_mask(x, frames), value)
 
 
 class Window(nn.Module):

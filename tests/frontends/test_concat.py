@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ser.errors import UserError
-from ser.frontends.base import Frontend, frame_mask
+from ser.frontends.base import Frontend
 from ser.frontends.concat import Concat
 from ser.frontends.log_mel import LogMel
 from ser.frontends.log_mel_contour import LogMelContour
@@ -15,6 +15,7 @@ from ser.frontends.spectrogram import Spectrogram
 from ser.frontends.stft import PowerSpectrogram, Stft
 from ser.frontends.time_stats import TimeStats
 from ser.frontends.zcr_rms_chroma import ZcrRmsChroma
+from ser.padding import frame_mask
 
 RATE = 16_000
 

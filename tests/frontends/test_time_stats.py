@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ser.frontends.base import Frontend, frame_mask
+from ser.frontends.base import Frontend
 from ser.frontends.time_stats import TimeStats
+from ser.padding import frame_mask
 
 
 class Steps(Frontend):

@@ -1,0 +1,81 @@
+"""`ser explore`: shows a corpus before training, as a page, as pictures and in TensorBoard."""
+
+import sys
+from pathlib import Path
+
+from ser.commands.show import config_groups, describe
+from ser.config_folder import config_folder
+
+GROUPS = ("audio", "dataset", "frontend")
+HELP = """ser explore [group=choice …] [key=value …]
+
+  ser explore                                       the demo corpus
+  ser explore dataset=ravdess dataset.root=FOLDER   yours
+  ser explore dataset=tess examples=1               other examples
+  ser explore dataset=ravdess out_dir=FOLDER        where it is written
+  ser explore --cfg job                             print the composed config
+
+It writes index.html, recordings.csv (a row a file), figures/*.png and TensorBoard's events:
+tensorboard --logdir explorations. What it decodes, training finds in the store.
+
+Settings (configs/explore.yaml)
+{settings}
+
+Groups (`ser show`)
+{groups}"""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the Hydra app."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(_help())
+        return 0
+    from ser.commands.hydra_app import run_app
+
+    raised: list[Exception] = []
+    run_app("explore", arguments, lambda cfg: _job(cfg, raised))
+    if raised:
+        raise raised[0]
+    return 0
+
+
+def _job(cfg, raised: list[Exception]) -> None:
+    """One corpus. Errors are kept back until Hydra is done: it would print over them."""
+    try:
+        _run(cfg)
+    except Exception as error:
+        raised.append(error)
+
+
+def _run(cfg) -> None:
+    from rich.console import Console
+
+    from ser.commands.hydra_app import plain_config
+    from ser.compatibility import check_torch_pair
+
+    check_torch_pair()
+    config = plain_config(cfg)
+    folder = Path(config["out_dir"]).expanduser()
+
+    from ser.exploration import explore
+    from ser.keeping import bar
+    from ser.reports.exploration import check_folder, write_exploration
+    from ser.reports.exploration_table import print_exploration
+
+    check_folder(folder)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    shown = config["progress"]
+    exploration = explore(config, lambda what, total: bar(console, what, total) if shown else iter)
+    page = write_exploration(exploration, folder)
+    print_exploration(console, exploration)
+    console.print(f"Page: {page}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _help() -> str:
+    """The settings of explore.yaml with their comments, and its groups."""
+    lines = (config_folder() / "explore.yaml").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("dataset:"))
+    end = next(i for i, line in enumerate(lines) if line.startswith("hydra:"))
+    settings = "\n".join(f"  {line}" for line in lines[start:end] if line.strip())
+    files = config_groups()
+    return HELP.format(settings=settings, groups="\n".join(describe(group, files[group]) for group in GROUPS))

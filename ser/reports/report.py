@@ -1,0 +1,175 @@
+"""`report.html`: all that is known of an evaluation on one page that opens anywhere, and its figures as files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ser.evaluation.evaluate import MODEL, Evaluation
+from ser.evaluation.groups import Division
+from ser.evaluation.predictions import Predictions
+from ser.files import write_atomically, write_text
+from ser.reports.class_bars import class_bars
+from ser.reports.curves import learning_curves
+from ser.reports.evaluation_tables import FIGURES, cell, remarks
+from ser.reports.events import Curve
+from ser.reports.figures import Picture, confusion_pictures
+from ser.reports.mistakes import Sounds, find_mistakes, mistake_card, mistakes_parts
+from ser.reports.page import Page, code, columns, details, facts, figure, note, table, text
+from ser.reports.reliability import reliability_picture
+
+BY_GROUP = ("uar", "wa", "f1_macro")
+MOST_ROWS = 14  # of a table that stands open
+ON_LOSSES = (
+    "The training loss is measured with dropout, augmentation and label smoothing as configured, so it may lie above "
+    "that of validation."
+)
+ON_GROUPS = "Gap: largest less smallest value of the groups. It grows with their number, however alike they are."
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a report is written from.
+
+    Args:
+        title: Of the page.
+        stamp: What the split has apart; it stands at every figure and table.
+        test: What the model said.
+        evaluation: Its figures.
+        sounds: The recordings, where they are at hand.
+        about: Name → value: identity, device, versions, …
+        config: The run's.
+        notes: What a reader should know beside.
+        curves: Of the training, from `ser.reports.events.curves_of`.
+        best_epoch: Whose weights count, from 0.
+    """
+
+    title: str
+    stamp: str
+    test: Predictions
+    evaluation: Evaluation
+    sounds: Sounds | None = None
+    about: Mapping[str, object] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    best_epoch: int | None = None
+
+
+def write_report(folder: Path, material: Material) -> Path:
+    """Writes `report.html` and `figures/` into a folder; gives the page's path.
+
+    Raises:
+        UserError: The disk is full, or the folder may not be written.
+    """
+    evaluation, stamp = material.evaluation, material.stamp
+    model = evaluation.systems[MODEL]
+    curves = learning_curves(material.curves, material.best_epoch, stamp)
+    confusion = confusion_pictures(np.array(model.confusion), evaluation.classes, stamp)
+    bars = class_bars(model.by_class, stamp)
+    reliability = _reliability(evaluation, stamp)
+    mistakes = find_mistakes(material.test, material.sounds, stamp)
+    _save(folder / "figures", [*curves, *confusion, bars, *reliability, *(m.picture for m in mistakes if m.picture)])
+
+    page = Page(material.title, material.stamp)
+    page.section("Result", *_result(material))
+    if curves:
+        page.section("Learning curves", columns(*map(_shown, curves)), note(ON_LOSSES))
+    page.section("Confusion", columns(*map(_shown, confusion)))
+    page.section("Classes", columns(_shown(bars), _classes(evaluation, stamp)))
+    page.section("Calibration", text(_on_confidence(evaluation)), columns(*map(_shown, reliability)))
+    if evaluation.divisions:
+        groups = columns(*(_groups(division, stamp) for division in evaluation.divisions))
+        page.section("Groups", note(ON_GROUPS), groups)
+    cards = [mistake_card(mistake, material.test) for mistake in mistakes]
+    page.section("Surest mistakes", *mistakes_parts(material.test, mistakes), columns(*cards))
+    page.section("This run", *_run(material))
+    path = folder / "report.html"
+    write_text(path, page.html())
+    return path
+
+
+def _result(material: Material) -> list[str]:
+    evaluation = material.evaluation
+    overall = evaluation.systems[MODEL].overall
+    speakers = "unknown" if evaluation.num_speakers is None else evaluation.num_speakers
+    first = {FIGURES[name]: cell(overall[name]).split(" [")[0] for name in ("uar", "wa", "f1_macro", "auroc")}
+    rows = [
+        [FIGURES[name], *(cell(scores.overall.get(name)) for scores in evaluation.systems.values())] for name in overall
+    ]
+    return [
+        facts({**first, "utterances": evaluation.num_utterances, "speakers": speakers}),
+        table(["", *evaluation.systems], rows, "Test", material.stamp),
+        note(f"{'No intervals: ' if evaluation.remark else ''}{'; '.join(remarks(evaluation))}."),
+        *(note(f"Note: {remark.rstrip('.')}.") for remark in material.notes),
+    ]
+
+
+def _classes(evaluation: Evaluation, stamp: str) -> str:
+    model = evaluation.systems[MODEL]
+    names = list(next(iter(model.by_class.values())))
+    rows = [
+        [name, sum(row), *(cell(figures[key]) for key in names)]
+        for (name, figures), row in zip(model.by_class.items(), model.confusion, strict=True)
+    ]
+    return table(["class", "utterances", *map(FIGURES.get, names)], rows, "By class", stamp)
+
+
+def _reliability(evaluation: Evaluation, stamp: str) -> list[Picture]:
+    overall = evaluation.systems[MODEL].overall
+    kinds = {"before": ("reliability", "as trained", "ece"), "after": ("reliability_scaled", "scaled", "ece_scaled")}
+    pictures = []
+    for when, bins in evaluation.reliability.items():
+        name, title, error = kinds[when]
+        pictures.append(reliability_picture(name, title, bins, overall[error], stamp))
+    return pictures
+
+
+def _on_confidence(evaluation: Evaluation) -> str:
+    words = "How often the model is right when it says how sure it is; on the dashed line, as often as it says."
+    if not evaluation.temperatures:
+        return words
+    listed = ", ".join(f"{temperature:.2f}" for temperature in evaluation.temperatures)
+    return f"{words} Scaled: logits divided by the temperature {listed}, fitted on validation; no decision changes."
+
+
+def _groups(division: Division, stamp: str) -> str:
+    if not division.groups:
+        return note(f"By {division.trait}: {division.remark}.")
+    rows = [
+        [group.name, group.count, *(cell(group.figures[name]) for name in BY_GROUP), ", ".join(group.absent)]
+        for group in division.groups
+    ]
+    if division.gaps:
+        rows.append(["gap", "", *(cell(division.gaps[name]) for name in BY_GROUP), ""])
+    header = [division.trait, "utterances", *(FIGURES[name] for name in BY_GROUP), "without"]
+    if not any(group.absent for group in division.groups):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    remark = f" ({division.remark})" if division.remark else ""
+    shown = table(header, rows, f"By {division.trait}{remark}", stamp)
+    return shown if len(rows) <= MOST_ROWS else details(f"By {division.trait}: {len(division.groups)} groups", shown)
+
+
+def _run(material: Material) -> list[str]:
+    rows = [[name, value] for name, value in material.about.items()]
+    parts = [table(["", ""], [["split", material.stamp], *rows], "Stamps")]
+    if material.config:
+        listing = yaml.safe_dump(dict(material.config), sort_keys=False, allow_unicode=True)
+        parts.append(details("The whole config", code(listing)))
+    return parts
+
+
+def _shown(picture: Picture) -> str:
+    return figure(picture.png, picture.alt, picture.caption)
+
+
+def _save(folder: Path, pictures: Sequence[Picture]) -> None:
+    """The figures as files; those of mistakes that an earlier report showed go away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("mistake_*.png"):
+        stale.unlink()
+    for picture in pictures:
+        write_atomically(folder / f"{picture.name}.png", lambda partial, png=picture.png: partial.write_bytes(png))

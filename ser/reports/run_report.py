@@ -1,0 +1,70 @@
+"""The report of a run, from what lies in its directory."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ser.evaluation.evaluate import Evaluation
+from ser.evaluation.predictions import Predictions
+from ser.reports.events import curves_of
+from ser.reports.mistakes import Sounds
+from ser.reports.report import Material, write_report
+from ser.runs.directory import RunDirectory, load_config
+
+
+def write_run_report(
+    directory: RunDirectory,
+    test: Predictions,
+    evaluation: Evaluation,
+    sounds: Sounds | None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Writes `report.html` and `figures/` of a finished run into its directory; gives the page's path.
+
+    Args:
+        directory: Of the run.
+        test: What the model said of its test part.
+        evaluation: Its figures.
+        sounds: Its recordings, where they are at hand.
+        notes: What a reader should know beside.
+
+    Raises:
+        UserError: A file of the run is missing or damaged, or the directory cannot be written.
+    """
+    metrics = directory.metrics()
+    material = Material(
+        title=directory.path.name,
+        stamp=directory.protocol,
+        test=test,
+        evaluation=evaluation,
+        sounds=sounds,
+        about=stamps_of(directory),
+        config=load_config(directory.path),
+        notes=notes,
+        curves=curves_of(directory.path),
+        best_epoch=metrics.get("best_epoch"),
+    )
+    return write_report(directory.path, material)
+
+
+def stamps_of(directory: RunDirectory) -> dict[str, object]:
+    """What identifies a run, and what it ran on."""
+    metrics, environment = directory.metrics(), {}
+    with suppress(OSError, ValueError):
+        environment = json.loads((directory.path / "environment.json").read_text(encoding="utf-8"))
+    counted = [f"{part} {metrics[f'num_{part}']}" for part in ("train", "val", "test") if f"num_{part}" in metrics]
+    stamps = {
+        "identity": directory.recorded_identity(),
+        "utterances": ", ".join(counted),
+        "epochs": metrics.get("epochs"),
+        "parameters": f"{metrics['num_parameters']:,}" if "num_parameters" in metrics else None,
+        "time": f"{metrics['seconds']:.0f} s" if "seconds" in metrics else None,
+        "started": environment.get("started"),
+        "device": environment.get("device"),
+        "threads": environment.get("threads"),
+        "system": environment.get("system"),
+        "commit": environment.get("git_commit"),
+        "versions": ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items()),
+    }
+    return {name: value for name, value in stamps.items() if value not in (None, "")}
