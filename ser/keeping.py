@@ -52,6 +52,8 @@ def kept_features(
         return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train), notes
     if _goes_to_memory(config, features.size(source.rows), classifier.device):
         block, frames = features.batch(source.rows)
+        features.let_go()  # twice in memory is once too often
+        source.waveforms.let_go()
         resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
         return _normalised(resident, classifier, train), notes
     mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)

@@ -89,7 +89,7 @@ def test_store_lists_and_clears(ser, quick, monkeypatch, tmp_path):
     ser(*quick)
     _, out, _ = ser("store", "list")
     assert "ravdess" in out and "96" in out
-    assert "Removed 1 entries" in ser("store", "clear")[1]
+    assert "Removed 2 entries" in ser("store", "clear")[1], "waveforms and features"
     assert "ravdess" not in ser("store", "list")[1]
 
 

@@ -36,8 +36,8 @@ def test_memory_disk_and_never_learn_the_same(ser, quick, in_tmp, normaliser):
         assert ("features stay on disk" in out) == (keep == "disk")
         results[keep] = result(in_tmp)
     for name in ("val/loss", "test/loss"):
-        assert results["disk"][name] == pytest.approx(results["memory"][name], rel=1e-4)
-        assert results["never"][name] == pytest.approx(results["memory"][name], rel=1e-4)
+        assert results["disk"][name] == pytest.approx(results["memory"][name], rel=1e-3)
+        assert results["never"][name] == pytest.approx(results["memory"][name], rel=1e-3)
 
 
 def test_large_features_stay_on_disk_by_themselves(ser, quick, monkeypatch):

@@ -6,6 +6,7 @@ and the next writer clears it away. Whoever comes while another process writes w
 """
 
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Callable
@@ -44,6 +45,12 @@ class Entry:
     def __getitem__(self, i: int) -> np.ndarray:
         """Array i, flat float32, read-only."""
         return self.values[self._starts[i] : self._starts[i + 1]]
+
+    def let_go(self) -> None:
+        """Takes what was read so far out of this process's memory; it is read again when it is asked for."""
+        mapped = getattr(self.values, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def read_entry(folder: Path) -> Entry | None:

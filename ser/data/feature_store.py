@@ -48,6 +48,10 @@ class Features:
             place[:, :count] = self[i]
         return block, frames
 
+    def let_go(self) -> None:
+        """Takes what was read so far out of this process's memory."""
+        self._entry.let_go()
+
     def size(self, rows: np.ndarray) -> int:
         """Bytes that these recordings take in memory, padded to one length."""
         return 4 * len(rows) * self.num_features * self.num_frames

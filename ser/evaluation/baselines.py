@@ -62,10 +62,11 @@ def tree_inputs(features: np.ndarray, frames: np.ndarray) -> np.ndarray:
     count, num_features, num_frames = features.shape
     if num_features * num_frames <= MOST_INPUTS and (frames == num_frames).all():
         return features.reshape(count, -1)  # (N, F·L)
-    valid = np.arange(num_frames) < frames[:, None, None]  # (N, 1, L)
-    features = features.astype(np.float64)
-    mean = features.mean(axis=2, where=valid)
-    return np.concatenate([mean, features.std(axis=2, where=valid)], axis=1)  # (N, 2·F)
+    rows = np.empty((count, 2 * num_features))  # (N, 2·F)
+    for row, utterance, valid in zip(rows, features, frames.tolist(), strict=True):  # one by one: no copy of them all
+        heard = utterance[:, :valid].astype(np.float64)
+        row[:num_features], row[num_features:] = heard.mean(axis=1), heard.std(axis=1)
+    return rows
 
 
 def _instead(test: Predictions, probabilities: np.ndarray) -> Predictions:

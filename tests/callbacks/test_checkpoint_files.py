@@ -44,8 +44,8 @@ def test_a_failure_leaves_the_old_file_and_is_raised_at_the_end(tmp_path, monkey
 
     monkeypatch.setattr(torch, "save", full)
     writer = background_writer()
-    writer.save_checkpoint({"epoch": 2}, path)
     with pytest.raises(UserError, match="the disk is full"):
+        writer.save_checkpoint({"epoch": 2}, path)
         writer.teardown()
     monkeypatch.undo()
     assert torch.load(path, weights_only=True) == {"epoch": 1} and list(tmp_path.iterdir()) == [path]
