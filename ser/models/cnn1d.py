@@ -101,7 +101,7 @@ class CNN1D(Model):
                 "audio.duration_s it was trained with, or train one with model.pooling=attention_std."
             )
         # (B, F, 1) → (B, 1, F): no position of a pooled vector is padding
-        x, frames = (features, frames) if self.over_time else (features.transpose(1, 2), None)
+        x, frames = (fill_padding(features, frames), frames) if self.over_time else (features.transpose(1, 2), None)
         for block in self.blocks:
             x, frames = block(x, frames)
         # (B, C, L) → (B, C·L), or pooled over L
