@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ser.audio import AudioSettings
+from ser.augmenting import augmentations, check_views, waveform_augmentations
 from ser.classifier import EmotionClassifier, Learning
 from ser.composition import build, check_settings, resolve
 from ser.data.recordings import Recordings, find_recordings
@@ -57,6 +58,7 @@ def check_config(config: dict[str, Any]) -> None:
         for (what, needs), remedy in zip(needing.items(), remedies, strict=True):
             if needs:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
+    check_views(config)
     if config["ema"] is not None and not (_is_number(config["ema"]) and 0 < config["ema"] < 1):
         raise UserError(
             f"ema={config['ema']} is a decay and must lie between 0 and 1, e.g. 0.999; null switches it off."
@@ -153,9 +155,9 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
         l2=loss["l2"] or {},
         seed=config["seed"],
         stop_by=None if config["early_stopping"]["patience"] is None else config["monitor"],
-        waveform_augmentations=_augmentations(config, "waveform"),
-        feature_augmentations=_augmentations(config, "features"),
-        mixings=_augmentations(config, "mixing"),
+        waveform_augmentations=waveform_augmentations(config, build_audio(config)),
+        feature_augmentations=augmentations(config, "features"),
+        mixings=augmentations(config, "mixing"),
     )
 
 
@@ -192,11 +194,6 @@ def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | Non
         raise UserError(f"loss.class_weights={kind} is unknown. {did_you_mean(str(kind), ['none', 'balanced'])}")
     counts = torch.tensor(class_counts, dtype=torch.float32)
     return counts.sum() / (len(counts) * counts)
-
-
-def _augmentations(config: dict[str, Any], stage: str) -> tuple:
-    nodes = config["augmentation"][stage] or []
-    return tuple(build(node, f"augmentation.{stage}.{i}", config["trust"]) for i, node in enumerate(nodes))
 
 
 def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ser.divergence import explain
 from ser.errors import UserError
 from ser.metrics import score
 from ser.randomness import derive_seed
@@ -91,16 +92,7 @@ class EmotionClassifier(L.LightningModule):
         return self.normaliser(features, frames), frames
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        generator = self._generator(batch["labels"].device, batch_idx)
-        if "features" in batch:
-            features, frames = batch["features"], batch["frames"]
-        else:
-            waveforms, lengths = batch["waveforms"], batch["lengths"]
-            for augment in self.learning.waveform_augmentations:
-                waveforms, lengths = augment(waveforms, lengths, generator)
-            features, frames = self.extract(waveforms, lengths)
-        for augment in self.learning.feature_augmentations:
-            features, frames = augment(features, frames, generator)
+        features, frames, generator = self.augmented(batch, batch_idx)
         targets = batch["labels"]
         if self.learning.mixings:
             targets = F.one_hot(targets, len(self.description["classes"])).to(features.dtype)
@@ -115,9 +107,24 @@ class EmotionClassifier(L.LightningModule):
         )
         for part, factor in self.learning.l2.items():
             loss = loss + factor * sum(weights.square().sum() for weights in self._part(part))
-        self._loss_sum += loss.detach() * len(logits)
+        self._losses[batch_idx] = loss.detach()
+        self._loss_sum += self._losses[batch_idx] * len(logits)
         self._num_seen += len(logits)
         return loss
+
+    def augmented(self, batch: dict[str, Tensor], step: int) -> tuple[Tensor, Tensor, torch.Generator | None]:
+        """Features (B, F, L) and frames (B,) of a step's batch with all but mixing, and the generator to go on with."""
+        generator = self._generator(batch["labels"].device, step)
+        if "features" in batch:
+            features, frames = batch["features"], batch["frames"]
+        else:
+            waveforms, lengths = batch["waveforms"], batch["lengths"]
+            for augment in self.learning.waveform_augmentations:
+                waveforms, lengths = augment(waveforms, lengths, generator)
+            features, frames = self.extract(waveforms, lengths)
+        for augment in self.learning.feature_augmentations:
+            features, frames = augment(features, frames, generator)
+        return features, frames, generator
 
     def on_train_epoch_start(self) -> None:
         # dropout draws from the device's global generator: seeding it here makes every epoch repeatable on its own
@@ -126,6 +133,7 @@ class EmotionClassifier(L.LightningModule):
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
         self._loss_sum = torch.zeros((), device=self.device)
+        self._losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
         self._num_seen = 0
 
     def on_train_batch_end(self, outputs: Any, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -136,11 +144,7 @@ class EmotionClassifier(L.LightningModule):
         total, count = self.trainer.strategy.reduce(seen, reduce_op="sum").tolist()
         self.scores["train/loss"] = total / count
         if not np.isfinite(self.scores["train/loss"]):
-            raise UserError(
-                f"The training loss is {self.scores['train/loss']} in epoch {self.current_epoch}. "
-                "Likely causes: a learning rate that is too high (lower optimizer.lr) or no gradient clipping "
-                "(trainer.gradient_clip_val=1)."
-            )
+            raise UserError(explain(self, self._losses.tolist()))
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()

@@ -14,6 +14,10 @@ COMMANDS = {
     "train": "train a model, or a grid of them with -m; find a finished run; continue an interrupted one",
     "crossval": "train all folds of a split and pool them; finished folds are kept",
     "evaluate": "figures and a page of a finished run, or of the run on other recordings",
+    "runs": "what became of each run and what it takes on the disk; remove checkpoints no longer wanted",
+    "compare": "finished runs side by side, a row a configuration; which differences are more than chance",
+    "tune": "search settings by a metric of validation; stopped, the same command continues",
+    "predict": "name the emotion in recordings: a table, CSV or JSON lines",
     "show": "list the choices of each config group",
     "store": "list or clear what is kept of decoded recordings",
 }
@@ -39,6 +43,7 @@ Commands
   ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS
   ser train -m model=mlp,cnn1d,cnn2d seed=0,1   a grid
   ser evaluate run=runs/NAME                    a page about a finished run; dataset=tess: on other recordings
+  ser predict runs/NAME a.wav folder/           the emotion in each recording
   ser train --help                              its groups and settings
   eval "$(ser -sc install=bash)"                completion in bash
 

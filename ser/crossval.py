@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from ser.assembly import build_split
+from ser.augmenting import without_augmentation
 from ser.data.splits import Splitter
 from ser.errors import UserError
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
@@ -23,6 +24,7 @@ from ser.preparation import prepare
 from ser.reports.report import Material, write_report
 from ser.runs.directory import safe_name
 from ser.runs.results import TRAITS, write_rows
+from ser.sweeps.scans import Scans
 from ser.training import Job, find_job
 
 
@@ -55,7 +57,8 @@ def folds_of(config: dict[str, Any]) -> list[Job]:
         UserError: The split has no folds.
     """
     splitter: Splitter = build_split(config)
-    first = find_job(config, alone=False)
+    scans = Scans()
+    first = find_job(config, alone=False, scan=scans)
     count = splitter.num_folds(first.recordings.utterances)
     if count is None:
         raise UserError(
@@ -63,7 +66,7 @@ def folds_of(config: dict[str, Any]) -> list[Job]:
             "leave_one_speaker_out, statement, emobox or five_actors, or train it with several seeds: "
             "ser train -m seed=0,1,2."
         )
-    return [find_job(_of_fold(config, fold), alone=False) for fold in range(count)]
+    return [find_job(_of_fold(config, fold), alone=False, scan=scans) for fold in range(count)]
 
 
 def _of_fold(config: dict[str, Any], fold: int) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
 def _fold(job: Job, console: Console) -> Fold:
     run = FinishedRun(job.directory, job.config)
     test, val = run.predictions()
-    parts = prepare(job.config, job.recordings, console)
+    parts = prepare(without_augmentation(job.config), job.recordings, console)
     rows = _rows_of(test, parts.decoded.utterances, job)
     return Fold(test, val, baselines_of(parts, rows, test, job.config["seed"]))
 

@@ -24,6 +24,10 @@ class Interrupted(BaseException):
         self.exit_code = 128 + signum  # as shells count: 130 for Ctrl-C, 143 for SIGTERM
 
 
+class Pruned(Exception):
+    """A search gave the run up: its figures were behind those of others. No failure, and test is not scored."""
+
+
 def some(names: Sequence[str]) -> str:
     """The first three of many names.
 

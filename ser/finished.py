@@ -83,6 +83,21 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
     Raises:
         UserError: No such directory, no run, one that did not finish, or a GPU that is not there.
     """
+    directory, config = finished_directory(path)
+    trainer = {**config["trainer"], **ALONE, "accelerator": device}
+    check_trainer(trainer)
+    # how it began and how its code was compiled is of no more account
+    return FinishedRun(
+        directory, {**config, "trust": list(trust), "trainer": trainer, "init_from": None, "compile": "none"}
+    )
+
+
+def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
+    """The directory of a finished run and its config as it stands there, as plain data.
+
+    Raises:
+        UserError: No such directory, no run, or one that did not finish.
+    """
     path = path.expanduser().resolve()  # a sweep holds links
     if not path.is_dir():
         raise UserError(f"There is no folder {path}: name the directory of a finished run, as under runs/.")
@@ -93,9 +108,4 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
     directory = RunDirectory(path, directory.recorded_identity() or "")
     if not directory.finished:
         raise UserError(f"The run {path} did not finish: continue it with `ser train resume={path}`, then evaluate it.")
-    trainer = {**config["trainer"], **ALONE, "accelerator": device}
-    check_trainer(trainer)
-    # how it began and how its code was compiled is of no more account
-    return FinishedRun(
-        directory, {**config, "trust": list(trust), "trainer": trainer, "init_from": None, "compile": "none"}
-    )
+    return directory, config

@@ -45,12 +45,12 @@ def kept_features(
         The source of batches, and remarks for the summary.
     """
     trim = not classifier.model.fixed_length
-    features, notes = _find_or_compute(config, source, classifier, corpus, console)
+    features, notes = stored_features(config, source, classifier, corpus, console)
     if features is None:
         everyone = range(len(source.rows))
         batches = compute_features(source, classifier.frontend, everyone, classifier.device)
         return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train), notes
-    if _goes_to_memory(config, features.size(source.rows), classifier.device):
+    if goes_to_memory(config, features.size(source.rows), classifier.device):
         block, frames = features.batch(source.rows)
         features.let_go()  # twice in memory is once too often
         source.waveforms.let_go()
@@ -59,6 +59,8 @@ def kept_features(
     mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
     blocks = (source.rows[train[start : start + BLOCK]] for start in range(0, len(train), BLOCK))
     classifier.normaliser.fit(map(torch.from_numpy, features.batch(rows)) for rows in blocks)
+    features.let_go()
+    source.waveforms.let_go()
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
 
 
@@ -69,26 +71,16 @@ def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterabl
     )
 
 
-def _find_or_compute(
+def stored_features(
     config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier, corpus: str, console: Console
 ) -> tuple[Features | None, list[str]]:
     """Features in the store; None where they cannot be kept there, and why."""
-    code = code_fingerprint(classifier.frontend)
-    if code is None:
+    depends_on = what_decides(config, source, classifier)
+    if depends_on is None:
         return None, []
     whole = StoredWaveforms(
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
-    depends_on = {
-        "waveforms": source.waveforms.folder.name,
-        "num_samples": source.num_samples,
-        "padding_is_signal": source.padding_is_signal,
-        "frontend": config["frontend"],
-        "code": code,
-        # two devices, or two versions of torch, agree to rounding only
-        "torch": torch.__version__,
-        "device": classifier.device.type,
-    }
     everyone = range(len(whole.rows))
     compute = bar(console, "features", len(everyone))(
         compute_features(whole, classifier.frontend, everyone, classifier.device)
@@ -100,7 +92,27 @@ def _find_or_compute(
         return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
 
 
-def _goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
+def what_decides(
+    config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier
+) -> dict[str, Any] | None:
+    """All that decides the values of features; None where nobody knows."""
+    code = code_fingerprint(classifier.frontend)
+    if code is None:
+        return None
+    return {
+        "waveforms": source.waveforms.folder.name,
+        "num_samples": source.num_samples,
+        "padding_is_signal": source.padding_is_signal,
+        "frontend": config["frontend"],
+        "code": code,
+        # two devices, or two versions of torch, agree to rounding only
+        "torch": torch.__version__,
+        "device": classifier.device.type,
+    }
+
+
+def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
+    """Whether features of so many bytes are kept in memory: as the user says, or where they fit twice."""
     if config["keep_features"] in ("memory", "disk"):
         return config["keep_features"] == "memory"
     copies = 1 if device.type == "cuda" else num_devices(config["trainer"])  # each process on a CPU has its own
@@ -109,11 +121,15 @@ def _goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> 
 
 def _normalised(kept: ResidentFeatures, classifier: EmotionClassifier, train: list[int]) -> ResidentFeatures:
     """Fits the normaliser to the training part and applies it to all, in place."""
-    normaliser = classifier.normaliser
     blocks = [train[start : start + BLOCK] for start in range(0, len(train), BLOCK)]
-    normaliser.fit((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    classifier.normaliser.fit((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    return normalise(kept, classifier)
+
+
+def normalise(kept: ResidentFeatures, classifier: EmotionClassifier) -> ResidentFeatures:
+    """Applies the fitted normaliser to all, in place."""
     with torch.no_grad():
         for start in range(0, len(kept.features), BLOCK):
             rows = slice(start, start + BLOCK)
-            kept.features[rows] = normaliser(kept.features[rows], kept.frames[rows])
+            kept.features[rows] = classifier.normaliser(kept.features[rows], kept.frames[rows])
     return kept

@@ -81,9 +81,10 @@ def write_down(
     title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
     figure = confusion_figure(matrix, classes, title, parts.split.protocol)
     figure.savefig(directory.path / "figures" / "confusion_matrix.png")
-    board.result(config, metrics, as_image(figure))
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_metrics(directory.path / "metrics.json", metrics)
+    board.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
+    board.flush()
     directory.finish()
     log.info("finished: %s", metrics)
     return Outcome(metrics, evaluation, said["test"])

@@ -25,6 +25,7 @@ from ser.data.splits import Split
 from ser.errors import UserError
 from ser.keeping import bar, kept_features
 from ser.randomness import derive_seed
+from ser.rendering import kept_views
 from ser.runs.weights import start_from
 from ser.trainers import training_device
 
@@ -69,7 +70,7 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
     counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
-    _check_train(counts, recordings.classes)
+    check_train(counts, recordings.classes)
 
     classifier = _build_seeded(config, recordings.classes, counts.tolist()).to(training_device(config["trainer"]))
     notes = [*remarks]
@@ -78,15 +79,27 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
     learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
-    if classifier.learning.waveform_augmentations or learns or config["keep_features"] == "never":
+    views, rendered = None, config["augmentation"].get("views") is not None
+    if rendered and learns:
+        raise UserError(
+            "augmentation.views keeps features, and those of this frontend change as it learns: leave it out."
+        )
+    augments = bool(classifier.learning.waveform_augmentations) and not rendered
+    if augments or learns or config["keep_features"] == "never":
         # features change from step to step, or are wanted anew in each
         classifier.normaliser.fit(compute_features(source, classifier.frontend, split.train, classifier.device))
     else:
-        source, remarks = kept_features(config, source, classifier, recordings.corpus, split.train, console)
+        about = classifier, recordings.corpus, split.train, console
+        waveforms = source
+        source, remarks = kept_features(config, waveforms, *about)
         notes += remarks
+        if rendered:
+            views, remarks = kept_views(config, waveforms, *about)
+            notes += remarks
     if config["compile"] != "none":
         classifier.model.compile(mode=config["compile"])
-    data = EmotionData(source, decoded.labels, split, config["batch_size"], config["seed"])
+    names = [utterance.key for utterance in decoded.utterances]
+    data = EmotionData(source, decoded.labels, split, config["batch_size"], config["seed"], views, names)
     return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
 
 
@@ -97,6 +110,7 @@ def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) 
     recordings that are one another's copy at another level, sample rate or length.
     """
     copies = near_copies(decoded.waveforms, sample_rate, bar(console, "looking for copies", len(decoded.waveforms)))
+    decoded.waveforms.let_go()  # all of them were read
     found = check_leakage(decoded.utterances, split.parts(), copies)
     if not found.copies:
         return split, []
@@ -109,7 +123,16 @@ def _build_seeded(config: dict[str, Any], classes: Sequence[str], class_counts: 
     return build_classifier(config, classes, build_learning(config, class_counts))
 
 
-def _check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
+def check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuses a training part that lacks a class.
+
+    Args:
+        counts: Training utterances of each class (K,).
+        classes: Their names.
+
+    Raises:
+        UserError: Names what is missing.
+    """
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
         raise UserError(
@@ -124,18 +147,28 @@ def steps_per_epoch(parts: Parts) -> int:
 
 
 def seconds_per_step(parts: Parts, repeats: int = 3) -> float:
-    """Median time of forward and backward on one batch, with a copy of the model; one step warms up."""
+    """Median time of a step on one batch, with a copy of the model; one step warms up.
+
+    That is forward and backward, and what is computed anew in each step: augmentation of waveforms, and features of
+    them.
+    """
     classifier = copy.deepcopy(parts.classifier)
     batch = parts.data.source.batch(parts.split.train[: parts.data.batch_size])
-    if "features" not in batch:
-        features, frames = classifier.extract(*(batch[key].to(classifier.device) for key in ("waveforms", "lengths")))
-    else:
-        features, frames = batch["features"], batch["frames"]
     times = []
     for _ in range(1 + repeats):
         start = time.perf_counter()
+        features, frames = _training_features(classifier, batch)
         classifier.model(features, frames).logsumexp(dim=1).mean().backward()
         if classifier.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return sorted(times[1:])[repeats // 2]
+
+
+def _training_features(classifier: EmotionClassifier, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    if "features" in batch:
+        return batch["features"], batch["frames"]
+    waveforms, lengths = (batch[key].to(classifier.device) for key in ("waveforms", "lengths"))
+    for augment in classifier.learning.waveform_augmentations:
+        waveforms, lengths = augment(waveforms, lengths, None)
+    return classifier.extract(waveforms, lengths)

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from ser.assembly import build_audio, build_recordings
+from ser.augmenting import without_augmentation
 from ser.data.cache import cache_folder
 from ser.errors import UserError
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
@@ -58,7 +59,8 @@ def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str
 def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[Parts | None, list[str]]:
     """The run made ready once more, if its recordings are still where they were and what they were."""
     try:
-        parts = prepare(run.config, build_recordings(run.config, cache_folder()), console)
+        recordings = build_recordings(run.config, cache_folder())
+        parts = prepare(without_augmentation(run.config), recordings, console)
     except UserError as error:
         why = str(error).splitlines()[0].rstrip(":")
         return None, [f"Without sounds, and baselines are not computed again: {why}"]

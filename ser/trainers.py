@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,9 @@ def build_trainer(
     interruption: Interruption,
     board: RunBoard | None,
     console: Console,
+    others: Sequence[L.Callback] = (),
 ) -> L.Trainer:
-    """The Trainer with this project's callbacks; `config["trainer"]` holds Lightning's own keys."""
+    """The Trainer with this project's callbacks and others; `config["trainer"]` holds Lightning's own keys."""
     _silence_lightning()
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
     callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["progress"])]
@@ -67,6 +68,7 @@ def build_trainer(
     if patience is not None:
         mode = "min" if config["monitor"].endswith("loss") else "max"
         callbacks.append(EarlyStopping(config["monitor"], patience=patience, mode=mode))
+    callbacks += others  # after the curves: the epoch in which a search gives a run up has its point
     return L.Trainer(
         **{key: value for key, value in config["trainer"].items() if key != "profiler"},
         **OURS,

@@ -1,8 +1,8 @@
 """The recipe: know the run, prepare it, fit, score test once, write it down."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from ser.assembly import build_audio, build_recordings, build_split, check_config
+from ser.augmenting import folder_fingerprints
 from ser.callbacks.checkpoints import Checkpoints
 from ser.callbacks.interruption import Interruption
 from ser.data.cache import cache_folder
+from ser.data.memory import keep_freed_memory
 from ser.data.recordings import Recordings
+from ser.errors import Pruned, UserError
 from ser.models.base import count_parameters
 from ser.preparation import Parts, prepare, seconds_per_step, steps_per_epoch
 from ser.reports.tables import print_result, print_summary
 from ser.reports.tensorboard import RunBoard
 from ser.runs.directory import RunDirectory
-from ser.runs.environment import describe_environment
+from ser.runs.environment import describe_environment, made_by_another
 from ser.runs.identity import identity
-from ser.runs.weights import content_of_run, load_weights, read_checkpoint
+from ser.runs.log import logging_to
+from ser.runs.weights import content_of_run, load_weights, read_checkpoint, to_resume_from
 from ser.trainers import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
 
 if TYPE_CHECKING:
@@ -52,16 +56,24 @@ class Job:
     alone: bool = True
 
 
-def find_job(config: dict[str, Any], run_dir: Path | None = None, alone: bool = True) -> Job:
+def find_job(
+    config: dict[str, Any], run_dir: Path | None = None, alone: bool = True, scan: Callable = build_recordings
+) -> Job:
     """Scans the corpus and finds the run's directory, by identity or where the user put it.
+
+    Args:
+        config: Resolved.
+        run_dir: Where the user put it, if anywhere.
+        alone: Whether it is a run by itself.
+        scan: Finds the recordings; one that remembers them (`ser.sweeps.scans`) serves many runs.
 
     Raises:
         UserError: From the corpus; settings that contradict each other; a directory that holds another run.
     """
     check_config(config)
     check_trainer(config["trainer"])
-    recordings = build_recordings(config, cache_folder())
-    fingerprints = {"dataset": recordings.fingerprint()}
+    recordings = scan(config, cache_folder())
+    fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
     if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names
         fingerprints["split"] = listed
     if config["init_from"]:
@@ -76,13 +88,16 @@ def find_job(config: dict[str, Any], run_dir: Path | None = None, alone: bool = 
     return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone)
 
 
-def train(job: Job, interruption: Interruption, console: Console) -> dict[str, float]:
+def train(
+    job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback] = ()
+) -> dict[str, float]:
     """Trains a run to its end, or finds it finished.
 
     Args:
         job: From `find_job`.
         interruption: Hears Ctrl-C and SIGTERM.
         console: For summary, progress and result.
+        callbacks: Lightning's, beside this project's own; one of a search may raise `Pruned`.
 
     Returns:
         metrics.json.
@@ -90,25 +105,52 @@ def train(job: Job, interruption: Interruption, console: Console) -> dict[str, f
     Raises:
         UserError: Something the user can mend.
         Interrupted: The run was asked to stop; it can be continued.
+        Pruned: A callback gave the run up; it is marked so, and test is not scored.
     """
     config, directory = job.config, job.directory
     if not is_main_process():
-        return _fit_and_score(job, interruption, console, None)
+        return _fit_and_score(job, interruption, console, None, callbacks)
     if directory.finished and not config["rerun"]:
-        metrics = directory.metrics()
-        console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
-        print_result(console, metrics, directory.protocol)
-        return metrics
+        return _reuse(directory, console)
     directory.lock()
     try:
         if directory.finished and not config["rerun"]:  # another process finished it a moment ago
-            return directory.metrics()
+            return _reuse(directory, console)
         if config["rerun"]:
             directory.clear()
-        with _logging_to(directory.path / "train.log"):
-            return _fit_and_score(job, interruption, console, directory)
+        with logging_to(directory.path / "train.log"), _failure_noted(directory):
+            return _fit_and_score(job, interruption, console, directory, callbacks)
     finally:
         directory.release()
+
+
+def _reuse(directory: RunDirectory, console: Console) -> dict[str, float]:
+    """The figures of a run that is finished, shown once more."""
+    metrics = directory.metrics()
+    console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
+    if note := made_by_another(directory.path):
+        console.print(f"Note: {note}", **PLAIN)
+    print_result(console, metrics, directory.protocol)
+    return metrics
+
+
+@contextmanager
+def _failure_noted(directory: RunDirectory) -> Iterator[None]:
+    """Leaves failed.json and a line in the log where the run ends by an error, once it has begun."""
+    try:
+        yield
+    except Pruned as pruned:  # no failure
+        log.info("%s", pruned)
+        directory.prune(str(pruned))
+        raise
+    except Exception as error:
+        mendable_by_user = isinstance(error, UserError)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        log.error("failed: %s", reason, exc_info=None if mendable_by_user else error)
+        if directory.recorded_identity() is not None:
+            with suppress(UserError):  # on a full disk the note has no place either
+                directory.fail(reason if mendable_by_user else f"{type(error).__name__}: {reason}")
+        raise
 
 
 def dry_run(job: Job, console: Console) -> None:
@@ -128,7 +170,11 @@ def dry_run(job: Job, console: Console) -> None:
 
 
 def _fit_and_score(
-    job: Job, interruption: Interruption, console: Console, directory: RunDirectory | None
+    job: Job,
+    interruption: Interruption,
+    console: Console,
+    directory: RunDirectory | None,
+    callbacks: Sequence[L.Callback],
 ) -> dict[str, float]:
     """Trains, then scores test once with the weights that count. `directory` is None on ranks that only compute."""
     config, place = job.config, job.directory
@@ -143,13 +189,16 @@ def _fit_and_score(
         environment = describe_environment(device_name(config["trainer"]), torch.get_num_threads())
         directory.begin(config, environment, parts.split.protocol)
         _summarise(job, parts, console)
-    resumed = place.last if place.last.is_file() else None
+    resumed, remark = to_resume_from(place.last, place.best)
+    if remark:
+        console.print(f"Note: {remark}", **PLAIN)
     if resumed is not None and directory is not None:
         console.print(f"Continuing from {resumed}", **PLAIN)
 
     board = RunBoard(place.path, first_epoch=_epochs_done(resumed)) if directory is not None else None
     with mendable(config), closing(board) if board is not None else nullcontext():
-        trainer = build_trainer(config, checkpoints, interruption, board, console)
+        trainer = build_trainer(config, checkpoints, interruption, board, console, callbacks)
+        keep_freed_memory()
         trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
         interruption.raise_if_asked()
         load_weights(parts.classifier, place.best)
@@ -230,18 +279,3 @@ def _duration(seconds: float) -> str:
         if seconds < 5400
         else f"{seconds / 3600:.1f} h"
     )
-
-
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Sends the log of `ser` to a file inside the block."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()

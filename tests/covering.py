@@ -4,20 +4,20 @@ from itertools import combinations, product
 
 
 def pairwise_rows(
-    groups: dict[str, list[str]], forbidden=lambda row: False, related=lambda a, b: True
+    groups: dict[str, list[str]], forbidden=lambda row: False, related=lambda pair: True
 ) -> list[dict[str, str]]:
     """Rows that hold each allowed pair at least once, built greedily, one row a time.
 
     Args:
         groups: Group → choices.
         forbidden: Tells whether a partial row holds a pair that cannot be.
-        related: Tells whether two groups have to do with each other: pairs of others are not looked for.
+        related: Tells whether two choices, each of its group, have to do with each other: others are not looked for.
     """
     wanted = {
         ((a, x), (b, y))
         for a, b in combinations(groups, 2)
         for x, y in product(groups[a], groups[b])
-        if related(a, b) and not forbidden({a: x, b: y})
+        if related({a: x, b: y}) and not forbidden({a: x, b: y})
     }
     rows = []
     while wanted:

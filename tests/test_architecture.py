@@ -20,15 +20,17 @@ KNOWN_BY = {
     "omegaconf": ("ser/commands/",),
     "pytorch_lightning": (
         "ser/classifier.py", "ser/data/datamodule.py", "ser/callbacks/", "ser/training.py", "ser/trainers.py",
-        "ser/preparation.py",
+        "ser/preparation.py", "ser/sweeps/preflight.py",
     ),
     "soundfile": ("ser/audio.py",),
     "soxr": ("ser/audio.py",),
     "torchaudio": ("ser/frontends/functional.py", "ser/augmentations/"),
     "tensorboard": ("ser/reports/",),
     "matplotlib": ("ser/reports/",),
+    "statsmodels": ("ser/comparison/",),
     "librosa": ("ser/benchmarks/",),  # the reference of parity tests and benchmarks, never the implementation
     "keras": ("ser/benchmarks/keras_network.py",),
+    "optuna": ("ser/search/",),
     "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
 # a room, and the rooms of ours that it never looks into
@@ -38,8 +40,10 @@ NEVER = {
     "ser/augmentations/": ("ser.models", "ser.data", "ser.classifier", "ser.training", "ser.runs", "ser.audio"),
     "ser/data/": ("ser.frontends", "ser.models", "ser.classifier", "ser.training", "ser.runs", "ser.augmentations"),
     "ser/runs/": ("ser.frontends", "ser.models", "ser.classifier", "ser.training"),
+    "ser/comparison/": ("ser.frontends", "ser.models", "ser.classifier", "ser.training", "ser.reports"),
     "ser/classifier.py": ("ser.data", "ser.runs", "ser.training"),
     "ser/audio.py": ("ser.data", "ser.frontends", "ser.models", "ser.runs"),
+    "ser/search/": ("ser.frontends", "ser.models", "ser.augmentations", "ser.data", "ser.audio"),
     "ser/metrics.py": ("ser.",),
     "ser/cli.py": ("ser.training", "ser.data", "ser.runs", "ser.models", "ser.frontends"),
 }
@@ -119,10 +123,14 @@ HEAVY = (
     "matplotlib",
     "soundfile",
     "rich",
+    "optuna",
 )
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["train", "--help"], ["show"], ["show", "model"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--help"], ["train", "--help"], ["runs", "--help"], ["show"], ["show", "model"], ["--version"]],
+)
 def test_nothing_heavy_is_imported_for_help(arguments):
     code = (
         f"import sys; from ser.cli import main; main({arguments!r}); print([m for m in {HEAVY!r} if m in sys.modules])"

@@ -19,9 +19,8 @@ def test_fits_every_generator(numbers):
 
 @given(parts, parts)
 def test_different_parts_give_different_seeds(first, second):
-    # trailing zeros do not count (NumPy pads its entropy with them): every place here derives with a fixed number
-    same = len(first) != len(second) or first == second
-    assert same or derive_seed(*first) != derive_seed(*second)
+    assert first == second or derive_seed(*first) != derive_seed(*second)
+    assert derive_seed(*first) != derive_seed(*first, 0)  # NumPy alone passes over zeros at the end
 
 
 def test_near_parts_give_unrelated_seeds():
@@ -32,8 +31,8 @@ def test_near_parts_give_unrelated_seeds():
 
 
 def test_the_same_in_every_process_and_version():
-    assert derive_seed(0, 1, 2) == 1535930435702422785
+    assert derive_seed(0, 1, 2) == 1419556851746930036
     code = "from ser.randomness import derive_seed; print(derive_seed(0, 1, 2))"
     assert (
-        int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) == 1535930435702422785
+        int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) == 1419556851746930036
     )

@@ -98,8 +98,8 @@ def test_resume_takes_the_runs_own_config(ser, quick, in_tmp):
         assert code == 2 and "only paths, devices and verbosity" in err
     (run / "finished.json").unlink()
     (run / "checkpoints" / "last.ckpt").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes()[:1000])
-    code, _, err = ser("train", f"resume={run}")
-    assert code == 2 and "last.ckpt" in err and "rerun=true" in err
+    code, out, err = ser("train", f"resume={run}")
+    assert code == 0 and "last.ckpt" in out and "going on from best.ckpt" in out, err
 
 
 def test_two_processes_do_not_both_train(long, in_tmp):

@@ -213,7 +213,10 @@ def test_multirun_trains_each_combination_and_reports_failures(ser, quick, in_tm
     (sweep,) = (in_tmp / "sweeps").iterdir()
     assert len([link for link in sweep.iterdir() if link.is_symlink() and link.resolve().is_dir()]) == 2
     code, _, err = ser(*quick, "-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1")
-    assert code == 1 and "2 jobs of the sweep failed" in err
+    assert code == 2 and "2 of 4 combinations cannot be trained" in err and "nothing was trained" in err
+    assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 2
+    code, _, err = ser(*quick, "-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1", "sweep.bad=skip")
+    assert code == 1 and "2 combinations passed over" in err
     assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 3
     code, _, err = ser(*quick, "-m", "seed=0,1", "trainer=ddp")
     assert code == 2 and err.count("leave out -m") == 1

@@ -78,29 +78,24 @@ def waits_of_training(monkeypatch):
     return since_last
 
 
-def in_a_sweep(arguments: list[str]) -> list[str]:
-    """A run by itself also draws a report, with spectrograms."""
-    return [arguments[0], "-m", *arguments[1:]]
-
-
 def test_a_second_run_decodes_nothing_and_transforms_nothing(ser, quick, own_store, counted):
     decodes, transforms = counted(store, "load"), counted(PowerSpectrogram, "forward")
-    assert ser(*in_a_sweep(quick))[0] == 0
+    assert ser(*quick)[0] == 0
     assert len(decodes) == 96, "each file once"
     assert len(transforms) == CHUNKS, "and none in an epoch"
-    assert ser(*in_a_sweep(quick), "model.hidden=[8]", "seed=1", "trainer.max_epochs=3")[0] == 0
+    assert ser(*quick, "model.hidden=[8]", "seed=1", "trainer.max_epochs=3")[0] == 0
     assert len(decodes) == 96 and len(transforms) == CHUNKS
 
 
 def test_features_of_a_concatenation_share_one_transform(ser, quick, own_store, counted):
     transforms = counted(PowerSpectrogram, "forward")
-    assert ser(*in_a_sweep(quick), "frontend=concat")[0] == 0
+    assert ser(*quick, "frontend=concat")[0] == 0
     assert len(transforms) == CHUNKS
 
 
 def test_features_wanted_anew_are_computed_once_a_batch(ser, quick, own_store, in_tmp, counted):
     transforms = counted(PowerSpectrogram, "forward")
-    assert ser(*in_a_sweep(quick), "keep_features=never", "batch_size=32")[0] == 0
+    assert ser(*quick, "keep_features=never", "batch_size=32")[0] == 0
     # two epochs of 67 train (3 batches) and 10 val (1); train for the normaliser (5 chunks); val and test at the end
     assert len(transforms) == 2 * (3 + 1) + 5 + 1 + 1
     assert only_run(in_tmp)

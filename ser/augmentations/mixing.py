@@ -1,12 +1,49 @@
-"""Mixing utterances of a batch, in training steps only: features and targets in, their mixtures out."""
+"""Mixing utterances of a batch, in training steps only: features and targets in, their mixtures out.
+
+`(features, frames, targets, generator) → (features, frames, targets)`; targets are soft, rows (B, K) that sum to 1.
+"""
+
+import math
 
 import torch
 from torch import Tensor
 
 from ser.errors import UserError
+from ser.padding import frame_mask
 
 
-class Mixup:
+class Mixing:
+    """What mixings have in common: how much is drawn from a Beta distribution, and for whom.
+
+    Args:
+        alpha: Above 0; the distribution is Beta(alpha, alpha).
+        p: Probability that an utterance is mixed, in [0, 1].
+
+    Raises:
+        UserError: `alpha` is not above 0, or `p` is no probability.
+    """
+
+    def __init__(self, alpha: float, p: float = 1.0):
+        name = type(self).__name__
+        if not 0 < alpha < math.inf:
+            raise UserError(f"{name}'s alpha={alpha} must be above 0; augmentation.mixing=[] switches mixing off.")
+        if isinstance(p, bool) or not 0 <= p <= 1:
+            raise UserError(f"{name}'s p={p} must be a number from 0 to 1.")
+        self.alpha, self.p = alpha, p
+
+    def _beta(self, count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Two Gamma draws each, whose ratio is a Beta draw: (2, count). The one sampler that takes a generator."""
+        return torch._standard_gamma(torch.full((2, count), self.alpha, device=device), generator=generator)
+
+    def _kept_whole(self, share: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+        """Shares with 1 where an utterance is not drawn; with p=1 nothing is drawn and all stay as they are."""
+        if self.p == 1:
+            return share
+        drawn = torch.rand(count, generator=generator, device=share.device) < self.p
+        return torch.where(drawn, share, 1.0)
+
+
+class Mixup(Mixing):
     """Blends each utterance with another of its batch, and their targets alike (Zhang et al. 2018, arXiv 1710.09412).
 
         x = λ x_i + (1 − λ) x_j,   y = λ y_i + (1 − λ) y_j,   λ = max(b, 1 − b),  b ~ Beta(alpha, alpha)
@@ -15,15 +52,14 @@ class Mixup:
 
     Args:
         alpha: Above 0: 0.2 mixes few batches visibly, 1 draws λ evenly.
+        p: Probability that an utterance is mixed.
 
     Raises:
-        UserError: `alpha` is not above 0.
+        UserError: `alpha` is not above 0, or `p` is no probability.
     """
 
-    def __init__(self, alpha: float = 0.4):
-        if not alpha > 0:
-            raise UserError(f"Mixup's alpha={alpha} must be above 0; augmentation.mixing=[] switches mixing off.")
-        self.alpha = alpha
+    def __init__(self, alpha: float = 0.4, p: float = 1.0):
+        super().__init__(alpha, p)
 
     def __call__(
         self, features: Tensor, frames: Tensor, targets: Tensor, generator: torch.Generator | None = None
@@ -33,10 +69,52 @@ class Mixup:
         Shape:
             features (B, F, L), frames (B,), targets (B, K), rows summing to 1 → the same.
         """
-        # a Beta draw is a ratio of two Gamma draws; this is the one sampler of torch's that takes a generator
-        gammas = torch._standard_gamma(torch.full((2,), self.alpha, device=features.device), generator=generator)
+        gammas = self._beta(1, generator, features.device)
         share = gammas.max() / gammas.sum()
         other = torch.randperm(len(features), generator=generator, device=features.device)
-        valid = torch.arange(features.shape[-1], device=frames.device) < frames[:, None]  # (B, L)
-        mixed = torch.lerp(features[other], features, share) * valid[:, None]
+        share = self._kept_whole(share, len(features), generator).reshape(-1, 1)  # (1, 1), or (B, 1)
+        mixed = torch.lerp(features[other], features, share[:, :, None])
+        valid = frame_mask(frames, features.shape[-1])[:, None]
+        return mixed * valid, frames, torch.lerp(targets[other], targets, share)
+
+
+class CutMix(Mixing):
+    """Replaces a stretch of time by another utterance's, and a share of the target (Yun et al. 2019, arXiv 1905.04899).
+
+        y = s y_i + (1 − s) y_j,   s = 1 − (frames replaced) / (valid frames of i)
+
+    For each utterance 1 − b of its frames are to be replaced, b ~ Beta(alpha, alpha), by the same frames of the other,
+    over all features. The stretch lies where both have valid frames, and is shortened to fit; targets go by what was
+    replaced in the end.
+
+    Args:
+        alpha: Above 0; 1 draws the share evenly.
+        p: Probability that an utterance is mixed.
+
+    Raises:
+        UserError: `alpha` is not above 0, or `p` is no probability.
+    """
+
+    def __init__(self, alpha: float = 1.0, p: float = 1.0):
+        super().__init__(alpha, p)
+
+    def __call__(
+        self, features: Tensor, frames: Tensor, targets: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mixtures.
+
+        Shape:
+            features (B, F, L), frames (B,), targets (B, K), rows summing to 1 → the same.
+        """
+        gammas = self._beta(len(features), generator, features.device)
+        other = torch.randperm(len(features), generator=generator, device=features.device)
+        kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)
+        common = frames.minimum(frames[other])
+        width = ((1 - kept) * frames).round().long().minimum(common)  # (B,) frames to replace
+        place = torch.rand(len(features), generator=generator, device=features.device)
+        start = (place * (common - width + 1)).long().minimum(common - width)
+        position = torch.arange(features.shape[-1], device=features.device)
+        replaced = (position >= start[:, None]) & (position < (start + width)[:, None])  # (B, L)
+        share = (1 - width / frames.clamp(min=1)).to(targets.dtype)[:, None]
+        mixed = torch.where(replaced[:, None], features[other], features)
         return mixed, frames, torch.lerp(targets[other], targets, share)

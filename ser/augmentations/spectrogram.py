@@ -1,53 +1,63 @@
-"""Augmentation of features, in training steps only: (features, frames, generator) → (features, frames)."""
+"""Masks over features, in training steps only: (features, frames, generator) → (features, frames)."""
 
 import torch
 from torch import Tensor
 
-from ser.errors import UserError
+from ser.augmentations.base import Augmentation
+from ser.errors import UserError, did_you_mean
+from ser.padding import frame_mask
+
+FILLS = ("mean", "clip_mean")
 
 
-class SpecAugment:
+class SpecAugment(Augmentation):
     """Masks bands of features and stretches of time (Park et al. 2019, arXiv 1904.08779, without time warping).
 
-    Features are normalised when they come here, so that masking with 0 is masking with the mean. Widths and places are
-    drawn for each utterance; time masks lie within its valid frames.
+    Features are normalised when they come here, so that masking with 0 is masking with the training part's mean.
+    Widths and places are drawn for each utterance; time masks lie within its valid frames, and a mask as wide as the
+    clip hides all of it.
 
     Args:
         feature_masks: Bands masked in each utterance.
         feature_width: Largest band, as a share of the features, in [0, 1].
         time_masks: Stretches masked in each utterance.
         time_width: Longest stretch, as a share of the valid frames, in [0, 1].
+        fill: `mean`: 0, the mean that the normaliser makes. `clip_mean`: each feature's mean over the utterance, for
+            runs with `normaliser=none`.
+        p: Probability that an utterance is masked.
 
     Raises:
-        UserError: A share outside [0, 1] or a negative count.
+        UserError: A share outside [0, 1], a negative count or an unknown fill.
     """
 
     def __init__(
-        self, feature_masks: int = 2, feature_width: float = 0.125, time_masks: int = 2, time_width: float = 0.12
-    ):
+        self, feature_masks: int = 2, feature_width: float = 0.125, time_masks: int = 2, time_width: float = 0.12,
+        fill: str = "mean", p: float = 1.0,
+    ):  # fmt: skip
+        super().__init__(p)
         for name, width in (("feature_width", feature_width), ("time_width", time_width)):
             if not 0 <= width <= 1:
                 raise UserError(f"SpecAugment's {name}={width} is a share and must lie in [0, 1].")
         for name, count in (("feature_masks", feature_masks), ("time_masks", time_masks)):
             if not isinstance(count, int) or count < 0:
                 raise UserError(f"SpecAugment's {name}={count} must be a whole number, not negative.")
+        if fill not in FILLS:
+            raise UserError(f"SpecAugment's fill={fill} is unknown. {did_you_mean(str(fill), list(FILLS))}")
         self.feature_masks, self.feature_width = feature_masks, feature_width
-        self.time_masks, self.time_width = time_masks, time_width
+        self.time_masks, self.time_width, self.fill = time_masks, time_width, fill
 
-    def __call__(
-        self, features: Tensor, frames: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Masked copy of `features`.
-
-        Shape:
-            features (B, F, L), frames (B,) → the same.
-        """
-        batch, num_features, num_frames = features.shape
-        heights = torch.full_like(frames, num_features)
+    def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Masked copy of features (B, F, L) with their frames (B,)."""
+        _, num_features, num_frames = x.shape
+        heights = torch.full_like(lengths, num_features)
         hidden_features = _stretches(heights, self.feature_width, self.feature_masks, num_features, generator)
-        hidden_frames = _stretches(frames, self.time_width, self.time_masks, num_frames, generator)
+        hidden_frames = _stretches(lengths, self.time_width, self.time_masks, num_frames, generator)
         hidden = hidden_features[:, :, None] | hidden_frames[:, None, :]  # (B, F, L)
-        return features.masked_fill(hidden, 0.0), frames
+        if self.fill == "mean":
+            return x.masked_fill(hidden, 0.0), lengths
+        valid = frame_mask(lengths, num_frames)[:, None]  # (B, 1, L)
+        mean = torch.where(valid, x, 0.0).sum(-1, keepdim=True) / lengths.clamp(min=1)[:, None, None]
+        return torch.where(hidden & valid, mean, x), lengths
 
 
 def _stretches(lengths: Tensor, width: float, count: int, size: int, generator: torch.Generator | None) -> Tensor:

@@ -1,5 +1,6 @@
 """How checkpoints reach the disk: in the background, and whole or not at all."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises:
             UserError: The disk is full or the folder may not be written; what was there before is unharmed.
         """
-        write_atomically(Path(path), lambda partial: torch.save(checkpoint, partial))
+        write_atomically(Path(path), lambda partial: _save(checkpoint, partial))
+
+
+def _save(checkpoint: dict[str, Any], file: Path) -> None:
+    whole = io.BytesIO()  # where torch itself writes to a full disk, it fails by an assertion of its own
+    torch.save(checkpoint, whole)
+    file.write_bytes(whole.getbuffer())
 
 
 def background_writer() -> AsyncCheckpointIO:

@@ -9,7 +9,7 @@ import os
 from ser.errors import UserError
 
 # and whose config they compose
-HYDRA_COMMANDS = {"crossval": "train", "evaluate": "evaluate", "explore": "explore", "train": "train"}
+HYDRA_COMMANDS = {"crossval": "train", "evaluate": "evaluate", "explore": "explore", "train": "train", "tune": "tune"}
 
 SCRIPT = r"""_ser_completion()
 {

@@ -62,26 +62,21 @@ def _check(arguments: list[str]) -> None:
 
 
 def _plan(arguments: list[str]) -> list[Any]:
-    """The folds as jobs, found but not begun. Errors are kept back until Hydra is done: it would print over them."""
+    """The folds as jobs, found but not begun."""
     from ser.commands.hydra_app import plain_config, run_app
     from ser.compatibility import check_torch_pair
 
-    found, raised = [], []
+    found = []
 
     def plan(cfg) -> None:
         from ser.crossval import folds_of
 
-        try:
-            check_torch_pair()
-            found.extend(folds_of(plain_config(cfg)))
-        except Exception as error:
-            raised.append(error)
+        check_torch_pair()
+        found.extend(folds_of(plain_config(cfg)))
 
     # a launcher is for the folds
     composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]
     run_app("train", composed, plan)
-    if raised:
-        raise raised[0]
     return found
 
 

@@ -32,19 +32,8 @@ def main(arguments: list[str]) -> int:
         return 0
     from ser.commands.hydra_app import run_app
 
-    raised: list[Exception] = []
-    run_app("explore", arguments, lambda cfg: _job(cfg, raised))
-    if raised:
-        raise raised[0]
+    run_app("explore", arguments, _run)
     return 0
-
-
-def _job(cfg, raised: list[Exception]) -> None:
-    """One corpus. Errors are kept back until Hydra is done: it would print over them."""
-    try:
-        _run(cfg)
-    except Exception as error:
-        raised.append(error)
 
 
 def _run(cfg) -> None:

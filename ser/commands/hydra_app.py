@@ -3,7 +3,9 @@
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -13,6 +15,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ser.commands.experiments import without_stale
 from ser.config_folder import config_folder
 from ser.errors import UserError, did_you_mean
 from ser.runs.identity import PATH_KEY, flatten
@@ -21,18 +24,48 @@ FLAGS_WITH_VALUE = frozenset(
     ["--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",
      "-sc", "--shell-completion-query"]
 )  # fmt: skip
+LAUNCHERS = {"submitit_local": "cluster", "submitit_slurm": "cluster", "ray": "ray"}  # and the extra that brings them
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # a whole value in quotes
 
 
 def run_app(name: str, arguments: list[str], task: Callable[[DictConfig], Any]) -> None:
-    """Composes `configs/<name>.yaml` with the arguments and calls `task`, once or for each job of a multirun.
+    """Composes `configs/<name>.yaml` with the arguments and calls `task`.
+
+    An error of the task is kept back until Hydra is done, which would print over it, and raised then.
+
+    Raises:
+        UserError: A mistyped key or choice, with the nearest right one.
+        Exception: Whatever the task raised.
+    """
+    raised: list[Exception] = []
+
+    def kept_back(cfg: DictConfig) -> None:
+        try:
+            task(cfg)
+        except Exception as error:
+            raised.append(error)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
+    before, sys.argv = sys.argv, [f"ser {name}", *flags_first(arguments)]
+    GlobalHydra.instance().clear()  # of what was composed before the app
+    try:
+        with in_users_words(name, arguments):
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(kept_back)()
+    finally:
+        sys.argv = before
+    if raised:
+        raise raised[0]
+
+
+@contextmanager
+def in_users_words(name: str, arguments: list[str]) -> Iterator[None]:
+    """Tells Hydra's errors in sentences, where `configs/<name>.yaml` is composed with the arguments.
 
     Raises:
         UserError: A mistyped key or choice, with the nearest right one.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
-    before, sys.argv = sys.argv, [f"ser {name}", *flags_first(arguments)]
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(task)()
+        yield
     except MissingConfigException as error:
         raise UserError(_missing_choice(error)) from error
     except OverrideParseException as error:
@@ -41,8 +74,6 @@ def run_app(name: str, arguments: list[str], task: Callable[[DictConfig], Any]) 
         raise UserError(_unknown_key(error, name, arguments)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"The config cannot be composed: {_first_line(error)}") from error
-    finally:
-        sys.argv = before
 
 
 def flags_first(arguments: list[str]) -> list[str]:
@@ -71,21 +102,36 @@ def quoted_path(word: str) -> str:
     key, _, value = word.partition("=")
     name = key.lstrip("+").split(".")[-1]
     names_path = PATH_KEY.search(name) or name in ("resume", "init_from", "run")
+    if key == "sweep.skip" and not re.fullmatch(QUOTED, value):  # a condition, with signs that Hydra's grammar lacks
+        return f"{key}={in_quotes(value)}"
     if not names_path or value[:1] in ("'", '"', "[") or "${" in value:
         return word
     value = os.path.expanduser(value)  # the shell leaves `key=~/data` as it is
     if value == "null" or re.fullmatch(r"[\w./,-]*", value, flags=re.ASCII):
         return f"{key}={value}"
-    escaped = value.replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    return f"{key}={in_quotes(value)}"
 
 
-def plain_config(cfg: DictConfig) -> dict[str, Any]:
+def in_quotes(text: str) -> str:
+    """A text as Hydra's grammar takes it whatever is in it."""
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def plain_config(cfg: DictConfig, chosen: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The config as dicts, lists, numbers and strings, all interpolations resolved, with the choice made in each group.
+
+    Args:
+        cfg: Composed.
+        chosen: The choices, by default those of the job that Hydra runs.
 
     Raises:
         UserError: A value that must be given is missing, or an interpolation leads nowhere.
     """
+    chosen = HydraConfig.get().runtime.choices if chosen is None else chosen
+    if HydraConfig.initialized():
+        typed = list(HydraConfig.get().overrides.task)
+        cfg = without_stale(cfg, chosen, typed, [Path(source) for source in _config_folders()])
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise UserError(f"Needed and not given: {', '.join(f'{key}=…' for key in missing)}")
@@ -93,10 +139,15 @@ def plain_config(cfg: DictConfig) -> dict[str, Any]:
         config = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(f"The config cannot be composed: {_first_line(error)}") from error
-    chosen = HydraConfig.get().runtime.choices
     _make_absolute(config)
     choices = {str(group): choice for group, choice in chosen.items() if not group.startswith("hydra/")}
     return {"choices": choices, **config}
+
+
+def _config_folders() -> list[str]:
+    """Where config files lie: ours, then the user's own."""
+    sources = HydraConfig.get().runtime.config_sources
+    return [source.path for source in sources if source.schema == "file"]
 
 
 def _make_absolute(node: Any) -> None:
@@ -120,7 +171,9 @@ def _missing_choice(error: MissingConfigException) -> str:
     wanted = str(error.missing_cfg_file or "")
     group, _, choice = wanted.rpartition("/")
     if error.options:
-        return f"{group}={choice} is not a choice. {did_you_mean(choice, list(error.options))}"
+        extra = LAUNCHERS.get(choice) if group == "hydra/launcher" else None
+        hint = f"It needs a package: pip install 'ser[{extra}]'" if extra else did_you_mean(choice, list(error.options))
+        return f"{group}={choice} is not a choice. {hint}"
     return _first_line(error)
 
 

@@ -1,9 +1,7 @@
 """`ser train`: composes a run from configs and overrides, and trains it, finds it finished, or continues it."""
 
-import os
 import shlex
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,10 @@ HELP = """ser train [group=choice …] [key=value …]
   ser train                                      the default run, on the demo corpus
   ser train dataset=ravdess dataset.root=FOLDER model=cnn1d frontend=mfcc seed=1
   ser train trainer.max_epochs=100 optimizer.lr=1e-3 model.dropout=0.2
-  ser train -m model=mlp,cnn1d seed=0,1,2        every combination, one after the other
+  ser train -m model=mlp,cnn1d seed=0,1,2        a grid: every combination, tried before the first is trained
+  ser train -m … hydra/launcher=joblib           side by side on this machine; submitit_slurm, ray: on a cluster
+  ser train -m … sweep.skip="model=mlp and seed>0"     without those for which this holds
+  ser train experiment=grid_example              a grid that lives in a file
   ser train resume=RUN                           continue an interrupted run (so does the same command)
   ser train dry_run=true                         print what would be trained, and how long it takes
   ser train --cfg job                            print the composed config
@@ -30,79 +31,39 @@ Groups (`ser show`)
 {groups}"""
 
 
-class SweepRefused(UserError):
-    """No job of the sweep can be trained: said once, not for each job."""
-
-
 def main(arguments: list[str]) -> int:
-    """Runs the Hydra app; 1 where a job of a sweep failed."""
+    """Trains one run, or goes through a grid; 1 where a job of a grid failed."""
     if any(word in ("-h", "--help") for word in arguments):
         print(_help())
         return 0
+    from ser.commands.multirun import is_multirun
+
+    if is_multirun("train", arguments):
+        from ser.commands.grid import train_grid
+
+        return train_grid(arguments)
     from ser.commands.hydra_app import run_app
 
-    failures: list[str] = []
-    raised: list[Exception] = []
     typed = [sys.argv[0], "train", *arguments]
-    run_app("train", arguments, lambda cfg: _job(cfg, typed, failures, raised))
-    if raised:
-        raise raised[0]
-    if failures:
-        print(f"{len(failures)} jobs of the sweep failed:", *failures, sep="\n  ", file=sys.stderr)
-        print("The same command trains only what is missing.", file=sys.stderr)
-    return 1 if failures else 0
+    run_app("train", arguments, lambda cfg: _run(cfg, typed))
+    return 0
 
 
-def _job(cfg, typed: list[str], failures: list[str], raised: list[Exception]) -> float | None:
-    """One run. Errors are kept back until Hydra is done: it would print over them.
-
-    In a sweep a failure is told and noted, and the other jobs go on.
-    """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    sys.argv = typed  # ranks of a distributed run are started with it
-    if raised:  # the whole sweep was refused
-        return None
-    try:
-        return _run(cfg, sweeping)
-    except Exception as error:
-        if not sweeping or isinstance(error, SweepRefused):
-            raised.append(error)
-            return None
-        if not isinstance(error, UserError) or os.environ.get("SER_TRACEBACK"):
-            traceback.print_exc()
-        overrides = " ".join(HydraConfig.get().overrides.task)
-        print(f"Error in {overrides}: {error}", file=sys.stderr)
-        failures.append(f"{overrides}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-        return None
-
-
-def _run(cfg, sweeping: bool) -> float | None:
+def _run(cfg, typed: list[str]) -> None:
     from ser.commands.hydra_app import explicit_run_dir, plain_config
     from ser.compatibility import check_torch_pair
 
+    sys.argv = typed  # ranks of a distributed run are started with it
     check_torch_pair()
     config = plain_config(cfg)
-    run_dir = None if sweeping else explicit_run_dir(cfg.runs_dir)
+    run_dir = explicit_run_dir(cfg.runs_dir)
     if config["resume"]:
-        if sweeping:
-            raise SweepRefused("resume= continues one run; leave out -m.")
         run_dir = str(Path(config["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)
-    if sweeping and _is_distributed(config["trainer"]):
-        raise SweepRefused("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
-    return _train(config, run_dir, sweeping)
+    _train(config, run_dir)
 
 
-def _is_distributed(trainer: dict[str, Any]) -> bool:
-    from ser.trainers import num_devices
-
-    return trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1
-
-
-def _train(config: dict[str, Any], run_dir: str | None, sweeping: bool) -> float | None:
+def _train(config: dict[str, Any], run_dir: str | None) -> None:
     from rich.console import Console
 
     from ser.callbacks.interruption import Interruption
@@ -112,18 +73,15 @@ def _train(config: dict[str, Any], run_dir: str | None, sweeping: bool) -> float
     console = Console(quiet=not is_main_process(), width=None if sys.stdout.isatty() else 120)
     interruption = Interruption()
     with interruption.listening():
-        job = find_job(config, None if run_dir is None else Path(run_dir), alone=not sweeping)
+        job = find_job(config, None if run_dir is None else Path(run_dir))
         if config["dry_run"]:
             dry_run(job, console)
-            return None
+            return
         try:
-            metrics = train(job, interruption, console)
+            train(job, interruption, console)
         except Interrupted:
             _say_how_to_continue(job.directory, console)
             raise
-    if sweeping:
-        _link_into_sweep(job.directory.path)
-    return metrics.get(config["monitor"])
 
 
 def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
@@ -136,10 +94,12 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
 
-    from ser.runs.directory import load_config
+    from ser.runs.directory import RunDirectory, load_config
     from ser.runs.identity import counts
 
     config = load_config(run)
+    if RunDirectory(run, "").recorded_identity() is None:
+        raise UserError(f"{run} is no run directory: it has no run.json that says which run it is.")
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
         key = override.key_or_group
         if key == "resume":
@@ -167,17 +127,6 @@ def _say_how_to_continue(directory, console) -> None:
         )
     else:
         console.print("Stopped before the first epoch was saved; the same command starts anew.")
-
-
-def _link_into_sweep(run: Path) -> None:
-    """A sweep is a folder of links to its runs; TensorBoard and comparison read it as one."""
-    from hydra.core.hydra_config import HydraConfig
-
-    sweep = Path(HydraConfig.get().sweep.dir).absolute()
-    sweep.mkdir(parents=True, exist_ok=True)
-    link = sweep / run.name
-    if not link.is_symlink():
-        link.symlink_to(os.path.relpath(run, sweep))
 
 
 def _help() -> str:

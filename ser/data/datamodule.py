@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ser.data.splits import Split
+from ser.data.views import Views
 from ser.errors import UserError
 from ser.randomness import derive_seed
 
@@ -77,7 +78,7 @@ class EpochOrder:
 class IndexLoader:
     """Serves batches of one part; Lightning takes any iterable with a length."""
 
-    def __init__(self, source: BatchSource, labels: Tensor, order: EpochOrder):
+    def __init__(self, source: BatchSource | Views, labels: Tensor, order: EpochOrder):
         self.source, self.labels = source, labels
         self.batch_sampler = order  # Lightning looks here for `sampler.set_epoch`
 
@@ -86,11 +87,21 @@ class IndexLoader:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         batches = list(self.batch_sampler)
+        if isinstance(self.source, Views):
+            self.source.set_epoch(self.batch_sampler.epoch)
         # the whole order goes to the device at once: a copy in each step would make the host wait
         order = torch.as_tensor(np.concatenate(batches), device=self.labels.device)
         for indices, chosen in zip(batches, order.split([len(batch) for batch in batches]), strict=True):
-            batch = self.source.batch(indices, chosen)
-            yield {**batch, "labels": self.labels.index_select(0, chosen), "indices": chosen}
+            yield self._batch(indices, chosen)
+
+    def batch_at(self, step: int) -> dict[str, Tensor]:
+        """The batch of one step of the current epoch, once more."""
+        indices = list(self.batch_sampler)[step]
+        return self._batch(indices, torch.as_tensor(indices, device=self.labels.device))
+
+    def _batch(self, indices: np.ndarray, chosen: Tensor) -> dict[str, Tensor]:
+        batch = self.source.batch(indices, chosen)
+        return {**batch, "labels": self.labels.index_select(0, chosen), "indices": chosen}
 
 
 class EmotionData(L.LightningDataModule):
@@ -102,22 +113,29 @@ class EmotionData(L.LightningDataModule):
         split: Which utterance belongs to which part.
         batch_size: Utterances a training batch, on each device.
         seed: Decides the order of training.
+        views: What the training part is drawn from, in place of `source`.
+        names: Of the utterances (N,), for messages.
 
     Raises:
         UserError: A batch size below 1, or a part smaller than the number of devices.
     """
 
-    def __init__(self, source: BatchSource, labels: Sequence[int], split: Split, batch_size: int, seed: int):
+    def __init__(
+        self, source: BatchSource, labels: Sequence[int], split: Split, batch_size: int, seed: int,
+        views: Views | None = None, names: Sequence[str] = (),
+    ):  # fmt: skip
         super().__init__()
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be at least 1.")
         self.source, self.labels, self.split = source, torch.as_tensor(labels), split
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.views = batch_size, seed, views
+        self.names = names
 
     def setup(self, stage: str) -> None:
         """Moves what is kept to the training device, once."""
         device = self.trainer.strategy.root_device
-        self.source.to(device)
+        for source in (self.source, self.views) if self.views is not None else (self.source,):
+            source.to(device)
         self.labels = self.labels.to(device)
 
     def transfer_batch_to_device(self, batch: dict, device: torch.device, dataloader_idx: int) -> dict:
@@ -146,4 +164,5 @@ class EmotionData(L.LightningDataModule):
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         if len(indices) < world_size:
             raise UserError(f"The {part} part has {len(indices)} recordings for {world_size} devices.")
-        return IndexLoader(self.source, self.labels, EpochOrder(indices, batch_size, seed, rank, world_size))
+        source = self.views if part == "train" and self.views is not None else self.source
+        return IndexLoader(source, self.labels, EpochOrder(indices, batch_size, seed, rank, world_size))

@@ -50,7 +50,7 @@ def fill_padding(x: Tensor, frames: Tensor | None, value: float = 0.0) -> Tensor
 
 
 def zero_padding(x: Tensor, frames: Tensor | None) -> Tensor:
-    """`x` (B, C, L) with zeros in its padded frames, which must be finite: multiplied, a fifth of the time of filling."""
+    """`x` (B, C, L) with zeros in its padded frames, which must be finite: a product, in a fifth of a fill's time."""
     if frames is None or nothing_padded(frames, x.shape[-1]):
         return x
     return x * frame_mask(frames, x.shape[-1])[:, None].to(x.dtype)  # (B, L) → (B, 1, L)

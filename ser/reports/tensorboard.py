@@ -1,5 +1,6 @@
 """What TensorBoard shows of a run: curves by epoch, confusion matrix, config, and a row in the HParams table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,23 @@ from torch.utils.tensorboard.summary import hparams
 
 from ser.runs.identity import counts, flatten
 
+# the first columns of the HParams table: its metrics are sorted by name, and the first few are shown
+FINAL = tuple(f"{part}/{score}" for part in ("test", "val") for score in ("f1_macro", "loss", "uar", "wa"))
+
 
 class RunBoard:
     """Writes one run's events into its directory.
 
     Args:
         folder: The run directory; TensorBoard calls the run by its name.
-        first_epoch: Where writing begins; TensorBoard forgets what an interrupted process wrote from there on.
+        first_epoch: Where writing begins; TensorBoard forgets what an interrupted process wrote from there on. A run
+            that begins at 0 begins without the events of an earlier try, whose curves would cross its own.
     """
 
     def __init__(self, folder: Path, first_epoch: int = 0):
+        if first_epoch == 0:
+            for events in folder.glob("events.out.tfevents.*"):
+                events.unlink(missing_ok=True)
         self._writer = SummaryWriter(str(folder), purge_step=first_epoch or None, flush_secs=5)
 
     def epoch(self, epoch: int, scores: dict[str, float], learning_rate: float) -> None:
@@ -27,8 +35,12 @@ class RunBoard:
         for name, value in {**scores, "train/learning_rate": learning_rate}.items():
             self._writer.add_scalar(name, value, epoch)
 
-    def result(self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray) -> None:
+    def result(
+        self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray, protocol: str = ""
+    ) -> None:
         """The finished run: metrics, settings as text and as a row of the HParams table, confusion matrix (H, W, 3).
+
+        Only a finished run has a row: what was interrupted or failed shows its curves, and no result.
 
         TensorBoard takes the columns of its table from one run's experiment record and drops what other runs have
         beyond it. Without that record it takes the union over all runs, with every scalar as a metric; so only the
@@ -38,13 +50,20 @@ class RunBoard:
             if name.startswith("test/"):
                 self._writer.add_scalar(name, value, metrics["epochs"])
         for name, value in metrics.items():
-            self._writer.add_scalar(f"final/{name}", value, 0)
+            if name in FINAL:
+                self._writer.add_scalar(f"final/{name}", value, metrics["epochs"])
+            elif not name.startswith(("test/", "val/")):
+                self._writer.add_scalar(f"run/{name}", value, metrics["epochs"])
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        self._writer.add_text("config", f"```yaml\n{text}```")
-        self._writer.add_image("confusion_matrix", confusion, dataformats="HWC")
-        _, start, end = hparams(hyperparameters(config), {})
+        self._writer.add_text("config", f"{protocol}\n\n```yaml\n{text}```", metrics["epochs"])
+        self._writer.add_image("confusion_matrix", confusion, metrics["epochs"], dataformats="HWC")
+        _, start, end = hparams({**hyperparameters(config), "protocol": protocol}, {})
         for record in (start, end):
             self._writer.file_writer.add_summary(record)
+
+    def flush(self) -> None:
+        """Writes what is buffered; a full disk is heard of here, before the run is marked as finished."""
+        self._writer.flush()
 
     def close(self) -> None:
         """Flushes what is buffered."""
@@ -59,6 +78,12 @@ def hyperparameters(config: dict[str, Any]) -> dict[str, str | float | bool]:
     """
     row = {group: str(choice) for group, choice in config.get("choices", {}).items()}
     for key, value in flatten(config):
-        if key == "batch_size" or counts(key):
+        if (key == "batch_size" or counts(key)) and not _said_by_choice(key, value, row):
             row[key] = value if isinstance(value, (bool, int, float, str)) else str(value)
     return row
+
+
+def _said_by_choice(key: str, value: Any, choices: Mapping[str, Any]) -> bool:
+    """Whether it is the class that a group's choice stands for, one of ours: `model` says it in a shorter way."""
+    node, _, last = key.rpartition(".")
+    return last == "_target_" and node in choices and str(value).startswith(("ser.", "torch."))

@@ -13,6 +13,7 @@ train.log           the one log file
 events.out.…        TensorBoard
 .lock               held while a process works here
 finished.json       written last: a run without it did not finish
+failed.json         why it did not: an error; pruned.json: a search gave it up
 """
 
 import json
@@ -29,6 +30,10 @@ from filelock import FileLock, Timeout
 
 from ser.errors import UserError
 from ser.files import write_text
+from ser.runs.defaults import LOADER, with_defaults
+
+REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` took away, and when
+PATIENCE_S = 1.0  # `ser runs` looks whether a lock is held by taking it for a moment
 
 
 class RunDirectory:
@@ -107,7 +112,7 @@ class RunDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=PATIENCE_S)
         except Timeout:
             raise UserError(
                 f"This run is being trained by {self._holder()}; its directory is {self.path}. "
@@ -115,7 +120,11 @@ class RunDirectory:
             ) from None
         except OSError as error:
             raise UserError(f"Cannot write the run directory {self.path}: {error.strerror}.") from error
-        write_text(self.path / ".holder", f"process {os.getpid()} on {socket.gethostname()}")
+        try:
+            write_text(self.path / ".holder", f"process {os.getpid()} on {socket.gethostname()}")
+        except UserError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Gives the run back; of one that never began, nothing stays."""
@@ -129,9 +138,24 @@ class RunDirectory:
                 self.path.rmdir()
         self._lock.release()
 
+    def held(self) -> bool:
+        """Whether a living process works here; one that was killed holds nothing."""
+        if not (self.path / ".holder").is_file():  # given back, or never taken
+            return False
+        probe = FileLock(self.path / ".lock")
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:  # a folder that may only be read: nobody else can tell
+            return False
+        probe.release()
+        return False
+
     def begin(self, config: dict, environment: dict, protocol: str) -> None:
         """Writes what the run is, before anything is trained; the identity first, so that the folder is known by it."""
         write_text(self.path / "run.json", json.dumps({"identity": self.identity, "protocol": protocol}) + "\n")
+        self._forget_ends()
         for folder in ("checkpoints", "figures"):
             (self.path / folder).mkdir(exist_ok=True)
         write_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
@@ -141,13 +165,39 @@ class RunDirectory:
         """Takes away the marker first, then the results and checkpoints of an earlier training, to train anew."""
         (self.path / "finished.json").unlink(missing_ok=True)
         results = ("metrics.json", "evaluation.json", "predictions*.csv", "figures/*", "report.html")
-        for pattern in (*results, "checkpoints/*.ckpt", "events.out.*"):
+        for pattern in (*results, "checkpoints/*.ckpt", f"checkpoints/{REMOVED}", "events.out.*"):
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
         shutil.rmtree(self.path / "evaluations", ignore_errors=True)
 
+    def fail(self, reason: str) -> None:
+        """Notes that the run ended by an error; it stays so until it begins again.
+
+        Args:
+            reason: One sentence for `ser runs` and for a sweep's list of failures.
+        """
+        self._end("failed", reason)
+
+    def prune(self, reason: str) -> None:
+        """Notes that a search gave the run up; it stays so until it begins again.
+
+        Args:
+            reason: One sentence.
+        """
+        self._end("pruned", reason)
+
+    def _end(self, how: str, reason: str) -> None:
+        self._forget_ends()
+        stamp = {"reason": reason, how: datetime.now().isoformat(timespec="seconds")}
+        write_text(self.path / f"{how}.json", json.dumps(stamp) + "\n")
+
+    def _forget_ends(self) -> None:
+        for how in ("failed", "pruned"):
+            (self.path / f"{how}.json").unlink(missing_ok=True)
+
     def finish(self) -> None:
         """Writes the marker."""
+        self._forget_ends()
         stamp = {"identity": self.identity, "finished": datetime.now().isoformat(timespec="seconds")}
         write_text(self.path / "finished.json", json.dumps(stamp) + "\n")
 
@@ -158,12 +208,15 @@ class RunDirectory:
             UserError: metrics.json is missing or damaged.
         """
         try:
-            return json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+            metrics = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+            if not isinstance(metrics, dict) or not all(type(value) in (int, float) for value in metrics.values()):
+                raise ValueError("it is no list of figures by name")
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{self.path} is marked as finished but its metrics.json cannot be read ({error}). "
                 "Train it again with rerun=true."
             ) from error
+        return metrics
 
     def _holder(self) -> str:
         with suppress(OSError):
@@ -179,18 +232,21 @@ def _is_foreign(file: Path) -> bool:
 def load_config(path: Path) -> dict:
     """The config of a run directory, read as plain data: nothing in it is resolved or executed.
 
+    What it lacks because it was written before there was such a setting has today's default, as far as no figure
+    depends on it (`ser.runs.defaults`).
+
     Raises:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
     try:
-        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        config = yaml.load((path / "config.yaml").read_text(encoding="utf-8"), Loader=LOADER)
     except OSError as error:
         raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path / 'config.yaml'} is damaged: {str(error).splitlines()[0]}.") from error
     if not isinstance(config, dict) or not isinstance(config.get("choices"), dict):
         raise UserError(f"{path / 'config.yaml'} is not the config of a run.")
-    return config
+    return with_defaults(config)
 
 
 def safe_name(text: str) -> str:

@@ -1,9 +1,13 @@
 """What a run ran on: noted beside it, never part of its identity."""
 
+import json
 import platform
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,12 +32,53 @@ def describe_environment(device: str, threads: int) -> dict:
     }
 
 
+def made_by_another(run: Path) -> str:
+    """One sentence where a run was made by another version of `ser`, of its code, or of torch; else empty.
+
+    Args:
+        run: Its directory. What its environment.json does not say is no difference.
+    """
+    changed = _changed(run)
+    return changed and f"It was made with {changed}; rerun=true trains it with what is here now."
+
+
+def made_by_others(runs: Sequence[Path]) -> list[str]:
+    """The same of the finished runs of a sweep: one sentence for all that differ in the same way.
+
+    Args:
+        runs: Their directories.
+    """
+    counted = Counter(changed for run in runs if (changed := _changed(run)))
+    subject = {1: "1 finished run was"}
+    return [
+        f"{subject.get(count, f'{count} finished runs were')} made with {changed}; rerun=true trains anew with what is "
+        "here now."
+        for changed, count in counted.items()
+    ]
+
+
+def _changed(run: Path) -> str:
+    """`torch 2.11.0 (now 2.14.1)`, or empty."""
+    try:
+        before = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+        versions = before.get("versions") or {}
+        told = {
+            "ser": (versions.get("ser"), _version("ser")),
+            "commit": (before.get("git_commit"), _git_commit()),
+            "torch": (versions.get("torch"), _version("torch")),
+        }
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return ", ".join(f"{name} {old} (now {new})" for name, (old, new) in told.items() if old and new and old != new)
+
+
 def _version(package: str) -> str | None:
     with suppress(PackageNotFoundError):
         return version(package)
     return None
 
 
+@cache  # a sweep asks for each of its runs
 def _git_commit() -> str | None:
     """Commit of the checkout that the code lies in, with `+changes` where files differ; None for an installed wheel."""
     folder = Path(__file__).resolve().parents[2]

@@ -20,14 +20,17 @@ OTHER_KEYS = frozenset(
         "compile",
         "dry_run",
         "init_from",
+        "jobs_per_gpu",
         "keep_features",
         "name",
         "progress",
         "rerun",
         "resume",
         "runs_dir",
+        "sweep",
         "threads",
         "trust",
+        "tune",
     ]
 )
 

@@ -1,8 +1,10 @@
 """Reading checkpoints: weights and plain data only (`weights_only`), nothing in them is executed."""
 
+import json
 import pickle
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,78 @@ from torch import nn
 
 from ser.data.hashes import content_hash
 from ser.errors import UserError
+from ser.runs.directory import REMOVED
 
 REMEDY = "Train that run again with rerun=true."
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint of which nothing can be used: cut off in the middle, or overwritten."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint as plain data on the CPU.
 
     Raises:
-        UserError: It is missing, cut off, or holds more than tensors and plain data.
+        DamagedCheckpoint: It is cut off, or no checkpoint.
+        UserError: It is missing or may not be read.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"No checkpoint at {path}.") from error
+        raise UserError(f"No checkpoint at {path}{_why_gone(path)}.") from error
+    except PermissionError as error:
+        raise UserError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     except Exception as error:  # damaged bytes fail in every way: KeyError, IndexError, struct.error, …
-        raise UserError(f"The checkpoint {path} {_why_unreadable(error)} {REMEDY}") from error
+        raise DamagedCheckpoint(f"The checkpoint {path} {_why_unreadable(error)} {REMEDY}") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
-        raise UserError(f"The checkpoint {path} holds no weights (no state_dict). {REMEDY}")
+        raise DamagedCheckpoint(f"The checkpoint {path} holds no weights (no state_dict). {REMEDY}")
     return checkpoint
+
+
+def to_resume_from(last: Path, best: Path) -> tuple[Path | None, str]:
+    """The checkpoint that an interrupted run goes on from, and a remark where it is not the latest epoch's.
+
+    `last` names the epoch whose weights lie in `best`: without whole weights there, what comes after it is lost. As
+    training is a function of seed, epoch and step, an earlier start costs time and changes no figure.
+
+    Args:
+        last: State at the end of the last saved epoch.
+        best: State at the end of the best epoch.
+
+    Returns:
+        `last`, else `best`, else None: from the beginning.
+
+    Raises:
+        UserError: A checkpoint may not be read.
+    """
+    if not last.is_file():
+        return None, ""
+    damaged = [path for path in (last, best) if path.is_file() and not _is_whole(path)]
+    if not damaged:
+        return last, ""
+    said = f"{' and '.join(path.name for path in damaged)} in {last.parent} cannot be read (cut off or damaged)"
+    if best.is_file() and best not in damaged:
+        return best, f"{said}: going on from {best.name}."
+    return None, f"{said}: beginning again from the first epoch."
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return bool(read_checkpoint(path))
+    except DamagedCheckpoint:
+        return False
+
+
+def _why_gone(path: Path) -> str:
+    """`: `ser runs prune` removed it on …`, where it did."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        day = json.loads((path.parent / REMOVED).read_text(encoding="utf-8"))[path.name]
+        return (
+            f": `ser runs prune` removed it on {day}. The run's figures and predictions are all there; rerun=true "
+            "trains its weights again"
+        )
+    return ""
 
 
 def _why_unreadable(error: Exception) -> str:

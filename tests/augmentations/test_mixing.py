@@ -1,10 +1,10 @@
-"""Mixing does what its formula says, and is a function of its generator."""
+"""Mixing does what its formulas say, and is a function of its generator."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from ser.augmentations.mixing import Mixup
+from ser.augmentations.mixing import CutMix, Mixup
 from ser.errors import UserError
 
 
@@ -55,3 +55,87 @@ def test_shares_follow_the_beta_distribution():
 def test_alpha_that_cannot_be(alpha):
     with pytest.raises(UserError, match="alpha"):
         Mixup(alpha)
+
+
+def test_p_leaves_some_utterances_as_they_are(batch):
+    features, frames, _ = batch
+    targets = torch.eye(6)
+    _, _, soft = Mixup(1.0, p=0.5)(features, frames, targets, torch.Generator().manual_seed(1))
+    whole = soft.diagonal() == 1
+    assert whole.any() and not whole.all()
+    assert torch.equal(Mixup(1.0, p=0)(features, frames, targets)[0], features)
+
+
+# ---- CutMix --------------------------------------------------------------------------------------------------------
+
+
+def cut(features, frames, targets, seed=0, alpha=1.0, p=1.0):
+    return CutMix(alpha, p)(features, frames, targets, torch.Generator().manual_seed(seed))
+
+
+def stamped(frames, num_features=3, num_frames=40):
+    """Every value says whose it is and which frame: utterance + frame / 100, from 1.00 on."""
+    size = len(frames)
+    x = 1 + torch.arange(size)[:, None, None] + torch.arange(num_frames) / 100
+    return x.expand(-1, num_features, -1) * (torch.arange(num_frames) < frames[:, None, None])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_targets_are_the_shares_of_frames(seed):
+    frames = torch.tensor([40, 40, 31, 20, 7, 1, 12, 33])
+    features = stamped(frames)
+    mixed, same_frames, soft = cut(features, frames, torch.eye(8), seed)
+    assert torch.equal(same_frames, frames)
+    for i, n in enumerate(frames.tolist()):
+        values = mixed[i, :, :n]
+        assert (values == values[:1]).all(), "all features of a frame come from one utterance"
+        whose = values[0].floor().long() - 1
+        shares = torch.bincount(whose, minlength=8) / n
+        assert torch.allclose(soft[i], shares, atol=1e-6)
+        assert len(set(whose.tolist())) <= 2
+        assert torch.allclose(values[0] - values[0].floor(), torch.arange(n) / 100, atol=1e-5), "at the same place"
+        assert (mixed[i, :, n:] == 0).all()
+        foreign = (whose != i).nonzero().flatten()
+        assert len(foreign) == 0 or foreign[-1] - foreign[0] == len(foreign) - 1, "one stretch"
+
+
+def test_shares_are_drawn_evenly_with_alpha_1():
+    frames = torch.full((400,), 100)
+    _, _, soft = cut(torch.zeros(400, 1, 100), frames, torch.eye(400), seed=1)
+    kept = soft.diagonal()
+    kept = kept[kept < 1]
+    assert float(kept.mean()) == pytest.approx(0.5, abs=0.05) and float(kept.std()) == pytest.approx(12**-0.5, abs=0.03)
+
+
+def test_soft_targets_are_mixed_further():
+    """After mixup the targets are soft already; they still sum to 1."""
+    frames = torch.full((5,), 10)
+    soft = torch.softmax(torch.randn(5, 3), dim=1)
+    assert torch.allclose(cut(torch.randn(5, 2, 10), frames, soft)[2].sum(1), torch.ones(5))
+
+
+def test_cutmix_leaves_its_input_alone_and_depends_on_the_generator_alone(batch):
+    before = batch[0].clone()
+    torch.manual_seed(1)
+    first = cut(*batch, seed=4)
+    torch.manual_seed(2)
+    second = cut(*batch, seed=4)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert torch.equal(batch[0], before) and not torch.equal(first[0], cut(*batch, seed=5)[0])
+    assert all(torch.equal(a, b) for a, b in zip(cut(*batch, p=0.0), batch, strict=True))
+
+
+@pytest.mark.parametrize("kind", [Mixup, CutMix])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("alpha", [0.01, 1.0, 100.0])
+def test_small_batches_stay_finite(kind, size, alpha):
+    for seed in range(20):
+        random = torch.Generator().manual_seed(seed)
+        mixed, _, soft = kind(alpha)(torch.ones(size, 2, 3), torch.full((size,), 3), torch.eye(2)[:size], random)
+        assert mixed.isfinite().all() and torch.allclose(soft.sum(1), torch.ones(size))
+
+
+@pytest.mark.parametrize("p", [-0.5, 2, True])
+def test_p_is_a_probability(p):
+    with pytest.raises(UserError, match="CutMix's p="):
+        CutMix(1.0, p)

@@ -121,3 +121,22 @@ def test_settings_out_of_range_are_named(keys):
     (name, value) = next(iter(keys.items()))
     with pytest.raises(UserError, match=f"{name}={value}"):
         SpecAugment(**keys)
+
+
+def test_the_clips_own_mean_where_nothing_is_normalised():
+    features, frames = batch(4, 6, 12, 30)
+    after, _ = augment(SpecAugment(1, 0.5, 1, 0.5, fill="clip_mean"), features, frames, seed=3)
+    for one, other, valid in zip(features, after, frames.tolist(), strict=True):
+        hidden = one != other
+        assert hidden.any() and not hidden[:, valid:].any()
+        mean = one[:, :valid].mean(1, keepdim=True).expand_as(one)
+        assert torch.allclose(other[hidden], mean[hidden])
+
+
+def test_with_p_of_1_nothing_more_is_drawn_than_masks():
+    """What a run drew before there was a `p` stays what it draws."""
+    features, frames = batch(1, 6, 20, 30)
+    first, second = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    SpecAugment()(features, frames, first)
+    torch.rand(2, 6, 2, 1, generator=second), torch.rand(2, 6, 2, 1, generator=second)
+    assert torch.equal(first.get_state(), second.get_state())

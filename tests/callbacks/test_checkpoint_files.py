@@ -39,7 +39,7 @@ def test_a_failure_leaves_the_old_file_and_is_raised_at_the_end(tmp_path, monkey
     WholeCheckpoints().save_checkpoint({"epoch": 1}, path)
 
     def full(checkpoint, partial):
-        partial.write_bytes(b"half")
+        partial.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)

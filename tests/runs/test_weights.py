@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ser.errors import UserError
-from ser.runs.weights import content_of_run, load_weights, read_checkpoint, start_from
+from ser.runs.weights import content_of_run, load_weights, read_checkpoint, start_from, to_resume_from
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 
@@ -198,3 +198,36 @@ def test_the_last_layer_stays_fresh_where_the_classes_differ(run):
     note = start_from(module, run, ["other", "three", "classes"])
     assert torch.equal(module.model[2].weight, fresh)
     assert note.endswith("fresh: 2.weight, 2.bias")
+
+
+# ---- going on ------------------------------------------------------------------------------------------------------
+
+
+def checkpoint(path, epoch):
+    torch.save({"epoch": epoch, "state_dict": {"weight": torch.ones(2)}}, path)
+    return path
+
+
+def test_an_interrupted_run_goes_on_from_the_latest_whole_state(tmp_path):
+    last, best = tmp_path / "last.ckpt", tmp_path / "best.ckpt"
+    assert to_resume_from(last, best) == (None, "")
+    checkpoint(best, 1)
+    assert to_resume_from(last, best) == (None, ""), "killed before the first state to go on from"
+    checkpoint(last, 2)
+    assert to_resume_from(last, best) == (last, "")
+    last.write_bytes(last.read_bytes()[:50])
+    found, remark = to_resume_from(last, best)
+    assert found == best and "last.ckpt" in remark and "best.ckpt" in remark
+    best.write_bytes(b"")
+    found, remark = to_resume_from(last, best)
+    assert found is None and "best.ckpt and last.ckpt" in remark or "last.ckpt and best.ckpt" in remark
+    assert "from the first epoch" in remark
+
+
+def test_last_without_the_weights_that_it_counts_on(tmp_path):
+    """Its best epoch is behind it, and the weights of that epoch are lost."""
+    last, best = checkpoint(tmp_path / "last.ckpt", 2), tmp_path / "best.ckpt"
+    best.write_bytes(b"cut off")
+    assert to_resume_from(last, best)[0] is None
+    best.unlink()
+    assert to_resume_from(last, best) == (last, ""), "checkpoint=last: there is none before the end"

@@ -1,0 +1,132 @@
+"""The contract of an augmentation, and how it draws whom it changes and by how much.
+
+Letters: B batch, T samples, F features, L frames. An augmentation is called as `(x, lengths, generator)` and gives
+`(x, lengths)`. It is used in training steps only. Rules that each keeps (tests/augmentations look at all of them):
+
+- Every random number comes from the generator, which lives on the device of `x`; without one, from torch's global one.
+- `p` is drawn for each clip. A clip that is not drawn comes back bit for bit, and `x` itself is never written into.
+- What stands behind a clip's length is zero, before and after. A clip of length 0 is left alone.
+- What it makes of a clip depends on that clip and on what was drawn, never on what its batch mates hold.
+- Finite samples stay finite.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ser.errors import UserError
+from ser.padding import frame_mask
+
+Range = float | Sequence[float]  # one number, or [smallest, largest], drawn evenly for each clip
+
+
+class Augmentation:
+    """Changes some clips of a batch; a subclass writes `change`.
+
+    Args:
+        p: Probability that a clip is changed, in [0, 1].
+
+    Raises:
+        UserError: `p` is no probability.
+    """
+
+    def __init__(self, p: float = 1.0):
+        self.p = self.number("p", p, 0.0, 1.0)
+
+    def __call__(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """The batch with some of its clips changed.
+
+        Shape:
+            x (B, T) or (B, F, L), lengths (B,) int64 → the same; the last axis may grow where lengths do.
+        """
+        rows = self._drawn(lengths, generator)
+        if not len(rows):
+            return x, lengths
+        if len(rows) == len(x):
+            return self.change(x, lengths, generator)
+        changed, their_lengths = self.change(x[rows], lengths[rows], generator)
+        width = max(x.shape[-1], changed.shape[-1])
+        result, lengths = F.pad(x, (0, width - x.shape[-1])), lengths.clone()  # pad copies, also where it adds nothing
+        result[rows] = F.pad(changed, (0, width - changed.shape[-1]))
+        lengths[rows] = their_lengths
+        return result, lengths
+
+    def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Changes every clip that it is given, none of them empty, into a new tensor.
+
+        Shape:
+            As `__call__`.
+        """
+        raise NotImplementedError
+
+    def __deepcopy__(self, memo: dict) -> "Augmentation":
+        return self  # settings only, which nothing changes; a copy of a folder's recordings would fill the memory
+
+    def _drawn(self, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Which clips are changed, as indices."""
+        if self.p == 0:
+            return lengths[:0]
+        drawn = lengths > 0
+        if self.p < 1:  # a draw that decides nothing is not made
+            drawn &= torch.rand(len(lengths), generator=generator, device=lengths.device) < self.p
+        return drawn.nonzero()[:, 0]
+
+    def number(self, name: str, value: float, lowest: float, highest: float) -> float:
+        """A setting that is one number within its legal range."""
+        if not _is_number(value) or not lowest <= value <= highest:
+            raise UserError(f"{type(self).__name__}'s {name}={value} must be a number from {lowest:g} to {highest:g}.")
+        return float(value)
+
+    def range(self, name: str, value: Range, lowest: float, highest: float) -> tuple[float, float]:
+        """A setting that is drawn: one number, or [smallest, largest], within its legal range."""
+        ends = [value, value] if _is_number(value) else value
+        if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2 or not all(map(_is_number, ends)):
+            raise UserError(f"{type(self).__name__}'s {name}={value} must be a number or [smallest, largest].")
+        if not lowest <= ends[0] <= ends[1] <= highest:
+            raise UserError(
+                f"{type(self).__name__}'s {name}={value} must lie between {lowest:g} and {highest:g}, the smaller end "
+                "first."
+            )
+        return float(ends[0]), float(ends[1])
+
+
+class WaveformAugmentation(Augmentation):
+    """An augmentation of waveforms (B, T): zeros stand behind each clip, whatever `change` left there."""
+
+    def __call__(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """The batch with some of its clips changed.
+
+        Shape:
+            x (B, T) float32, lengths (B,) int64 → (B, T'), (B,).
+        """
+        changed, new_lengths = super().__call__(x, lengths, generator)
+        if changed is x:
+            return x, lengths
+        return torch.where(frame_mask(new_lengths, changed.shape[-1]), changed, 0.0), new_lengths
+
+
+def draw(ends: tuple[float, float], count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """`count` numbers, evenly from the smallest to the largest: (count,) float32.
+
+    >>> draw((2.0, 2.0), 3, None, torch.device("cpu")).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    smallest, largest = ends
+    return smallest + (largest - smallest) * torch.rand(count, generator=generator, device=device)
+
+
+def side_by_side(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Clips of different lengths as one batch, zeros behind each.
+
+    Shape:
+        a sequence of (n,) → (B, T), (B,) int64.
+    """
+    lengths = torch.tensor([len(clip) for clip in clips], device=clips[0].device)
+    return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

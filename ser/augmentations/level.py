@@ -1,0 +1,41 @@
+"""Louder, softer, and upside down."""
+
+import torch
+from torch import Tensor
+
+from ser.augmentations.base import Range, WaveformAugmentation, draw
+
+
+class Gain(WaveformAugmentation):
+    """Multiplies a clip by 10^(gain/20). Nothing is clipped: samples are floats and may pass 1.
+
+    Args:
+        gain_db: dB, -60 to 60.
+        p: Probability that a clip is changed.
+
+    Raises:
+        UserError: A setting out of range.
+    """
+
+    def __init__(self, gain_db: Range = (-6.0, 6.0), p: float = 1.0):
+        super().__init__(p)
+        self.gain_db = self.range("gain_db", gain_db, -60, 60)
+
+    def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Scaled waveforms (B, T)."""
+        return x * 10 ** (draw(self.gain_db, len(x), generator, x.device) / 20)[:, None], lengths
+
+
+class Polarity(WaveformAugmentation):
+    """Turns a clip upside down: x → -x. Features of power do not notice; models of waveforms and of phase do.
+
+    Args:
+        p: Probability that a clip is changed.
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__(p)
+
+    def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Negated waveforms (B, T)."""
+        return -x, lengths

@@ -1,0 +1,32 @@
+"""Arguments of commands that compose no config; what is mistyped is told as everywhere in `ser`."""
+
+import argparse
+import re
+from typing import NoReturn
+
+from ser.errors import UserError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """`argparse` with this project's errors: one sentence, the nearest right word, exit code 2.
+
+    Args:
+        command: As typed, `ser runs`; `--help` is the command's own to answer.
+    """
+
+    def __init__(self, command: str):
+        super().__init__(prog=command, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what argparse would print.
+
+        Raises:
+            UserError: Always.
+        """
+        unknown = re.search(r"unrecognized arguments: (\S+)", message)
+        if unknown:
+            word = unknown.group(1)
+            known = [option for action in self._actions for option in action.option_strings]
+            raise UserError(f"{self.prog} has no argument '{word}'. {did_you_mean(word.split('=')[0], known)}")
+        sentence = message if message.endswith((".", "?")) else f"{message}."
+        raise UserError(f"{self.prog}: {sentence} See {self.prog} --help.")

@@ -1,0 +1,135 @@
+"""`ser compare`: finished runs side by side, a row a configuration, and which differences are more than chance."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from ser.errors import UserError, did_you_mean
+
+HELP = """ser compare [runs …] [options]      (by default all of runs/)
+
+  ser compare                                        every finished run in runs/, a row a configuration
+  ser compare sweeps/mlp-3fa2c1 'runs/tess-*'        of a sweep, and what fits a pattern
+  ser compare runs/ravdess-…-crossval-…              the folds of a cross-validation
+  ser compare --where "model=cnn2d and optimizer.lr<1e-3"
+  ser compare --sort val/uar --metrics test/uar,test/ece,val/loss
+  ser compare --group-by model                       pools what differs beside it: frontend, seeds, folds
+  ser compare --output grid.tex --html grid.html     formats by suffix: .csv .md .tex .json .txt
+
+A row is the runs that differ only in seed, split.seed and split.fold: mean ± standard deviation over them. Runs of
+different recordings, classes or splits stand in tables of their own.
+
+Options
+  --where CONDITION       compared are runs of which it is true: keys, groups, figures; and, or, not, in, = < > !=
+  --sort NAME             figure or setting; default test/uar, best first
+  --metrics NAME,…        figures shown; default UAR, WA, macro F1 of test, and what validation chose by
+  --group-by KEY,…        a row for each value of these keys
+  --pairs WHICH           paired tests: best (the first row against each other), all, none
+  --format FORMAT         table (default), csv, markdown, latex, json
+  --output FILE           into a file, in the format of its suffix
+  --html FILE             one page with tables, heat map, learning curves and parallel coordinates
+  --heat KEY,KEY          rows and columns of the heat map
+"""
+FORMATS = ("table", "csv", "markdown", "latex", "json")
+SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex", ".json": "json", ".txt": "table"}
+OPTIONS = ("where", "sort", "metrics", "group-by", "pairs", "format", "output", "html", "heat")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as `ser` does, not as argparse does."""
+
+    def error(self, message: str):
+        raise UserError(f"ser compare: {message}. `ser compare --help` lists the options.")
+
+
+def main(arguments: list[str]) -> int:
+    """Compares and shows."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(HELP)
+        return 0
+    asked = _parsed(arguments)
+    output = None if asked.output is None else _file(asked.output, "--output")
+    html = None if asked.html is None else _file(asked.html, "--html")
+    kind = _format(asked.format, output)
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--html {html}: the page is an HTML file, name it so: {html.name}.html.")
+
+    from ser.comparison.comparing import Question, compare
+    from ser.expressions import Condition
+
+    question = Question(
+        where=None if asked.where is None else Condition(asked.where, "--where"),
+        metrics=_names(asked.metrics),
+        sort=asked.sort,
+        group_by=_names(asked.group_by),
+        pairs=asked.pairs,
+    )
+    comparison = compare(asked.runs or ["runs"], question)
+    if html is not None:
+        from ser.reports.comparison import write_comparison
+
+        write_comparison(html, comparison, _names(asked.heat))
+    _show(comparison, kind, output)
+    if html is not None:
+        print(f"Page: {html}", file=sys.stdout if kind == "table" or output else sys.stderr)
+    return 0
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="ser compare", add_help=False, allow_abbrev=False)
+    parser.add_argument("runs", nargs="*")
+    for name in OPTIONS:
+        parser.add_argument(f"--{name}", default="test/uar" if name == "sort" else "best" if name == "pairs" else None)
+    asked, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        raise UserError(f"ser compare has no option '{word}'. {did_you_mean(word, [f'--{name}' for name in OPTIONS])}")
+    if asked.pairs not in ("best", "all", "none"):
+        raise UserError(f"--pairs {asked.pairs}: {did_you_mean(asked.pairs, ['best', 'all', 'none'])}")
+    if asked.heat is not None and (asked.html is None or len(_names(asked.heat)) != 2):
+        raise UserError("--heat names the two keys of the page's heat map: --html grid.html --heat model,frontend.")
+    return asked
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in (listed or "").split(",") if name.strip()))
+
+
+def _file(name: str, option: str) -> Path:
+    """A path that a file can be written to, asked before anything is read."""
+    path = Path(name).expanduser()
+    if not name or path.is_dir():
+        raise UserError(f"{option} {name}: name a file, not a folder.")
+    if not path.parent.is_dir():
+        raise UserError(f"{option} {name}: there is no folder {path.parent}.")
+    return path
+
+
+def _format(chosen: str | None, output: Path | None) -> str:
+    if chosen is not None:
+        if chosen not in FORMATS:
+            raise UserError(f"--format {chosen}: {did_you_mean(chosen, list(FORMATS))}")
+        return chosen
+    if output is None:
+        return "table"
+    if output.suffix.lower() not in SUFFIXES:
+        hint = "for a page use --html" if output.suffix.lower() in (".html", ".htm") else "or add --format"
+        raise UserError(f"--output {output}: the suffix says the format: {', '.join(SUFFIXES)}; {hint}.")
+    return SUFFIXES[output.suffix.lower()]
+
+
+def _show(comparison, kind: str, output: Path | None) -> None:
+    from ser.comparison.terminal import as_text
+    from ser.comparison.writing import WRITERS
+
+    if output is not None:
+        from ser.files import write_text
+
+        write_text(output, WRITERS[kind](comparison) if kind != "table" else as_text(comparison))
+        print(f"Written: {output}")
+    elif kind == "table":
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        sys.stdout.write(as_text(comparison, width, sys.stdout.isatty()))
+    else:
+        sys.stdout.write(WRITERS[kind](comparison))

@@ -1,0 +1,59 @@
+"""Composing a config without Hydra's main: once for each trial of a search, in whichever process it is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from ser.commands.hydra_app import in_users_words, plain_config
+from ser.config_folder import config_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Overrides → the resolved config of `configs/<name>.yaml`, as `ser <name>` would have it.
+
+    Args:
+        name: Of the config.
+        words: Overrides that always hold.
+        folders: The user's own, beside ours (`--config-dir`).
+        without: Nodes of the config to leave out.
+        whole: Whether values that must be given have to be there.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    whole: bool = True
+
+    def __call__(self, more: Sequence[str] = ()) -> dict[str, Any]:
+        """The config with more overrides.
+
+        Raises:
+            UserError: A mistyped key or choice, with the nearest right one.
+        """
+        words = [*self.words, *more]
+        GlobalHydra.instance().clear()
+        with (
+            in_users_words(self.name, words),
+            hydra.initialize_config_dir(str(config_folder()), version_base="1.3"),
+        ):
+            cfg = hydra.compose(self.name, overrides=[*words, *self._search_path()], return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            chosen = cfg.hydra.runtime.choices
+            config = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+            if not self.whole:
+                for key in OmegaConf.missing_keys(config):
+                    OmegaConf.update(config, key, None)
+            config = plain_config(config, chosen)
+        return {key: value for key, value in config.items() if key not in self.without}
+
+    def _search_path(self) -> list[str]:
+        """`--config-dir` as an override; quoted, for a folder may have any name."""
+        folders = ",".join("'file://" + folder.replace("'", "\\'") + "'" for folder in self.folders)
+        return [f"hydra.searchpath=[{folders}]"] if folders else []

@@ -1,0 +1,83 @@
+"""The grid behind `ser train -m` and `ser crossval`: read through Hydra, gone through by `ser.sweeps`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser.config_folder import config_folder
+
+if TYPE_CHECKING:
+    from ser.sweeps.task import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a launcher calls for each job, in this process or another: it can be pickled.
+
+    Args:
+        launch: What jobs are told.
+        folder: The working folder: what configs name by a relative path lies there.
+    """
+
+    launch: "Launch"
+    folder: str
+
+    def __call__(self, cfg) -> float | None:
+        """Trains the job that Hydra composed."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from ser.commands.hydra_app import plain_config
+        from ser.sweeps.task import run_job
+
+        if not self.launch.here and os.path.isdir(self.folder):
+            os.chdir(self.folder)
+        return run_job(plain_config(cfg), int(HydraConfig.get().job.num), self.launch)
+
+
+def train_grid(arguments: Sequence[str]) -> int:
+    """Trains what is missing of a grid; 1 where a job failed.
+
+    Raises:
+        UserError: From the command line, the plan, or the launcher's settings.
+    """
+    from omegaconf import OmegaConf
+
+    from ser.commands.multirun import Multirun
+    from ser.sweeps.plan import settings_of_sweep
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    grid = Multirun("train", arguments)
+    config = OmegaConf.to_container(grid.config.sweep, resolve=True)
+    settings = settings_of_sweep(config)
+
+    from ser.sweeps.launchers import settings_for
+    from ser.sweeps.sweep import Wish, sweep
+
+    wish = Wish(
+        skip=settings["skip"],
+        bad=settings["bad"],
+        dry_run=grid.config.dry_run,
+        progress=grid.config.progress,
+        threads=grid.config.threads,
+        jobs_per_gpu=grid.config.jobs_per_gpu,
+        launcher=grid.launcher,
+        launcher_settings=grid.launcher_settings,
+        folder=_own_folder(grid.sweep_dir),
+        command=("ser", "train", *arguments),
+    )
+
+    def launch(about: "Launch", runs) -> None:
+        words = settings_for(wish.launcher, wish.launcher_settings, about.packing, about.sweep)
+        grid.launch(Task(about, os.getcwd()), runs, words)
+
+    return sweep(grid.runs(), wish, launch)
+
+
+def _own_folder(sweep_dir: str) -> Path | None:
+    """`hydra.sweep.dir` where the user set it, else None."""
+    import yaml
+
+    default = yaml.safe_load((config_folder() / "train.yaml").read_text(encoding="utf-8"))["hydra"]["sweep"]["dir"]
+    return None if sweep_dir == default else Path(sweep_dir).expanduser().absolute()

@@ -1,0 +1,128 @@
+"""`ser predict`: names the emotion in recordings."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ser.commands.arguments import Parser
+from ser.errors import UserError
+
+FORMATS = ("table", "csv", "jsonl")
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".txt": "table"}
+
+HELP = """ser predict <run> <file or folder …> [options]
+
+  ser predict runs/NAME recording.wav                     emotion and probabilities as a table
+  ser predict runs/NAME recordings/ --output found.csv    all recordings in a folder and below it, sorted
+  ser predict best.ckpt talk.mp3 --format jsonl           a checkpoint by itself says how its model is built
+
+WAV, FLAC, OGG, MP3 and what else libsndfile reads, at any sample rate, mono or stereo. Recordings are prepared as
+those of the run were; a clip longer than the run's audio.duration_s is cut at its end, a shorter one is padded. A file
+that cannot be used has a row with the reason. Hidden files and links that lead out of a folder are passed over.
+
+Options
+  --format FORMAT      table (default), csv, jsonl; all probabilities in full are in the last two
+  --output FILE        into a file, whole or not at all; .csv, .jsonl or .txt says the format
+  --batch-size N       recordings at once (default 64); changes time and memory only
+  --device DEVICE      auto (default), cpu, gpu
+  --calibrated         probabilities at the temperature fitted on the run's validation part; without it they are the
+                       model's own, those of predictions.csv. The emotion is the same
+  --trust PACKAGE      your own package that the run's parts are from; several with commas
+
+Names that begin with a dash stand behind --. Nothing that a run or a checkpoint holds is executed.
+Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can mend.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Predicts and writes; the exit code."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if any(word in ("-h", "--help") for word in options):
+        print(HELP)
+        return 0
+    asked = _parsed(arguments)
+    output = None if asked.output is None else _file(asked.output)
+    kind = asked.format or ("table" if output is None else _kind_of(output))
+    try:
+        return _predict(asked, kind, output)
+    except UserError as error:  # it may quote what a stranger wrote
+        from ser.inference.writing import printable
+
+        raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
+
+
+def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
+    from rich.console import Console
+
+    from ser.inference.predictor import load
+    from ser.inference.walking import find_files
+    from ser.inference.writing import WRITERS, printable
+    from ser.keeping import bar
+
+    paths, remarks = find_files(asked.places)
+    model = load(asked.run, asked.device, asked.trust, asked.calibrated)
+    for remark in remarks:
+        print(f"Note: {printable(remark)}", file=sys.stderr)
+    found = bar(Console(stderr=True), "predicting", len(paths))(model.read(paths, asked.batch_size))
+    if output is None:
+        return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
+
+    from ser.files import write_atomically
+
+    failed = []
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            failed.append(WRITERS[kind](found, model.classes, file))
+
+    write_atomically(output, write)
+    print(f"Written: {printable(str(output))}" + (f" ({failed[0]} could not be used)" if failed[0] else ""))
+    return int(failed[0] > 0)
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = Parser("ser predict")
+    parser.add_argument("run", metavar="run")
+    parser.add_argument("places", nargs="*", metavar="file or folder")
+    parser.add_argument("--format", choices=FORMATS)
+    parser.add_argument("--output", metavar="FILE")
+    parser.add_argument("--batch-size", type=_batch_size, default=64, metavar="N")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--trust", type=_packages, action="extend", default=[], metavar="PACKAGE")
+    parser.add_argument("--calibrated", action="store_true")
+    if not arguments:
+        raise UserError("Say which run and which recordings: ser predict runs/NAME recording.wav (see --help).")
+    asked = parser.parse_intermixed_args(arguments)
+    if not asked.places:
+        raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
+    return asked
+
+
+def _batch_size(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of recordings at once")
+    return int(text)
+
+
+def _packages(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise argparse.ArgumentTypeError(f"'{name}' is no name of a package")
+    return names
+
+
+def _file(name: str) -> Path:
+    """A path that a file can be written to, asked before anything is read."""
+    path = Path(name).expanduser()
+    if not name or path.is_dir():
+        raise UserError(f"--output {name}: name a file, not a folder.")
+    if not path.parent.is_dir():
+        raise UserError(f"--output {name}: there is no folder {path.parent}.")
+    return path
+
+
+def _kind_of(output: Path) -> str:
+    if output.suffix.lower() not in SUFFIXES:
+        raise UserError(f"--output {output}: the suffix says the format: {', '.join(SUFFIXES)}; or add --format.")
+    return SUFFIXES[output.suffix.lower()]

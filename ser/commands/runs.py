@@ -1,0 +1,141 @@
+"""`ser runs`: what became of each run and what it takes on the disk; `ser runs prune`: checkpoints no longer wanted."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ser.commands.arguments import Parser
+from ser.errors import UserError, did_you_mean
+
+STATES = ("finished", "running", "interrupted", "failed", "pruned", "damaged")
+
+HELP = """ser runs [place …] [--state S,…] [--sort name|when|size|val|test] [--format table|csv|json]
+ser runs prune [place …] <what> [--yes]
+
+  ser runs                                every run in runs/: state, figures, epochs, when, size on disk
+  ser runs sweeps/NAME 'runs/ravdess-*'   of a sweep, of a pattern, of a cross-validation
+  ser runs --state failed,interrupted     only these: finished, running, interrupted, failed, pruned (given up by a
+                                          search), damaged
+  ser runs --sort size --format csv       largest first, as CSV (or json)
+
+  ser runs prune --last                   last.ckpt of finished runs: to evaluate them it is not needed
+  ser runs prune --failed --interrupted   checkpoints of these; they would then begin anew
+  ser runs prune --pruned                 checkpoints of runs that a search gave up
+  ser runs prune --keep-best 5            checkpoints of all finished runs but the 5 best by val/uar
+  ser runs prune --keep-best 5 --by val/loss
+
+What would go is shown first, and goes only after a yes, or with --yes. Figures, predictions and configs always stay,
+and so does whatever somebody works on.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Lists, or prunes."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(HELP)
+        return 0
+    if arguments[:1] == ["prune"]:
+        return _prune(arguments[1:])
+    return _list(arguments)
+
+
+def _list(arguments: list[str]) -> int:
+    parser = Parser("ser runs")
+    parser.add_argument("places", nargs="*", default=["runs"])
+    parser.add_argument("--state", type=_states, default=frozenset(STATES))
+    parser.add_argument("--sort", choices=["name", "when", "size", "val", "test"], default="name")
+    parser.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    asked = parser.parse_intermixed_args(arguments)
+
+    from ser.reports.runs_table import as_csv, as_json, print_rows
+    from ser.runs.listing import find_runs
+    from ser.runs.overview import ordered, row_of
+
+    found, remarks = find_runs(asked.places)
+    rows = ordered((row_of(run) for run in found if run.state in asked.state), asked.sort)
+    if asked.format == "table":
+        console = _console()
+        print_rows(console, rows)
+        _tell(console, remarks)
+    else:
+        sys.stdout.write(as_csv(rows) if asked.format == "csv" else as_json(rows))
+        for remark in remarks:
+            print(f"Note: {remark}", file=sys.stderr)
+    return 0
+
+
+def _prune(arguments: list[str]) -> int:
+    parser = Parser("ser runs prune")
+    parser.add_argument("places", nargs="*", default=["runs"])
+    for name in ("last", "failed", "interrupted", "pruned", "yes"):
+        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--keep-best", type=_count, metavar="N")
+    parser.add_argument("--by", default=None)
+    asked = parser.parse_intermixed_args(arguments)
+    states = frozenset(state for state in ("failed", "interrupted", "pruned") if getattr(asked, state))
+    if not (asked.last or states or asked.keep_best is not None):
+        raise UserError("Say what is no longer wanted: --last, --failed, --interrupted, --pruned or --keep-best N.")
+    if asked.by is not None and asked.keep_best is None:
+        raise UserError("--by says which runs are best: it belongs to --keep-best N.")
+
+    from ser.reports.runs_table import print_removals
+    from ser.runs.listing import find_runs
+    from ser.runs.overview import readable_size
+    from ser.runs.pruning import Wish, plan, remove
+
+    found, remarks = find_runs(asked.places)
+    removals = plan(found, Wish(asked.last, states, asked.keep_best, asked.by or "val/uar"))
+    console = _console()
+    _tell(console, remarks)
+    if not removals:
+        console.print("Nothing to remove.")
+        return 0
+    print_removals(console, removals)
+    total = readable_size(sum(removal.bytes for removal in removals))
+    if not (asked.yes or _says_yes(f"Remove these checkpoints ({total})? [y/N] ")):
+        console.print(f"Nothing was removed; --yes removes these checkpoints ({total}).", highlight=False)
+        return 0
+    freed, remarks = remove(removals)
+    _tell(console, remarks)
+    console.print(f"Removed {readable_size(freed)}.", highlight=False)
+    return 0
+
+
+def _says_yes(question: str) -> bool:
+    if not _on_a_terminal():
+        return False
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _tell(console, remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        console.print(f"Note: {remark}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _states(text: str) -> frozenset[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in STATES:
+            raise argparse.ArgumentTypeError(f"'{word}' is no state. {did_you_mean(word, list(STATES))}")
+    if not words:
+        raise argparse.ArgumentTypeError(f"name one or more of {', '.join(STATES)}")
+    return frozenset(words)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs")
+    return int(text)

@@ -1,0 +1,90 @@
+"""What `ser tune` searches, read from overrides in Hydra's grammar of sweeps."""
+
+from collections.abc import Iterable, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException, OverrideParseException
+
+from ser.commands.show import config_groups
+from ser.errors import UserError, did_you_mean
+from ser.search.space import Parameter
+
+TAGS = ("log", "int", "float")
+
+
+def parse(words: Sequence[str]) -> list[Override]:
+    """The overrides of a command line.
+
+    Raises:
+        UserError: One that cannot be read.
+    """
+    parser, found = OverridesParser.create(), []
+    for word in words:
+        try:
+            found.append(parser.parse_override(word))
+        except (OverrideParseException, HydraException) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise UserError(f"The argument '{word}' cannot be read as key=value: {said}.") from error
+    return found
+
+
+def parameter(override: Override) -> Parameter:
+    """What one override leaves open.
+
+    Args:
+        override: With several values.
+
+    Raises:
+        UserError: An interval upside down, the logarithm of 0, a tag that there is not.
+    """
+    key = override.input_line.partition("=")[0]
+    sweep, group = override._value, override.key_or_group in config_groups()
+    if isinstance(sweep, Glob):
+        return _choice(key, sweep.filter([file.stem for file in config_groups().get(key, [])]), group)
+    tags = set(getattr(sweep, "tags", ()))
+    for tag in sorted(tags - set(TAGS)):
+        raise UserError(f"{override.input_line}: there is no tag '{tag}'. {did_you_mean(tag, list(TAGS))}")
+    if isinstance(sweep, IntervalSweep):
+        return _interval(key, sweep, tags)
+    if isinstance(sweep, RangeSweep):
+        return _range(key, sweep, tags)
+    if tags:
+        raise UserError(f"{override.input_line}: tags are for intervals and ranges, not for choices.")
+    sweep.shuffle = False  # the order of choices says nothing here, and two calls are to be one search
+    return _choice(key, override.sweep_string_iterator(), group)
+
+
+def _choice(key: str, values: Iterable[str], group: bool) -> Parameter:
+    choices = tuple(dict.fromkeys(values))
+    if not choices:
+        raise UserError(f"{key} has no value to choose.")
+    return Parameter(key, "choice", choices, group=group)
+
+
+def _interval(key: str, sweep: IntervalSweep, tags: set[str]) -> Parameter:
+    low, high = sweep.start, sweep.end
+    # int(interval(1,4)) has whole ends; plain interval(1,4) has 1.0 and 4.0
+    whole = "int" in tags or isinstance(low, int) and isinstance(high, int)
+    said = f"interval({low:g},{high:g})"
+    if not low < high:
+        raise UserError(f"{key}={said} is upside down or empty: the first end must be below the second.")
+    if "log" in tags and low <= 0:
+        raise UserError(f"{key}=tag(log,{said}): there is no logarithm of {low:g}; begin above 0, e.g. at 1e-6.")
+    if whole and (low != int(low) or high != int(high)):
+        raise UserError(f"{key}={said} is tagged int, and its ends are no whole numbers.")
+    kind, number = ("int", int) if whole else ("float", float)
+    return Parameter(key, kind, low=number(low), high=number(high), log="log" in tags)
+
+
+def _range(key: str, sweep: RangeSweep, tags: set[str]) -> Parameter:
+    said = f"range({sweep.start:g},{sweep.stop:g},{sweep.step:g})"
+    if sweep.step == 0:
+        raise UserError(f"{key}={said} never ends: its step is 0.")
+    values = sorted(sweep.range())
+    if not values:
+        raise UserError(f"{key}={said} holds no value: the end itself does not belong to a range.")
+    if "log" in tags:
+        raise UserError(f"{key}={said} has equal steps, which no logarithm has: use tag(log,interval(…)).")
+    kind = "int" if all(isinstance(value, int) for value in values) or "int" in tags else "float"
+    return Parameter(key, kind, low=values[0], high=values[-1], step=abs(sweep.step))

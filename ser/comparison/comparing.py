@@ -1,0 +1,116 @@
+"""A whole comparison: what is asked, the sections with their ranking, and the paired tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ser.comparison.columns import value_of
+from ser.comparison.gathering import Run, gather
+from ser.comparison.pairs import Pair, compare_rows, corrected
+from ser.comparison.rows import Row, is_number, ranked
+from ser.comparison.sections import Section, sections_of
+from ser.errors import UserError, did_you_mean
+from ser.expressions import Condition
+
+METRICS = ("test/uar", "test/wa", "test/f1_macro")
+COSTS = ("seconds", "num_parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of some runs.
+
+    Args:
+        where: Which runs, or None for all.
+        metrics: Columns of figures; () for UAR, WA and macro F1 of test and what validation chose by.
+        sort: A figure, a setting or a group that orders the rows.
+        group_by: Keys that make the rows; () for the configurations.
+        pairs: Which rows are tested against each other: `best`, `all` or `none`.
+    """
+
+    where: Condition | None = None
+    metrics: tuple[str, ...] = ()
+    sort: str = "test/uar"
+    group_by: tuple[str, ...] = ()
+    pairs: str = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The answer.
+
+    Args:
+        question: With the metrics filled in.
+        sections: Largest first, their rows ranked.
+        pairs: Of each section.
+        remarks: On runs that were passed over.
+    """
+
+    question: Question
+    sections: tuple[Section, ...]
+    pairs: tuple[tuple[Pair, ...], ...]
+    remarks: tuple[str, ...]
+
+
+def compare(places: Sequence[str | Path], question: Question) -> Comparison:
+    """Compares the finished runs in some places.
+
+    Raises:
+        UserError: No run, or the question names a figure or a setting that no run has.
+    """
+    gathered = gather(places, question.where)
+    _check(question, gathered.runs)
+    question = replace(question, metrics=question.metrics or _metrics(gathered.runs))
+    sections = [
+        replace(section, rows=tuple(ranked(section.rows, question.sort)))
+        for section in sections_of(gathered.runs, question.group_by)
+    ]
+    _check_sort(question.sort, sections)
+    found = [compare_rows(section.rows, question.pairs) for section in sections]
+    tested = iter(corrected([pair for pairs in found for pair in pairs]))
+    pairs = tuple(tuple(next(tested) for _ in pairs) for pairs in found)
+    return Comparison(question, tuple(sections), pairs, gathered.remarks)
+
+
+def _metrics(runs: Sequence[Run]) -> tuple[str, ...]:
+    """UAR, WA and macro F1 of test, and what validation chose the checkpoint by."""
+    monitors = dict.fromkeys(str(run.flat.get("monitor")) for run in runs)
+    known = {name for run in runs for name in run.metrics}
+    return (*METRICS, *(name for name in monitors if name in known and name not in METRICS))
+
+
+def _check(question: Question, runs: Sequence[Run]) -> None:
+    figures = {name for run in runs for name, value in run.metrics.items() if is_number(value)}
+    settings = {key for run in runs for key in (*run.flat, *run.choices)}
+    for metric in question.metrics:
+        if metric not in figures:
+            raise UserError(f"--metrics {metric}: no run has this figure. {_nearest(metric, figures)}")
+    for key in question.group_by:
+        if key not in settings:
+            raise UserError(f"--group-by {key}: no run has this setting or group. {_nearest(key, settings)}")
+    if question.sort not in figures | settings:
+        known = figures | {key for key in settings if _differs(key, runs)}
+        raise UserError(f"--sort {question.sort}: no run has it. {_nearest(question.sort, known)}")
+
+
+def _check_sort(key: str, sections: Sequence[Section]) -> None:
+    """Sees to it that the rows differ in the setting that orders them."""
+    rows: list[Row] = [row for section in sections for row in section.rows]
+    if not any(key in row.cells or row.spread(key).count for row in rows):
+        columns = sorted({column for section in sections for column in section.columns})
+        there = f" Settings that differ: {', '.join(columns)}." if columns else ""
+        raise UserError(f"--sort {key}: the rows do not differ in it.{there}")
+
+
+def _differs(key: str, runs: Sequence[Run]) -> bool:
+    return len({str(value_of(run, key)) for run in runs}) > 1
+
+
+def _nearest(word: str, known: set[str]) -> str:
+    """The nearest name; where none is near, those that begin alike, else those without a part behind a dot."""
+    hint = did_you_mean(word, sorted(known))
+    if hint.startswith("Did"):
+        return hint
+    head = word.replace("/", ".").split(".")[0]
+    alike = [name for name in known if name.replace("/", ".").split(".")[0] == head]
+    return did_you_mean(word, alike or [name for name in known if "." not in name and name.count("/") < 2])

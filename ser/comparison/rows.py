@@ -1,0 +1,134 @@
+"""Rows of a comparison: runs that belong together, and their figures as mean and spread."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ser.comparison.columns import belongs_to, differing, label, value_of
+from ser.comparison.gathering import DRAWN, Run, frozen
+
+FALLING = ("loss", "ece", "ece_scaled", "seconds", "num_parameters", "epochs", "temperature")  # less is better or first
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure over runs.
+
+    Args:
+        mean: Over the runs that have it; None where none has.
+        deviation: Standard deviation of a sample (n − 1); None for a single run.
+        count: Runs that have it.
+    """
+
+    mean: float | None
+    deviation: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Mean and spread of any number of values.
+
+        >>> Spread.of([0.5, 0.7]).mean, round(Spread.of([0.5, 0.7]).deviation, 3), Spread.of([]).mean
+        (0.6, 0.141, None)
+        """
+        if not values:
+            return cls(None, None, 0)
+        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One configuration, or what `--group-by` pools.
+
+    Args:
+        cells: Column → value.
+        runs: At least one.
+        apart: Columns that are pooled: settings that the runs of the row differ in.
+        grouped: Keys that rows are made by, where they are not the configurations.
+    """
+
+    cells: dict[str, Any]
+    runs: tuple[Run, ...]
+    apart: tuple[str, ...] = ()
+    grouped: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others; a row alone is called by dataset, frontend and model."""
+        choices = self.runs[0].choices
+        words = (str(choices.get(group)) for group in ("dataset", "frontend", "model"))
+        return label(self.cells, otherwise="-".join(words))
+
+    def spread(self, metric: str) -> Spread:
+        """A figure of metrics.json over the row's runs."""
+        values = (run.metrics.get(metric) for run in self.runs)
+        return Spread.of([float(value) for value in values if is_number(value)])
+
+    def units(self) -> dict[tuple, Run]:
+        """The runs by what pairs them with those of another row: seed, seed of the split, fold, and what is pooled."""
+        return {self._unit(run): run for run in self.runs}
+
+    def _unit(self, run: Run) -> tuple:
+        drawn = tuple(value for key, value in zip(DRAWN, run.drawn, strict=True) if key not in self.grouped)
+        return (*drawn, *(frozen(value_of(run, key)) for key in self.apart))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, which a truth value is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ...], list[Row], list[str]]:
+    """Columns, rows, and remarks on runs that repeat another.
+
+    Args:
+        runs: That can be compared with each other.
+        group_by: Keys; by default the configurations themselves are the rows.
+    """
+    columns = differing(runs)
+    shown = tuple(group_by) or columns
+    apart = tuple(
+        column
+        for column in columns
+        if column not in group_by and not any(belongs_to(column, group) for group in group_by)
+    )
+    together: dict[str, list[Run]] = {}
+    for run in runs:
+        name = frozen([value_of(run, key) for key in group_by]) if group_by else run.configuration
+        together.setdefault(name, []).append(run)
+    rows, remarks = [], []
+    for members in together.values():
+        cells = {column: value_of(members[0], column) for column in shown}
+        row = Row(cells, tuple(members), apart if group_by else (), tuple(group_by))
+        kept = tuple(row.units().values())
+        if len(kept) < len(members):
+            left = sorted(run.path.name for run in members if run not in kept)
+            remarks.append(
+                f"{row.name}: {', '.join(left)} repeat seed and fold of another run and are left out; they differ in "
+                "what config.yaml does not hold, such as the recordings themselves."
+            )
+        rows.append(Row(cells, kept, row.apart, row.grouped))
+    return shown, rows, remarks
+
+
+def ranked(rows: Sequence[Row], key: str) -> list[Row]:
+    """Best first by a figure's mean, least first by what costs; by a setting in its order. Rows without it are last."""
+
+    def place(row: Row) -> tuple:
+        if key in row.cells:
+            value = row.cells[key]
+            return (value is None, not is_number(value), value if is_number(value) else 0, str(value))
+        mean = row.spread(key).mean
+        return (mean is None, 0, 0 if mean is None else mean if falls(key) else -mean, row.name)
+
+    return sorted(rows, key=place)
+
+
+def falls(metric: str) -> bool:
+    """Whether less of a figure is better, or comes first.
+
+    >>> falls("val/loss"), falls("test/uar"), falls("test/ece/low")
+    (True, False, True)
+    """
+    return any(word in FALLING for word in metric.split("/"))

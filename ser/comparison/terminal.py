@@ -1,0 +1,92 @@
+"""A comparison for the terminal."""
+
+import io
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ser.comparison.comparing import Comparison
+from ser.comparison.sheets import Sheet, closing, sheets_of
+
+PLAIN = {"markup": False, "highlight": False}
+GAP = 2  # columns of the terminal between two of the table
+NUMBERS = ("difference", "runs", "p", "p (Holm)")
+
+
+def as_text(comparison: Comparison, width: int | None = None, styled: bool = False) -> str:
+    """Tables and sentences.
+
+    Args:
+        comparison: What is shown.
+        width: Columns of the terminal; None for as many as the tables need.
+        styled: Whether the terminal knows bold and italics.
+    """
+    with io.StringIO() as file:
+        console = Console(file=file, width=width or 10_000, force_terminal=styled, soft_wrap=width is None)
+        for sheet in sheets_of(comparison):
+            _print_sheet(console, sheet)
+        for sentence in closing(comparison):
+            console.print(sentence, **PLAIN)
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _print_sheet(console: Console, sheet: Sheet) -> None:
+    console.print(sheet.title, style="bold", **PLAIN)
+    console.print(sheet.stamp, style="italic", **PLAIN)
+    fitting = _fitting(sheet, console.width)
+    console.print(_table(_chosen(sheet.header, fitting), [_chosen(row, fitting) for row in sheet.rows], sheet.left))
+    if left := [name for i, name in enumerate(sheet.header) if i not in fitting]:
+        console.print(f"Too wide for this terminal: {', '.join(left)}. --metrics and --format choose.", **PLAIN)
+    if sheet.pairs:
+        # the ranking above says what 1 and 2 are: names in full would not fit
+        at = [i for i, name in enumerate(sheet.pairs_header) if name not in ("first", "second")]
+        header = _chosen(sheet.pairs_header, at)
+        console.print(_table(header, [_chosen(_numbered(row), at) for row in sheet.pairs], len(header), NUMBERS))
+    for note in sheet.notes:
+        console.print(note, style="dim", **PLAIN)
+    console.print()
+
+
+def _chosen(cells: Sequence[str], places: Sequence[int]) -> list[str]:
+    return [cells[i] for i in places]
+
+
+def _numbered(pair: Sequence[str]) -> list[str]:
+    """A pair's cells, with the number of the better row in place of its name."""
+    places, first, second, *_, verdict = pair
+    numbers = dict(zip((f"{first} is better", f"{second} is better"), places.split("–"), strict=True))
+    return [*pair[:-1], f"{numbers[verdict]} is better" if verdict in numbers else verdict]
+
+
+def _fitting(sheet: Sheet, width: int) -> list[int]:
+    """The columns that a terminal has room for: costs are left out first, then the last figures, never the first."""
+    sizes = [
+        max(len(line) for cell in (_broken(name, cells), *cells) for line in cell.split("\n"))
+        for name, cells in zip(sheet.header, zip(*sheet.rows, strict=True), strict=True)
+    ]
+    fitting = list(range(len(sheet.header)))
+    droppable = [i for i in reversed(fitting[sheet.left + 1 :]) if sheet.header[i] != "runs"]
+    for column in droppable:
+        if sum(sizes[i] + GAP for i in fitting) <= width:
+            break
+        fitting.remove(column)
+    return fitting
+
+
+def _broken(name: str, cells: Sequence[str]) -> str:
+    """A heading in two lines where it is wider than what stands below it: `model.` and `dropout`."""
+    cut = max(name.rfind("."), name.rfind("/")) + 1
+    return f"{name[:cut]}\n{name[cut:]}" if cut and len(name) > max(map(len, cells)) else name
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int, numbers: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), collapse_padding=True)
+    for i, (name, cells) in enumerate(zip(header, zip(*rows, strict=True), strict=True)):
+        right = i >= left or name in numbers
+        table.add_column(escape(_broken(name, cells)), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

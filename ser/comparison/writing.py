@@ -1,0 +1,155 @@
+"""A comparison for other programs: CSV and JSON with all digits, Markdown and LaTeX as the terminal shows it."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ser.comparison.comparing import COSTS, Comparison
+from ser.comparison.gathering import shown
+from ser.comparison.pairs import Pair
+from ser.comparison.rows import Row
+from ser.comparison.sections import Section
+from ser.comparison.sheets import Sheet, closing, sheets_of
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "–": "--",
+    "×": r"$\times$", "→": r"$\to$", "−": "$-$", "…": r"\ldots{}",
+}  # fmt: skip
+
+
+def as_csv(comparison: Comparison) -> str:
+    """A line a row of any section, with mean, standard deviation and number of runs of each figure in columns."""
+    columns = list(dict.fromkeys(column for section in comparison.sections for column in section.columns))
+    metrics = list(dict.fromkeys([*comparison.question.metrics, *COSTS]))
+    figures = [f"{metric}{end}" for metric in metrics for end in ("", "/std", "/runs")]
+    with io.StringIO(newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["section", "protocol", "rank", *columns, "runs", *figures])
+        for section in comparison.sections:
+            for rank, row in enumerate(section.rows, start=1):
+                cells = [_csv_cell(row.cells.get(column)) for column in columns]
+                spreads = [row.spread(metric) for metric in metrics]
+                numbers = [value for it in spreads for value in (it.mean, it.deviation, it.count)]
+                writer.writerow([section.title, section.stamp, rank, *cells, len(row.runs), *numbers])
+        return file.getvalue()
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything, all digits: rows with the directories of their runs, pairs, remarks."""
+    sections = [
+        _section(comparison, section, pairs)
+        for section, pairs in zip(comparison.sections, comparison.pairs, strict=True)
+    ]
+    whole = {"sorted_by": comparison.question.sort, "sections": sections, "remarks": list(comparison.remarks)}
+    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Sections with their tables."""
+    parts = []
+    for sheet in sheets_of(comparison):
+        parts += [f"## {_markdown(sheet.title)}", _markdown(sheet.stamp), _pipes(sheet.header, sheet.rows, sheet.left)]
+        if sheet.pairs:
+            parts.append(_pipes(sheet.pairs_header, sheet.pairs, len(sheet.pairs_header)))
+        parts += map(_markdown, sheet.notes)
+    return "\n\n".join([*parts, *map(_markdown, closing(comparison))]) + "\n"
+
+
+def as_latex(comparison: Comparison) -> str:
+    """Sections as tables that need no package; remarks as comments."""
+    parts = [table for sheet in sheets_of(comparison) for table in _latex_tables(sheet)]
+    remarks = [f"% {' '.join(line.split())}" for line in closing(comparison)]
+    return "\n".join([*parts, *remarks]) + "\n"
+
+
+WRITERS: dict[str, Callable[[Comparison], str]] = {
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "latex": as_latex,
+    "json": as_json,
+}
+
+
+def _csv_cell(value: Any) -> Any:
+    """Numbers with all their digits; nothing as an empty cell; lists and truth values as in the terminal."""
+    return "" if value is None else value if type(value) in (int, float, str) else shown(value)
+
+
+def _section(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> dict[str, Any]:
+    rows = [_row(comparison, rank, row) for rank, row in enumerate(section.rows, start=1)]
+    return {
+        "title": section.title,
+        "protocol": section.stamp,
+        "varied": section.varied,
+        "rows": rows,
+        "pairs": [_pair(pair) for pair in pairs],
+        "remarks": list(section.remarks),
+    }
+
+
+def _row(comparison: Comparison, rank: int, row: Row) -> dict[str, Any]:
+    spreads = {name: row.spread(name) for name in (*comparison.question.metrics, *COSTS)}
+    metrics = {name: {"mean": it.mean, "std": it.deviation, "runs": it.count} for name, it in spreads.items()}
+    runs = [
+        {"path": str(run.path), "identity": run.identity, "seed": run.drawn[0], "split_seed": run.drawn[1],
+         "fold": run.drawn[2]}
+        for run in row.runs
+    ]  # fmt: skip
+    return {"rank": rank, "name": row.name, "settings": row.cells, "metrics": metrics, "runs": runs}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    estimate = pair.difference
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "difference": None if math.isnan(estimate.value) else estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "remark": estimate.remark,
+        "runs": pair.runs,
+        "speakers": pair.speakers,
+        "test": pair.test or None,
+        "p": pair.p,
+        "p_holm": pair.corrected,
+        "distinguishable": pair.distinguishable,
+        "verdict": pair.verdict,
+    }
+
+
+def _markdown(words: str) -> str:
+    """Words as they are: nothing in them is markup."""
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(words.split()))
+
+
+def _pipes(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    rule = ["---" if column < left else "---:" for column in range(len(header))]
+    lines = [map(_markdown, header), rule, *(map(_markdown, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _latex_tables(sheet: Sheet) -> list[str]:
+    said = [f"% {' '.join(note.split())}" for note in sheet.notes]
+    tables = [_latex_table(sheet.header, sheet.rows, sheet.left, f"{sheet.title}: {sheet.stamp}"), *said]
+    if sheet.pairs:
+        width = len(sheet.pairs_header)
+        tables.append(_latex_table(sheet.pairs_header, sheet.pairs, width, f"{sheet.title}: paired tests"))
+    return tables
+
+
+def _latex_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int, caption: str) -> str:
+    spec = "l" * left + "r" * (len(header) - left)
+    body = [f"{' & '.join(map(_latex, row))} \\\\" for row in rows]
+    return "\n".join([
+        r"\begin{table}", r"\centering", f"\\caption{{{_latex(caption)}}}", f"\\begin{{tabular}}{{{spec}}}", r"\hline",
+        f"{' & '.join(map(_latex, header))} \\\\", r"\hline", *body, r"\hline", r"\end{tabular}", r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _latex(words: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in " ".join(words.split()))

@@ -1,0 +1,89 @@
+"""From a user's array to one mono waveform, as a file would have given it."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ser.errors import UserError
+
+PCM = {"int8": (0, 128), "uint8": (128, 128), "int16": (0, 32768), "int32": (0, 2**31)}  # offset and full scale
+LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers that somebody made floats are
+
+
+def mono(waveform: Any) -> np.ndarray:
+    """A waveform as (T,) float32 in [-1, 1], channels averaged.
+
+    Whole numbers are PCM and are divided by their type's range: int16 by 32768, int32 by 2³¹, int8 by 128; of uint8,
+    whose silence is 128 as in WAV, 128 is taken away first. Floats are taken as they are.
+
+    Args:
+        waveform: Array or tensor, on any device.
+
+    Shape:
+        (T,) or (channels, T) → (T,).
+
+    Raises:
+        UserError: Another shape or type, no sample, NaN or infinite ones, or floats that were never divided.
+
+    >>> mono(np.array([[16384, 0], [0, 0]], dtype=np.int16)).tolist()
+    [0.25, 0.0]
+    """
+    array = _array(waveform)
+    if array.ndim not in (1, 2):
+        raise UserError(f"The waveform has the shape {array.shape}: give (samples,) or (channels, samples).")
+    if array.size == 0:
+        raise UserError(f"The waveform is empty (shape {array.shape}).")
+    if array.ndim == 2 and array.shape[0] > array.shape[1]:
+        raise UserError(
+            f"The waveform has the shape {array.shape}, which would be {array.shape[0]} channels: give (channels, "
+            "samples). soundfile and scipy put channels last; transpose theirs with waveform.T."
+        )
+    samples = _floats(array)
+    return samples if samples.ndim == 1 else samples.mean(axis=0)
+
+
+def rate(sample_rate: Any) -> int:
+    """A sample rate in whole Hz.
+
+    Raises:
+        UserError: No number, no whole one, or out of range.
+
+    >>> rate(44100.0)
+    44100
+    """
+    try:
+        value = float(sample_rate)
+    except (TypeError, ValueError, RuntimeError):
+        value = math.nan
+    if isinstance(sample_rate, bool) or not value.is_integer() or not 100 <= value <= 10_000_000:
+        raise UserError(f"sample_rate={sample_rate!r} must be a whole number of Hz, such as 16000.")
+    return int(value)
+
+
+def _array(waveform: Any) -> np.ndarray:
+    if hasattr(waveform, "detach"):  # a tensor; bfloat16 is no type of NumPy's
+        waveform = waveform.detach().cpu()
+        waveform = waveform.float() if waveform.is_floating_point() else waveform
+        return waveform.numpy()
+    try:
+        return np.asarray(waveform)
+    except (TypeError, ValueError) as error:  # lists of unequal lengths
+        raise UserError(f"The waveform cannot be read as an array: {error}.") from error
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    kind = array.dtype.name
+    if kind in PCM:
+        offset, full_scale = PCM[kind]
+        return ((array.astype(np.float64) - offset) / full_scale).astype(np.float32)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise UserError(
+            f"The waveform holds {kind}, which says nothing of its full scale: give floats in [-1, 1], or PCM as "
+            f"{', '.join(PCM)}."
+        )
+    if not np.isfinite(array).all():
+        raise UserError("The waveform holds NaN or infinite samples.")
+    if (peak := float(np.abs(array).max())) > LOUDEST:
+        raise UserError(f"The waveform's floats reach {peak:g}: divide them by their full scale, to lie in [-1, 1].")
+    return array.astype(np.float32, copy=False)

@@ -1,0 +1,258 @@
+"""A trained model as people use it: a waveform or files in, emotions with their probabilities out."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ser.audio import AudioSettings, BadRecording, prepare
+from ser.audio import load as load_recording
+from ser.classifier import EmotionClassifier
+from ser.compatibility import check_torch_pair
+from ser.errors import UserError, did_you_mean
+from ser.inference.arrays import mono, rate
+from ser.inference.source import build_model, calibration, find_source
+from ser.inference.walking import find_files, why_no_file
+from ser.metrics import softmax
+
+BATCH_SIZE = 64
+MOST_SAMPLES = 2**25  # of a padded batch, 128 MiB: long recordings go in fewer at a time
+DEVICES = ("auto", "cpu", "gpu")
+NO_NUMBER = "the model's answer to it is no number"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one recording.
+
+    Args:
+        emotion: The most probable class.
+        probabilities: Of each class, in the run's order; they sum to 1.
+    """
+
+    emotion: str
+    probabilities: dict[str, float]
+
+    @property
+    def probability(self) -> float:
+        """Of `emotion`."""
+        return self.probabilities[self.emotion]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrediction:
+    """What a model says of one file, or why it says nothing.
+
+    Args:
+        path: As it was named, or found in the folder that was named.
+        emotion: The most probable class; empty where the file could not be used.
+        probabilities: Of each class; empty where the file could not be used.
+        error: Why it could not be used; else empty.
+    """
+
+    path: Path
+    emotion: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def probability(self) -> float | None:
+        """Of `emotion`; None where there is none."""
+        return self.probabilities.get(self.emotion)
+
+
+class Predictor:
+    """Names the emotion in recordings.
+
+    They are prepared as those of the run were: mono, resampled, offset, trimmed, levelled; a clip longer than the
+    run's `audio.duration_s` is cut at its end, a shorter one is padded. So a test recording gets the probabilities of
+    the run's predictions.csv, up to rounding. Computed in float32, whatever precision the run was trained with.
+
+    Args:
+        classifier: With its weights, in evaluation mode.
+        audio: How the run prepares recordings.
+        temperature: Logits are divided by it; 1 leaves the probabilities as the model gives them.
+    """
+
+    def __init__(self, classifier: EmotionClassifier, audio: AudioSettings, temperature: float = 1.0):
+        self._classifier, self._audio, self._temperature = classifier, audio, temperature
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return tuple(self._classifier.description["classes"])
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz that recordings are resampled to."""
+        return int(self._audio.sample_rate)
+
+    def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
+        """The emotion in one recording.
+
+        Args:
+            waveform: NumPy array or tensor: floats in [-1, 1], or PCM as int8, uint8, int16 or int32, which is divided
+                by its type's range. Channels are averaged.
+            sample_rate: Hz; any.
+
+        Shape:
+            (T,) or (channels, T).
+
+        Raises:
+            UserError: Empty, NaN, silent, too short, of another shape or type.
+        """
+        try:
+            clip = self._cut(prepare(mono(waveform), rate(sample_rate), self._audio))
+        except BadRecording as error:
+            raise UserError(f"The waveform cannot be used: {error}.") from error
+        (shares,) = self._probabilities([clip])
+        if shares is None:
+            raise UserError(f"The waveform cannot be used: {NO_NUMBER}.")
+        return Prediction(*shares)
+
+    def files(
+        self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
+    ) -> Iterator[FilePrediction]:
+        """The emotion in each file, in order, as they are computed.
+
+        Args:
+            places: A file or folder, or several; folders are walked (`ser.inference.walking`).
+            batch_size: Recordings at once; changes nothing but time and memory.
+
+        Raises:
+            UserError: Nothing to listen to. A file that cannot be used is no reason to stop: it comes with its `error`.
+        """
+        places = [places] if isinstance(places, (str, Path)) else places
+        return self.read(find_files(places)[0], batch_size)
+
+    def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
+        """As `files`, of files alone."""
+        if batch_size < 1:
+            raise UserError(f"batch_size={batch_size} must be a whole number, at least 1.")
+        return self._answers(paths, batch_size)
+
+    def _answers(self, paths: Sequence[Path], batch_size: int) -> Iterator[FilePrediction]:
+        waiting: list[tuple[Path, np.ndarray | str]] = []
+        longest, count = 0, 0
+        for path, found in self._decoded(paths):
+            length = 0 if isinstance(found, str) else len(found)
+            if count == batch_size or (count and max(longest, length) * (count + 1) > MOST_SAMPLES):
+                yield from self._batch(waiting)
+                waiting, longest, count = [], 0, 0
+            waiting.append((path, found))
+            longest, count = max(longest, length), count + (length > 0)
+        yield from self._batch(waiting)
+
+    def _decoded(self, paths: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray | str]]:
+        """Each file with its clip or the reason why there is none; threads read a few files ahead."""
+        workers = min(8, os.cpu_count() or 1)
+        ahead: deque[Future] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for path in paths:
+                    ahead.append(pool.submit(self._read, path))
+                    if len(ahead) > 2 * workers:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _read(self, path: Path) -> tuple[Path, np.ndarray | str]:
+        if reason := why_no_file(path):
+            return path, reason
+        try:
+            return path, self._cut(load_recording(path, self._audio))
+        except BadRecording as error:
+            return path, str(error)
+
+    def _cut(self, waveform: np.ndarray) -> np.ndarray:
+        """What fits into a clip; the rest of the memory is given back."""
+        width = self._audio.num_samples
+        return waveform if width is None or len(waveform) <= width else waveform[:width].copy()
+
+    def _batch(self, items: list[tuple[Path, np.ndarray | str]]) -> Iterator[FilePrediction]:
+        answers = iter(self._probabilities([found for _, found in items if not isinstance(found, str)]))
+        for path, found in items:
+            if isinstance(found, str):
+                yield FilePrediction(path, error=found)
+            elif (shares := next(answers)) is None:
+                yield FilePrediction(path, error=NO_NUMBER)
+            else:
+                yield FilePrediction(path, *shares)
+
+    def _probabilities(self, clips: list[np.ndarray]) -> list[tuple[str, dict[str, float]] | None]:
+        """The likeliest class and the probability of each, for each clip; None where logits are no numbers."""
+        if not clips:
+            return []
+        logits = self._logits(clips) / self._temperature
+        found = []
+        for row, shares in zip(logits, softmax(logits).tolist(), strict=True):
+            named = dict(zip(self.classes, shares, strict=True))
+            found.append((self.classes[int(row.argmax())], named) if np.isfinite(row).all() else None)
+        return found
+
+    def _logits(self, clips: list[np.ndarray]) -> np.ndarray:
+        width = self._audio.num_samples or max(map(len, clips))
+        waveforms = np.zeros((len(clips), width), dtype=np.float32)
+        for row, clip in zip(waveforms, clips, strict=True):
+            row[: len(clip)] = clip
+        whole = self._audio.padding_is_signal and self._audio.num_samples is not None
+        lengths = [width if whole else len(clip) for clip in clips]
+        device = self._classifier.device
+        try:
+            with torch.inference_mode():
+                logits = self._classifier(torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device))
+        except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "allocate" not in str(error):
+                raise
+            raise UserError(
+                f"{len(clips)} recordings of {width} samples do not fit into the memory: lower the batch size, or cut "
+                "long recordings."
+            ) from error
+        return logits.float().cpu().numpy().astype(np.float64)
+
+
+def load(run: str | Path, device: str = "auto", trust: str | Sequence[str] = (), calibrated: bool = False) -> Predictor:
+    """A trained model, from the directory of a finished run or from one of its checkpoints by itself.
+
+    Nothing that the files hold is executed: weights and plain data only, and the config may name classes of `ser` and
+    of torch's `nn` and `optim` only.
+
+    Args:
+        run: Directory or checkpoint.
+        device: `auto`, `cpu` or `gpu`.
+        trust: Packages of your own whose classes the config may name.
+        calibrated: Divides the logits by the temperature that was fitted on the run's validation part.
+
+    Raises:
+        UserError: No such run, damaged, untrusted, or no GPU.
+
+    Example:
+        from ser import load
+
+        model = load("runs/NAME")
+        model(waveform, sample_rate).emotion
+        for found in model.files(["recordings/"]):
+            print(found.path, found.emotion, found.probability, found.error)
+    """
+    check_torch_pair()
+    if device not in DEVICES:
+        raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
+    source = find_source(run, [trust] if isinstance(trust, str) else list(trust))
+    temperature = calibration(source) if calibrated else 1.0
+    place = _device(device)
+    classifier, audio = build_model(source)
+    return Predictor(classifier.to(place), audio, temperature)
+
+
+def _device(name: str) -> torch.device:
+    if name == "gpu" and not torch.cuda.is_available():
+        raise UserError("A GPU is asked for and torch finds no CUDA device. Use cpu, or auto to take what there is.")
+    return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")

@@ -1,0 +1,127 @@
+"""Predictions as a table for the eye, as CSV and as JSON lines; nothing in a file's name can do harm there."""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ser.inference.predictor import FilePrediction
+
+SHOWN = 0.01  # the least probability that the table names beside the first
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+
+
+def printable(text: str) -> str:
+    r"""Text whose control characters are written out, as Python writes them: a terminal obeys none of them.
+
+    So are the invisible marks that turn the direction of writing, and bytes that are no text.
+
+    >>> printable("loud\x1b[31m.wav"), printable("naïve file.wav")
+    ('loud\\x1b[31m.wav', 'naïve file.wav')
+    """
+    return "".join(
+        character
+        if character.isprintable() or unicodedata.category(character) == "Zs"
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
+    """Columns path, emotion, probability, one for each class, error; a row as soon as it is known.
+
+    Probabilities have as many digits as give back the very same number. Control characters in names are written out
+    (`printable`). A path that a spreadsheet would take for a formula begins with `./`, which names the same file;
+    another such cell with an apostrophe.
+
+    Returns:
+        How many files could not be used.
+    """
+    writer, failed = csv.writer(file, lineterminator="\n"), 0
+    writer.writerow(["path", "emotion", "probability", *map(_cell, classes), "error"])
+    for row in found:
+        failed += bool(row.error)
+        path = printable(str(row.path))
+        path = f"./{path}" if path.startswith(FORMULA) else path
+        shares = [row.probabilities.get(name, "") for name in classes]
+        writer.writerow([path, _cell(row.emotion), _probability(row), *shares, _cell(row.error)])
+    return failed
+
+
+def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
+    """One JSON object a line, in ASCII: every name comes back as it was, whatever characters it has.
+
+    Keys: path, emotion, probability and probabilities; for a file that could not be used path and error.
+
+    Returns:
+        How many files could not be used.
+    """
+    failed = 0
+    for row in found:
+        failed += bool(row.error)
+        said = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
+        about = {"path": str(row.path), **({"error": row.error} if row.error else said)}
+        file.write(json.dumps(about, allow_nan=False) + "\n")
+    return failed
+
+
+def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
+    """A table for the eye: the emotion, its probability, and whatever else has 1 % or more.
+
+    Returns:
+        How many files could not be used.
+    """
+    rows = list(found)
+    terminal = file.isatty()
+    console = Console(file=file, width=None if terminal else 160, highlight=False, force_terminal=terminal)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("path", overflow="fold", min_width=12)
+    table.add_column("emotion", overflow="fold")
+    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column("others", overflow="fold", ratio=1)
+    for row in rows:
+        name = Text(printable(str(row.path)))
+        if row.error:
+            table.add_row(name, Text("–"), Text("–"), Text(printable(row.error), style="red"))
+        else:
+            table.add_row(name, Text(printable(row.emotion)), _percent(row.probability), Text(_others(row)))
+    console.print(table)
+    failed = sum(bool(row.error) for row in rows)
+    if len(rows) > 1 or failed:
+        console.print(f"{len(rows)} file{'s' * (len(rows) > 1)}" + (f", {failed} could not be used" if failed else ""))
+    return failed
+
+
+WRITERS: dict[str, Callable[[Iterable[FilePrediction], Sequence[str], TextIO], int]] = {
+    "table": write_table,
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+}
+
+
+def _probability(row: FilePrediction) -> float | str:
+    """The probability of the emotion, empty where there is none."""
+    return "" if row.probability is None else row.probability
+
+
+def _cell(text: str) -> str:
+    text = printable(text)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _others(row: FilePrediction) -> str:
+    ranked = sorted(row.probabilities.items(), key=lambda item: -item[1])
+    shown: Iterator[str] = (
+        f"{printable(name)} {_percent(share)}" for name, share in ranked if name != row.emotion and share >= SHOWN
+    )
+    return ", ".join(shown)
+
+
+def _percent(share: float) -> str:
+    """`100.0 %` only where nothing is left."""
+    return f"{min(100 * share, 99.9) if share < 1 else 100:.1f} %"

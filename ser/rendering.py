@@ -1,0 +1,133 @@
+"""Pre-rendered views of the training part, for `augmentation.views`: found in the feature store, or rendered now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from ser.augmentations.code import code_fingerprint
+from ser.augmenting import folder_fingerprints
+from ser.classifier import EmotionClassifier
+from ser.data.cache import cache_folder
+from ser.data.feature_store import Features, open_features
+from ser.data.features import MappedFeatures, ResidentFeatures, StoredWaveforms, compute_features, keep_in_memory
+from ser.data.hashes import content_hash
+from ser.data.views import HANDFUL, StackedFeatures, Views, render
+from ser.files import why_refused
+from ser.keeping import bar, goes_to_memory, normalise, stored_features, what_decides
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What views are made of.
+
+    Args:
+        config: Resolved; `augmentation.views` says how many are rendered, beside the recordings as they are.
+        source: The waveforms.
+        classifier: Its augmentations and its frontend make them; its normaliser is fitted.
+        corpus: Name, for `ser store list`.
+        train: Indices of the training part, in the order of the store.
+        console: Shows a bar while views are rendered.
+    """
+
+    config: dict[str, Any]
+    source: StoredWaveforms
+    classifier: EmotionClassifier
+    corpus: str
+    train: list[int]
+    console: Console
+
+    @property
+    def count(self) -> int:
+        """Views beside the recordings."""
+        return self.config["augmentation"]["views"]
+
+    @property
+    def trim(self) -> bool:
+        """Whether batches are cut to their longest utterance."""
+        return not self.classifier.model.fixed_length
+
+    def view(self, number: int) -> Iterable:
+        """Features and frames of one view, batch by batch, made as they are asked for."""
+        made = render(
+            self.source, self.classifier.learning.waveform_augmentations, self.classifier.frontend, self.train, number,
+            self.config["seed"], self.classifier.device,
+        )  # fmt: skip
+        return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL))(made)
+
+
+def kept_views(
+    config: dict[str, Any],
+    source: StoredWaveforms,
+    classifier: EmotionClassifier,
+    corpus: str,
+    train: list[int],
+    console: Console,
+) -> tuple[Views, list[str]]:
+    """Views of the training part (`ser.data.views`), normalised as all features, in memory or on disk as those are.
+
+    Args:
+        config, source, classifier, corpus, train, console: `Rendering`, the training part in any order.
+
+    Returns:
+        The source of training batches, and remarks for the summary.
+    """
+    work = Rendering(config, source, classifier, corpus, sorted(train, key=lambda i: source.rows[i]), console)
+    entries, notes = _stored_views(work)
+    notes = [f"views: {work.count} of each training recording; an epoch draws one of them or the recording", *notes]
+    kept = _computed(work) if entries is None else _placed(work, StackedFeatures(entries))
+    if isinstance(kept, MappedFeatures):
+        notes = [*notes, f"views stay on disk: {kept.features.size(kept.rows) / 2**30:.1f} GiB"]
+    return Views(kept, work.train, work.count + 1, config["seed"]), notes
+
+
+def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
+    """An entry of the store for each view, the recordings first; None where they cannot be kept there, and why."""
+    config, augmentations = work.config, work.classifier.learning.waveform_augmentations
+    decides, code = what_decides(config, work.source, work.classifier), code_fingerprint(augmentations)
+    if decides is None or code is None:
+        return None, ["views are rendered for this run only: nobody knows what files your own classes depend on"]
+    plain, notes = stored_features(config, work.source, work.classifier, work.corpus, work.console)
+    if plain is None:
+        return None, notes
+    rows = work.source.rows[work.train]
+    nodes = config["augmentation"]["waveform"]
+    decides |= {
+        "augmentations": [{key: value for key, value in node.items() if key != "folder"} for node in nodes],
+        "folders": folder_fingerprints(config),
+        "augmentation_code": code,
+        "seed": config["seed"],
+        "recordings": content_hash(np.ascontiguousarray(rows).data),
+    }
+    views = [plain]
+    try:
+        for number in range(1, work.count + 1):
+            settings = {"frontend": config["choices"]["frontend"], "view": number}
+            about = {"name": work.corpus, "settings": settings}
+            made = work.view(number)
+            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, cache_folder()))
+    except OSError as error:
+        return None, [f"views are kept in memory only, for this run: {why_refused(error)}"]
+    return views, []
+
+
+def _computed(work: Rendering) -> ResidentFeatures:
+    """All views, made now and kept in memory."""
+    plain = compute_features(work.source, work.classifier.frontend, work.train, work.classifier.device)
+    batches = chain(plain, *(work.view(number) for number in range(1, work.count + 1)))
+    return normalise(keep_in_memory(batches, (work.count + 1) * len(work.train), work.trim), work.classifier)
+
+
+def _placed(work: Rendering, views: StackedFeatures) -> ResidentFeatures | MappedFeatures:
+    """Views from the store, in memory or on disk: as large as they are, or as the user says."""
+    device = work.classifier.device
+    rows = np.concatenate([number * views.total + work.source.rows[work.train] for number in range(work.count + 1)])
+    if not goes_to_memory(work.config, views.size(rows), device):
+        return MappedFeatures(views, rows, work.classifier.normaliser, work.trim)
+    block, frames = (torch.from_numpy(array).to(device) for array in views.batch(rows))
+    views.let_go()
+    return normalise(ResidentFeatures(block, frames, work.trim), work.classifier)

@@ -1,0 +1,72 @@
+"""The table of `ser runs`: in the terminal, as CSV or as JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ser.runs.overview import Row, readable_size, totals
+from ser.runs.pruning import Removal
+
+COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pruned": "dim"}
+LONGEST_REASON = 160  # characters; csv and json have all of it
+
+
+def print_rows(console: Console, rows: Sequence[Row]) -> None:
+    """One line a run, and what they are together."""
+    table = Table()
+    for name in ("run", "state"):
+        table.add_column(name, overflow="fold")
+    for name in ("val UAR", "test UAR", "epochs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("when", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            escape(row.name), _state(row), _percent(row.val_uar), _percent(row.test_uar),
+            "" if row.epochs is None else str(row.epochs), row.when[:16].replace("T", " "), readable_size(row.bytes),
+        )  # fmt: skip
+    console.print(table)
+    console.print(totals(rows), highlight=False)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """A header and a line a run."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row.as_dict() for row in rows)
+    return text.getvalue()
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """A list of objects."""
+    return json.dumps([row.as_dict() for row in rows], indent=2) + "\n"
+
+
+def print_removals(console: Console, removals: Sequence[Removal]) -> None:
+    """What would go, run by run, and how much that is."""
+    table = Table()
+    table.add_column("run", overflow="fold")
+    table.add_column("state")
+    table.add_column("goes", overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    for removal in removals:
+        names = ", ".join(file.name for file in removal.files)
+        table.add_row(escape(removal.run.path.name), removal.run.state, escape(names), readable_size(removal.bytes))
+    console.print(table)
+
+
+def _state(row: Row) -> str:
+    reason = row.reason if len(row.reason) <= LONGEST_REASON else row.reason[:LONGEST_REASON] + "…"
+    colour = COLOURS.get(row.state, "red")
+    return f"[{colour}]{row.state}[/]" + (f": {escape(reason)}" if reason else "")
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"

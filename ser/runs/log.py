@@ -1,0 +1,38 @@
+"""`train.log`, the one log file of a run."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+log = logging.getLogger("ser")
+
+
+class LogFile(logging.FileHandler):
+    """A file of log lines; a line for which the disk has no space is let go, since the log is not the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Says what `logging` says of a line that cannot be written, unless the system refused it."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Closes the file, with what could be written."""
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Sends the log of `ser` to a file inside the block."""
+    handler = LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,135 @@
+"""What `ser runs` says of each run: figures, epochs, when, and what it takes on the disk."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ser.runs.listing import FoundRun
+
+TOLD_BY = {"finished": "finished.json", "failed": "failed.json", "pruned": "pruned.json"}  # the time is in the marker
+TAIL = 4096  # bytes of train.log in which the last epoch's line stands
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run in the table.
+
+    Args:
+        name: Its directory's.
+        path: Its directory.
+        state, reason: As `ser.runs.listing` found it.
+        identity, protocol: Likewise.
+        val_uar, test_uar: Of a finished run; None elsewhere, since what is half trained has no result.
+        epochs: Whole ones behind it.
+        when: When it ended, or was last worked on; local time, ISO 8601.
+        bytes: On the disk.
+    """
+
+    name: str
+    path: str
+    state: str
+    reason: str
+    identity: str
+    protocol: str
+    val_uar: float | None
+    test_uar: float | None
+    epochs: int | None
+    when: str
+    bytes: int
+
+    def as_dict(self) -> dict[str, str | float | int | None]:
+        """The row as plain data."""
+        return asdict(self)
+
+
+def row_of(run: FoundRun) -> Row:
+    """What is told of a run."""
+    return Row(
+        name=run.path.name,
+        path=str(run.path),
+        state=run.state,
+        reason=run.reason,
+        identity=run.identity,
+        protocol=run.protocol,
+        val_uar=run.metrics.get("val/uar"),
+        test_uar=run.metrics.get("test/uar"),
+        epochs=int(run.metrics["epochs"]) if "epochs" in run.metrics else _epochs_logged(run.path / "train.log"),
+        when=_when(run),
+        bytes=size_of(run.path),
+    )
+
+
+def ordered(rows: Iterable[Row], by: str) -> list[Row]:
+    """Rows by `name`, or the largest (`size`), latest (`when`) or best (`val`, `test`) first."""
+    keys = {
+        "name": lambda row: row.name,
+        "size": lambda row: -row.bytes,
+        "val": lambda row: -(row.val_uar if row.val_uar is not None else -1.0),
+        "test": lambda row: -(row.test_uar if row.test_uar is not None else -1.0),
+    }
+    if by == "when":
+        return sorted(rows, key=lambda row: row.when, reverse=True)
+    return sorted(rows, key=keys[by])
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; links count as links, not as what they lead to."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # a run that works at this moment takes away its temporary files
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
+
+
+def readable_size(count: int) -> str:
+    """Bytes for people.
+
+    >>> readable_size(999), readable_size(1_234_567), readable_size(20_000_000_000)
+    ('999 B', '1.2 MB', '20 GB')
+    """
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    unit = units[0]
+    return f"{size:.1f} {unit}" if size < 9.95 and unit != "B" else f"{size:.0f} {unit}"
+
+
+def totals(rows: Sequence[Row]) -> str:
+    """`3 runs: 2 finished, 1 failed; 20 MB`.
+
+    >>> totals([])
+    '0 runs; 0 B'
+    """
+    states = [row.state for row in rows]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    number = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    return f"{number}{': ' if counted else ''}{counted}; {readable_size(sum(row.bytes for row in rows))}"
+
+
+def _epochs_logged(log: Path) -> int | None:
+    with suppress(OSError):
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            told = re.findall(rb"  epoch (\d+)  ", file.read())
+        return int(told[-1]) + 1 if told else 0
+    return None
+
+
+def _when(run: FoundRun) -> str:
+    marker = TOLD_BY.get(run.state)
+    if marker is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads((run.path / marker).read_text(encoding="utf-8"))[run.state]
+            return datetime.fromisoformat(said).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(_last_touched(run.path)).isoformat(timespec="seconds")
+
+
+def _last_touched(path: Path) -> float:
+    files = [path / name for name in ("train.log", "checkpoints/last.ckpt", "run.json", "metrics.json")]
+    return max((file.stat().st_mtime for file in files if file.is_file()), default=path.stat().st_mtime)

@@ -1,0 +1,152 @@
+"""Checkpoints that are no longer wanted: which they are, and taking them away.
+
+Only `*.ckpt` right inside a run's own `checkpoints/` are ever touched, and what a killed process left of them. Figures,
+predictions, config and events stay, and so does every run that somebody works on.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from ser.errors import UserError, did_you_mean
+from ser.files import write_text
+from ser.runs.directory import REMOVED, RunDirectory
+from ser.runs.listing import FoundRun, read_run
+
+LEFTOVERS = ".*.ckpt.*.partial"  # of a process that was killed while it wrote
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is no longer wanted.
+
+    Args:
+        last: `last.ckpt` of finished runs: nothing but to continue needs it.
+        states: All checkpoints of runs in these states.
+        keep_best: All checkpoints of finished runs but so many of the best; None: of none.
+        by: The metric that says which are best; one that ends in `loss` is better when lower.
+    """
+
+    last: bool = False
+    states: frozenset[str] = frozenset()
+    keep_best: int | None = None
+    by: str = "val/uar"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What would go of one run.
+
+    Args:
+        run: The run.
+        files: Of its checkpoints.
+        bytes: They take.
+    """
+
+    run: FoundRun
+    files: tuple[Path, ...]
+    bytes: int
+
+
+def plan(runs: Sequence[FoundRun], wish: Wish) -> list[Removal]:
+    """What would go, run by run; nothing is touched.
+
+    Args:
+        runs: From `find_runs`.
+        wish: What is no longer wanted.
+
+    Raises:
+        UserError: No finished run has the metric that says which are best.
+    """
+    best = _best(runs, wish)
+    found = []
+    for run in runs:
+        if run.state in wish.states or (run.state == "finished" and best is not None and run.path not in best):
+            found.append(_removal(run, ("*.ckpt", LEFTOVERS)))
+        elif run.state == "finished" and wish.last:
+            found.append(_removal(run, ("last.ckpt", LEFTOVERS)))
+    return [removal for removal in found if removal.files]
+
+
+def remove(removals: Sequence[Removal]) -> tuple[int, list[str]]:
+    """Takes the files away, noting in each run which and when.
+
+    Args:
+        removals: From `plan`.
+
+    Returns:
+        Bytes set free, and a remark on each run that was passed over: somebody works on it, or it has changed since.
+    """
+    freed, remarks = 0, []
+    for removal in removals:
+        directory = RunDirectory(removal.run.path, removal.run.identity)
+        try:
+            directory.lock()
+        except UserError as error:
+            remarks.append(f"{removal.run.path} is left as it is: {error}")
+            continue
+        try:
+            if _state_while_locked(removal.run.path) != removal.run.state:
+                remarks.append(f"{removal.run.path} is left as it is: it is no longer {removal.run.state}.")
+                continue
+            freed += _remove_files(removal)
+        except (UserError, OSError) as error:
+            remarks.append(f"{removal.run.path}: {error}")
+        finally:
+            directory.release()
+    return freed, remarks
+
+
+def _state_while_locked(path: Path) -> str:
+    """What became of a run that this process itself holds."""
+    state = read_run(path).state
+    if state != "running":
+        return state
+    ended = [state for state in ("pruned", "failed") if (path / f"{state}.json").exists()]
+    return ended[0] if ended else "interrupted"
+
+
+def _remove_files(removal: Removal) -> int:
+    note = removal.run.path / "checkpoints" / REMOVED
+    gone = {file.name: date.today().isoformat() for file in removal.files if file.suffix == ".ckpt"}
+    write_text(note, json.dumps({**_read_note(note), **gone}) + "\n")  # first: a reader always learns why
+    freed = 0
+    for file in removal.files:
+        size = file.lstat().st_size if file.exists() else 0
+        file.unlink(missing_ok=True)
+        freed += size
+    return freed
+
+
+def _read_note(note: Path) -> dict[str, str]:
+    try:
+        said = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _removal(run: FoundRun, patterns: Sequence[str]) -> Removal:
+    folder = run.path / "checkpoints"
+    if folder.is_symlink():  # what lies there is not the run's alone
+        return Removal(run, (), 0)
+    found = {file for pattern in patterns for file in folder.glob(pattern)}
+    files = tuple(sorted(file for file in found if file.is_file() and not file.is_symlink()))
+    return Removal(run, files, sum(file.stat().st_size for file in files))
+
+
+def _best(runs: Sequence[FoundRun], wish: Wish) -> set[Path] | None:
+    """The finished runs whose checkpoints stay: the best, and those that lack the metric, of which nothing is known."""
+    if wish.keep_best is None:
+        return None
+    finished = [run for run in runs if run.state == "finished"]
+    scored = [run for run in finished if wish.by in run.metrics]
+    if finished and not scored:
+        known = sorted({name for run in finished for name in run.metrics})
+        raise UserError(f"No finished run has the metric '{wish.by}' (--by). {did_you_mean(wish.by, known)}")
+    lower_is_better = wish.by.endswith("loss")
+    ranked = sorted(scored, key=lambda run: run.metrics[wish.by], reverse=not lower_is_better)
+    unknown = [run for run in finished if wish.by not in run.metrics]
+    return {run.path for run in [*ranked[: wish.keep_best], *unknown]}

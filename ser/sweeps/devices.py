@@ -1,0 +1,121 @@
+"""How many jobs run side by side, and what each of them gets: threads, and a share of a GPU."""
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ser.errors import UserError
+
+ONE_AFTER_THE_OTHER = ("basic",)
+ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
+_held: dict[str, FileLock] = {}  # by place: of this process, until it ends
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How jobs share a machine.
+
+    Args:
+        parallel: Jobs at a time; None where other machines decide.
+        threads: CPU threads of a job; None leaves torch its choice.
+        slots: Names of the places for jobs, `gpu0.1`: the second place on GPU 0; `cpu3`. Empty: none has to be claimed.
+        gpus: What `CUDA_VISIBLE_DEVICES` is called for each slot; empty for places on the CPU.
+    """
+
+    parallel: int | None
+    threads: int | None
+    slots: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+
+
+def pack(
+    launcher: str, asked: int | None, count: int, uses_gpu: bool, jobs_per_gpu: Any, threads: int | None
+) -> Packing:
+    """Divides this machine among jobs.
+
+    Args:
+        launcher: Hydra's name for it.
+        asked: Jobs at a time that the user asked for, if any.
+        count: Jobs there are.
+        uses_gpu: Whether they train on a GPU where there is one.
+        jobs_per_gpu: How many share a GPU.
+        threads: The config's; null divides the cores.
+
+    Raises:
+        UserError: A number that is none.
+
+    >>> pack("basic", None, 8, False, 1, None)
+    Packing(parallel=1, threads=None, slots=(), gpus=())
+    """
+    if not isinstance(jobs_per_gpu, int) or isinstance(jobs_per_gpu, bool) or jobs_per_gpu < 1:
+        raise UserError(f"jobs_per_gpu={jobs_per_gpu} must be a whole number, at least 1.")
+    if launcher in ONE_AFTER_THE_OTHER:
+        return Packing(1, threads)
+    if launcher not in ON_THIS_MACHINE:
+        return Packing(None, threads)
+    gpus = visible_gpus() if uses_gpu else []
+    places = [(f"gpu{gpu}.{copy}", gpu) for copy in range(jobs_per_gpu) for gpu in gpus]
+    cores = num_cores()
+    parallel = max(1, min(count, asked or len(places) or cores))
+    if gpus:
+        return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True))
+    return Packing(parallel, threads or max(1, cores // parallel), tuple(f"cpu{i}" for i in range(parallel)))
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """What `CUDA_VISIBLE_DEVICES` calls the GPUs that this process may use."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [name.strip() for name in named.split(",")] if named else [str(i) for i in range(count)]
+    return names[:count]
+
+
+def trains_on_gpu(trainer: dict[str, Any]) -> bool:
+    """Whether a run takes a GPU where there is one."""
+    return trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda")
+
+
+def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
+    """Takes a place for this process until it ends, and shows it one GPU only; waits while all are taken.
+
+    Places on GPUs are the machine's: sweeps started side by side share them. CUDA must not be in use yet.
+
+    Args:
+        packing: The places.
+        folder: For locks of places on the CPU.
+        gpu_folder: For locks of places on GPUs.
+
+    Returns:
+        The place, or None where none has to be claimed.
+    """
+    if not packing.slots or _held:
+        return next(iter(_held), None)
+    place = gpu_folder / socket.gethostname() if packing.gpus else folder
+    place.mkdir(parents=True, exist_ok=True)
+    while True:
+        for i, slot in enumerate(packing.slots):
+            lock = FileLock(place / f"{slot}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            _held[slot] = lock
+            if packing.gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = packing.gpus[i]
+            return slot
+        time.sleep(0.2)

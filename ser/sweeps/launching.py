@@ -1,0 +1,111 @@
+"""Jobs handed to a launcher until each has ended, whatever happens to the processes that they run in."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ser.data.cache import cache_folder
+from ser.errors import Interrupted, UserError
+from ser.sweeps import outcomes
+from ser.sweeps.devices import ONE_AFTER_THE_OTHER, Packing
+from ser.sweeps.folder import SweepFolder
+from ser.sweeps.runs import SweepRun
+from ser.sweeps.task import Launch
+from ser.sweeps.watching import update
+
+RELAUNCHES = 2  # of a run whose process ended without a word
+Launcher = Callable[[Launch, Sequence[SweepRun]], None]
+
+
+def launch_all(
+    runs: Sequence[SweepRun], folder: SweepFolder, launcher: str, packing: Packing, launch: Launcher
+) -> None:
+    """Launches runs, and those again whose process was killed, at most twice each.
+
+    joblib ends a whole batch when one of its workers is killed. What is missing then is launched again: together at
+    first, and a run that was hit twice alone, so that one that needs more memory than there is takes no other along.
+
+    Args:
+        runs: Waiting.
+        folder: The sweep's.
+        launcher: Its name.
+        packing: How jobs share this machine.
+        launch: Hands jobs over and waits.
+
+    Raises:
+        Interrupted: By Ctrl-C or SIGTERM, after jobs have come to an orderly end.
+        UserError: The launcher's settings are wrong.
+    """
+    hits = {run.identity: 0 for run in runs}
+    here = launcher in ONE_AFTER_THE_OTHER
+    with _stopping(folder, here) as asked:
+        while missing := [run for run in runs if run.state in ("waiting", "running", "stopped")]:
+            together = [run for run in missing if hits[run.identity] < RELAUNCHES]
+            batch = together or missing[:1]
+            why = _try_launch(batch, folder, packing, here, launch)
+            if asked:
+                raise Interrupted(asked[0])
+            _judge(batch, hits, why)
+
+
+def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:
+    """One launch; gives why the launcher gave up, or an empty text."""
+    for run in batch:
+        outcomes.forget(folder.path, run.identity)
+        run.state, run.reason = "waiting", ""
+    identities = tuple(run.identity for run in batch)
+    parent = None if here else os.getpid()
+    about = Launch(folder.path.absolute(), identities, packing, cache_folder(), here, parent)
+    why = ""
+    try:
+        launch(about, batch)
+    except UserError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        # a killed worker, a queue that refuses: words differ by launcher; Ctrl-C, where it met a worker that just began
+        lines = str(error).strip().splitlines() or [""]
+        why = f"{type(error).__name__}: {lines[0]}"
+    for run in batch:
+        update(run, folder)
+    return why
+
+
+def _judge(batch: Sequence[SweepRun], hits: dict[str, int], why: str) -> None:
+    """Counts how often a run was hit, and gives up those that were too often, or that no launcher takes."""
+    missing = [run for run in batch if run.state in ("waiting", "running", "stopped")]
+    begun = [run for run in missing if run.state != "waiting"]
+    for run in begun:
+        hits[run.identity] += 1
+        if hits[run.identity] > RELAUNCHES:
+            times = RELAUNCHES + 1
+            run.leave_out("failed", f"its process was ended {times} times, from outside or for want of memory")
+    if not begun and len(missing) == len(batch):
+        for run in missing:
+            run.leave_out("failed", f"the launcher did not start it ({why or 'it gave no reason'})")
+
+
+@contextmanager
+def _stopping(folder: SweepFolder, here: bool) -> Iterator[list[int]]:
+    """Takes Ctrl-C and SIGTERM: the first asks all jobs to come to an end, a second one ends at once.
+
+    Gives a list with the signal in it, once one came.
+    """
+    asked: list[int] = []
+
+    def handle(signum: int, frame: object) -> None:
+        asked.append(signum)
+        outcomes.ask_to_stop(folder.path)
+        if here or len(asked) > 1:
+            raise Interrupted(signum)
+
+    if threading.current_thread() is not threading.main_thread():  # Python takes signals nowhere else
+        yield asked
+        return
+    before = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

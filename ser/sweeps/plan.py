@@ -1,0 +1,186 @@
+"""What of a grid is trained: combinations left out, bad, found twice, or finished already; and how long it takes."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ser.assembly import build_split
+from ser.compatibility import check_torch_pair
+from ser.data.splits import Split
+from ser.errors import UserError, did_you_mean
+from ser.expressions import Condition
+from ser.preparation import check_train
+from ser.runs.identity import flatten
+from ser.sweeps.preflight import Rehearsals, rehearsal_key
+from ser.sweeps.runs import SweepRun
+from ser.sweeps.scans import Scans
+from ser.trainers import num_devices
+from ser.training import find_job
+
+Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how many → wraps an iterator in a bar
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A grid that was looked through.
+
+    Args:
+        runs: Every combination, in its order.
+    """
+
+    runs: tuple[SweepRun, ...]
+
+    def of(self, *states: str) -> list[SweepRun]:
+        """Those in one of the states."""
+        return [run for run in self.runs if run.state in states]
+
+    @property
+    def wanted(self) -> list[SweepRun]:
+        """The runs that the sweep is: each once, trained already or not."""
+        return self.of("waiting", "running", "stopped", "failed", "finished")
+
+    @property
+    def seconds(self) -> float:
+        """Estimated for all that is to be trained, one after the other."""
+        return sum(run.seconds for run in self.of("waiting"))
+
+
+def settings_of_sweep(node: Any) -> dict[str, Any]:
+    """The config node `sweep`, checked.
+
+    Raises:
+        UserError: A misspelt key or choice, or a condition that is none.
+    """
+    known = {"skip": None, "bad": "stop"}
+    node = dict(node or {})
+    for key in set(node) - set(known):
+        raise UserError(f"sweep has no setting '{key}'. {did_you_mean(str(key), list(known))}")
+    settings = {**known, **node}
+    if settings["bad"] not in ("stop", "skip"):
+        raise UserError(
+            f"sweep.bad={settings['bad']} cannot be chosen. {did_you_mean(str(settings['bad']), ['stop', 'skip'])}"
+        )
+    if settings["skip"] is not None and not isinstance(settings["skip"], str):
+        raise UserError(f'sweep.skip={settings["skip"]} is no condition; write sweep.skip="model=mlp and seed>1".')
+    return settings
+
+
+def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progress: Progress) -> Plan:
+    """Looks through all combinations and trains none; each run ends up in the state that its fate is.
+
+    Args:
+        runs: Composed; those that could not be are `bad` already.
+        skip: A condition; where it holds a combination is left out.
+        elsewhere: Whether other machines will train: a device that is not in this one is no fault then.
+        progress: Shows how far it is.
+
+    Raises:
+        UserError: What is wrong with the sweep as a whole.
+    """
+    check_torch_pair()
+    plan = Plan(tuple(runs))
+    _refuse_what_no_sweep_does(plan)
+    if skip:
+        _leave_out(plan, Condition(skip, "sweep.skip"))
+    _find(plan, elsewhere, progress)
+    _rehearse(plan, progress)
+    return plan
+
+
+def _refuse_what_no_sweep_does(plan: Plan) -> None:
+    for config in (run.config for run in plan.of("planned")):
+        if config["resume"]:
+            raise UserError("resume= continues one run; leave out -m.")
+        trainer = config["trainer"]
+        if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
+            raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
+
+
+def _leave_out(plan: Plan, condition: Condition) -> None:
+    values = {id(run): condition_values(run.config) for run in plan.of("planned")}
+    condition.check_known({key for each in values.values() for key in each})
+    for run in plan.of("planned"):
+        if condition.holds(values[id(run)]):
+            run.leave_out("skipped", f"sweep.skip: {condition.text}")
+
+
+def condition_values(config: dict[str, Any]) -> dict[str, Any]:
+    """What a condition may ask of a run: every dotted key, and the choice made in each group.
+
+    >>> condition_values({"choices": {"model": "mlp"}, "model": {"dropout": 0.2}, "seed": 1})
+    {'model.dropout': 0.2, 'seed': 1, 'model': 'mlp'}
+    """
+    settings = {key: value for key, value in config.items() if key not in ("choices", "sweep")}
+    return {**dict(flatten(settings)), **config["choices"]}
+
+
+def _find(plan: Plan, elsewhere: bool, progress: Progress) -> None:
+    """Identity and directory of each; what is the same run as one before it, and what is finished."""
+    scans, first = Scans(), {}
+    planned = plan.of("planned")
+    for run in progress("looking for runs", len(planned))(planned):
+        try:
+            run.job = find_job(_as_here(run.config) if elsewhere else run.config, alone=False, scan=scans)
+            if run.job.directory.finished and not run.config["rerun"]:
+                run.seen = run.job.directory.metrics()
+        except Exception as error:
+            run.leave_out("bad", _sentence(error))
+            continue
+        if (same := first.setdefault(run.identity, run)) is not run:
+            run.leave_out("double", f"the same run as {same.label}")
+        elif run.seen:
+            run.state, run.before = "finished", True
+        elif run.config["rerun"]:
+            run.marker = run.end()
+
+
+def _as_here(config: dict[str, Any]) -> dict[str, Any]:
+    """The run as it could be planned on a machine without the devices that will train it; its identity is the same."""
+    return {**config, "trainer": {**config["trainer"], "accelerator": "cpu"}}
+
+
+def _rehearse(plan: Plan, progress: Progress) -> None:
+    """Steps every configuration once; seeds share the outcome, and each has its own split."""
+    rehearse, outcomes = Rehearsals(), {}
+    planned = plan.of("planned")
+    for run in progress("trying each combination", len(planned))(planned):
+        try:
+            split = _split(run)
+            key = rehearsal_key(run.config)
+            if key not in outcomes:
+                outcomes[key] = _outcome(rehearse, run, split)
+            if isinstance(outcomes[key], Exception):
+                raise outcomes[key]
+            run.state, run.seconds = "waiting", outcomes[key]
+        except Exception as error:
+            run.leave_out("bad", _sentence(error))
+
+
+def _split(run: SweepRun) -> Split:
+    recordings = run.job.recordings
+    split = build_split(run.config)(recordings.utterances)
+    counts = np.bincount(np.asarray(recordings.labels)[split.train], minlength=len(recordings.classes))
+    check_train(counts, recordings.classes)
+    return split
+
+
+def _outcome(rehearse: Rehearsals, run: SweepRun, split: Split) -> float | Exception:
+    if os.environ.get("SER_TRACEBACK"):
+        return rehearse(run.config, run.job.recordings, split)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return rehearse(run.config, run.job.recordings, split)
+    except Exception as error:
+        return error
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, in one line; an error that is nobody's sentence is named."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, UserError):
+        return lines[0] if lines else "an error"
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

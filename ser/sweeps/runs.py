@@ -1,0 +1,58 @@
+"""A run as a sweep knows it, from the moment it is multiplied out to its end."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ser.training import Job
+
+STATES = ("planned", "skipped", "double", "bad", "waiting", "running", "stopped", "failed", "finished")
+
+
+@dataclass(slots=True)
+class SweepRun:
+    """One combination.
+
+    Args:
+        overrides: All of them, as a launcher takes them.
+        label: Those that differ from one combination to another, for people.
+        config: Composed, as plain data; None where it cannot be.
+        job: Found by `ser.training.find_job`; None where it cannot be.
+        state: One of `STATES`. planned: not looked at yet; waiting: to be trained; stopped: begun, and to be continued.
+        reason: Why it was left out or failed, in one sentence.
+        before: Whether it was finished before the sweep began.
+        seconds: Estimated, to train it alone.
+        marker: Of the end of an earlier training that `rerun=true` does again, else None.
+        seen: Metrics, once it is finished.
+    """
+
+    overrides: list[str]
+    label: str
+    config: dict[str, Any] | None = None
+    job: "Job | None" = None
+    state: str = "planned"
+    reason: str = ""
+    before: bool = False
+    seconds: float = 0.0
+    marker: int | None = None
+    seen: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Of the run, or empty where it is not known."""
+        return "" if self.job is None else self.job.directory.identity
+
+    def leave_out(self, state: str, reason: str) -> None:
+        """Says that it is not trained, and why: one sentence, without line breaks."""
+        self.state, self.reason = state, " ".join(reason.split())
+
+    def has_ended(self) -> bool:
+        """Whether its marker is there, and newer than what `rerun=true` does again."""
+        return (found := self.end()) is not None and found != self.marker
+
+    def end(self) -> int | None:
+        """When its marker was written, or None."""
+        try:
+            return (self.job.directory.path / "finished.json").stat().st_mtime_ns
+        except OSError:
+            return None

@@ -1,0 +1,30 @@
+"""Recordings found once for all runs of a sweep: a corpus is not scanned anew for another seed or model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ser.assembly import build_recordings, build_split
+from ser.data.recordings import Recordings
+from ser.data.splits import Splitter
+
+
+class Scans:
+    """Stands for `build_recordings` and remembers what it gave.
+
+    What a split has no use for is left out of the recordings, so that it belongs to what is remembered by; its seed
+    does not: which recordings are usable is asked without any draw.
+    """
+
+    def __init__(self):
+        self._found: dict[str, Recordings] = {}
+
+    def __call__(self, config: dict[str, Any], cache: Path) -> Recordings:
+        """The utterances of a run."""
+        node = {"dataset": config["dataset"], "trust": config["trust"], "cache": str(cache)}
+        if type(build_split(config)).usable is not Splitter.usable:
+            node["split"] = {key: value for key, value in config["split"].items() if key != "seed"}
+        key = json.dumps(node, sort_keys=True, default=str)
+        if key not in self._found:
+            self._found[key] = build_recordings(config, cache)
+        return self._found[key]

@@ -1,0 +1,203 @@
+"""A sweep from its combinations to its end: looked through, tried, trained where something is missing, told."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ser.callbacks.interruption import Interruption
+from ser.errors import Interrupted, UserError, some
+from ser.keeping import bar
+from ser.runs.environment import made_by_others
+from ser.sweeps import outcomes
+from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, trains_on_gpu
+from ser.sweeps.folder import SweepFolder, sweep_name
+from ser.sweeps.launchers import asked_for
+from ser.sweeps.launching import Launcher, launch_all
+from ser.sweeps.plan import Plan, make_plan
+from ser.sweeps.runs import SweepRun
+from ser.sweeps.watching import Watch, best_of, duration, figure
+
+PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}
+AGAIN = "The same command trains only what is missing."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user wants of a sweep as a whole.
+
+    Args:
+        skip: A condition; where it holds a combination is left out.
+        bad: `stop` or `skip`.
+        dry_run: Whether nothing is trained.
+        progress: Whether there may be a bar.
+        threads: CPU threads of a job; None divides the cores.
+        jobs_per_gpu: How many share a GPU.
+        launcher: Hydra's name for it.
+        launcher_settings: As composed.
+        folder: Where the sweep's folder is, or None: it is named by what is in it, under `sweeps`.
+        command: That was typed.
+    """
+
+    skip: str | None
+    bad: str
+    dry_run: bool
+    progress: bool
+    threads: int | None
+    jobs_per_gpu: int
+    launcher: str
+    launcher_settings: dict[str, Any]
+    folder: Path | None
+    command: tuple[str, ...]
+
+
+def sweep(runs: Sequence[SweepRun], wish: Wish, launch: Launcher) -> int:
+    """Goes through a grid.
+
+    Args:
+        runs: Every combination.
+        wish: What the user wants.
+        launch: Hands jobs to a launcher and waits for it.
+
+    Returns:
+        The exit code: 1 where a run failed, or a bad combination was passed over.
+
+    Raises:
+        UserError: Bad combinations, with `sweep.bad=stop`; nothing was trained.
+        Interrupted: By Ctrl-C or SIGTERM.
+    """
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    with Interruption().listening():
+        plan = make_plan(runs, wish.skip, wish.launcher not in ON_THIS_MACHINE, lambda what, n: bar(console, what, n))
+    _tell_bad(plan, wish)
+    if not plan.wanted:
+        raise UserError(f"Nothing is left to train: {_counted(plan)}.")
+    packing = _packing(plan, wish)
+    _tell_plan(plan, packing, console)
+    if wish.dry_run:
+        return 0
+    folder = SweepFolder(wish.folder or Path("sweeps").absolute() / sweep_name(plan.wanted), wish.command)
+    folder.lock()
+    try:
+        folder.record(plan.runs)
+        _train(plan, wish, folder, packing, launch, console)
+    finally:
+        folder.release()
+    return _tell_end(plan, folder, console)
+
+
+def _packing(plan: Plan, wish: Wish) -> Packing:
+    todo = plan.of("waiting")
+    uses_gpu = any(trains_on_gpu(run.config["trainer"]) for run in todo)
+    asked = asked_for(wish.launcher, wish.launcher_settings)
+    return pack(wish.launcher, asked, len(todo), uses_gpu, wish.jobs_per_gpu, wish.threads)
+
+
+def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch: Launcher, console: Console) -> None:
+    todo = plan.of("waiting")
+    if not todo:
+        return
+    outcomes.prepare(folder.path)
+    for run in todo:  # what an earlier sweep said of them does not count
+        outcomes.forget(folder.path, run.identity)
+    try:
+        with Watch(folder, plan.runs, plan.wanted, console, wish.progress, packing.parallel or 1):
+            launch_all(todo, folder, wish.launcher, packing, launch)
+    except Interrupted:
+        done, all_ = len(plan.of("finished")), len(plan.wanted)
+        console.print(
+            f"Stopped: {done} of {all_} runs are finished. {AGAIN[:-1]}, and continues what was begun.", **PLAIN
+        )
+        raise
+    finally:
+        folder.record(plan.runs)
+
+
+def _tell_bad(plan: Plan, wish: Wish) -> None:
+    """All bad combinations at once; one reason for all of them is one sentence."""
+    bad = plan.of("bad")
+    if not bad:
+        return
+    reasons = {run.reason for run in bad}
+    if len(reasons) == 1 and len(bad) + len(plan.of("skipped")) == len(plan.runs):
+        raise UserError(bad[0].reason)
+    table = Table(title=f"{len(bad)} of {len(plan.runs)} combinations cannot be trained", title_justify="left")
+    table.add_column("combination", overflow="fold")
+    table.add_column("why", overflow="fold")
+    for run in bad:
+        table.add_row(_escaped(run.label), _escaped(run.reason))
+    Console(stderr=True, width=None if sys.stderr.isatty() else 120, highlight=False).print(table)
+    if wish.bad == "stop":
+        raise UserError(
+            f"{_many(len(bad), 'combination')} cannot be trained, for the reasons above; nothing was trained. Mend "
+            'them, leave them out with sweep.skip="…", or go on without them with sweep.bad=skip.'
+        )
+
+
+def _tell_plan(plan: Plan, packing: Packing, console: Console) -> None:
+    todo = plan.of("waiting")
+    for run in plan.of("double")[:3]:
+        console.print(f"{run.label}: {run.reason}", **PLAIN)
+    for note in made_by_others([run.job.directory.path for run in plan.of("finished")]):
+        console.print(f"Note: {note}", **PLAIN)
+    if len(plan.runs) == 1:
+        console.print("Nothing varies: several values make a grid, such as seed=0,1,2.", **PLAIN)
+    line = f"{_many(len(plan.runs), 'combination')}: {_counted(plan)}"
+    if todo:
+        line += f"; about {duration(plan.seconds / (packing.parallel or 1))}"
+        if packing.gpus:
+            line += " on a CPU, less on a GPU"
+        line += f", {packing.parallel} at a time" if (packing.parallel or 1) > 1 else ""
+    console.print(f"{line}.", **PLAIN)
+
+
+def _counted(plan: Plan) -> str:
+    words = {
+        "finished": "finished already",
+        "skipped": "left out by sweep.skip",
+        "double": "the same as another",
+        "bad": "that cannot be trained",
+        "waiting": "to train",
+    }
+    counts = {state: len(plan.of(state)) for state in words}
+    return ", ".join(f"{count} {words[state]}" for state, count in counts.items() if count) or "no combination"
+
+
+def _tell_end(plan: Plan, folder: SweepFolder, console: Console) -> int:
+    """What came out; failures with their reasons."""
+    done = plan.of("finished")
+    trained = sum(not run.before for run in done)
+    before = len(done) - trained
+    parts = [f"{_many(trained, 'run')} trained"] * bool(trained) + [f"{before} finished before"] * bool(before)
+    if parts:
+        console.print(f"{', '.join(parts)}.", **PLAIN)
+    if (best := best_of(done)) is not None:
+        console.print(f"Best {figure(best.seen, best.config['monitor'])}: {best.label}", **PLAIN)
+    console.print(f"Sweep: {folder.path}", **PLAIN)
+    failed, bad = plan.of("failed"), plan.of("bad")
+    if failed:
+        verb = "job" if len(failed) == 1 else "jobs"
+        print(f"{len(failed)} {verb} of the sweep failed:", file=sys.stderr)
+        for run in failed:
+            print(f"  {run.label}: {run.reason}", file=sys.stderr)
+        files = [str(outcomes.output_of(folder.path, run.identity)) for run in failed]
+        print(f"What they printed: {some([shlex.quote(file) for file in files])}", file=sys.stderr)
+        print(AGAIN, file=sys.stderr)
+    if bad:
+        print(f"{_many(len(bad), 'combination')} passed over (sweep.bad=skip).", file=sys.stderr)
+    return 1 if failed or bad else 0
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

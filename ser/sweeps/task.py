@@ -1,0 +1,183 @@
+"""One job of a sweep, where it is trained: in the sweep's own process, in a worker, or on another machine."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ser.errors import Interrupted, UserError
+from ser.sweeps import outcomes
+from ser.sweeps.devices import Packing, claim, trains_on_gpu
+
+LOOK_S = 0.5  # seconds between two looks at whether to stop
+_scans = None  # of this process: a worker has many jobs
+_busy = threading.Event()  # whether one of them is at work
+_parents: set[int] = set()  # that this process ends with
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What every job of a launch is told; it is pickled with each.
+
+    Args:
+        sweep: The sweep's folder.
+        identities: Of the runs, by the number that the launcher gives them.
+        packing: How jobs share this machine.
+        cache: The folder for locks of GPUs.
+        here: Whether jobs run in the sweep's own process, one after the other.
+        parent: The process that jobs end with, or None where they outlive it.
+    """
+
+    sweep: Path
+    identities: tuple[str, ...]
+    packing: Packing
+    cache: Path
+    here: bool
+    parent: int | None
+
+
+def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None:
+    """Trains a run, or finds it finished; what becomes of it stands in its directory and in the sweep's folder.
+
+    Args:
+        config: Resolved, as plain data.
+        number: Of the job in the launch.
+        launch: What it is told.
+
+    Returns:
+        The monitored metric, or None.
+
+    Raises:
+        Interrupted: In the sweep's own process, which ends with it.
+    """
+    identity = launch.identities[number]
+    if not launch.here:
+        _leave_ctrl_c_to_the_sweep()
+        _end_with(launch.parent)
+    _busy.set()
+    try:
+        return _run_job(config, identity, launch)
+    finally:
+        _busy.clear()
+
+
+def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | None:
+    sweep = launch.sweep
+    if outcomes.asked_to_stop(sweep):
+        return None
+    if not launch.packing.gpus or trains_on_gpu(config["trainer"]):
+        claim(launch.packing, sweep / outcomes.FOLDER, launch.cache / "gpus")
+    outcomes.note(sweep, identity, "running")
+    with _output_to(outcomes.output_of(sweep, identity)) as file:
+        try:
+            value = _train(config, identity, launch, file)
+        except Interrupted:
+            outcomes.note(sweep, identity, "stopped")
+            if launch.here:
+                raise
+            return None
+        except Exception as error:
+            traceback.print_exc() if _wants_traceback(error) else print(f"Error: {error}")
+            lines = str(error).splitlines() or [""]
+            named = lines[0] if isinstance(error, UserError) else f"{type(error).__name__}: {lines[0]}"
+            outcomes.note(sweep, identity, "failed", named)
+            return None
+    outcomes.note(sweep, identity, "finished")
+    return value
+
+
+def _leave_ctrl_c_to_the_sweep() -> None:
+    """A terminal sends it to workers too: one between two jobs goes on, and is told by the sweep that it is over."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with(parent: int | None) -> None:
+    """Has a worker end when the sweep's process was killed: idle ones at once, others when their job was stopped.
+
+    joblib's own workers would wait for the next job for ever, and keep their place on the GPU.
+    """
+    if parent is None or os.getppid() != parent or parent in _parents:
+        return
+    _parents.add(parent)
+
+    def follow() -> None:
+        while os.getppid() == parent or _busy.is_set():
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _wants_traceback(error: Exception) -> bool:
+    return not isinstance(error, UserError) or bool(os.environ.get("SER_TRACEBACK"))
+
+
+def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> float | None:
+    import torch
+    from rich.console import Console
+
+    from ser.callbacks.interruption import Interruption
+    from ser.sweeps.scans import Scans
+    from ser.training import find_job, train
+
+    global _scans
+    _scans = Scans() if _scans is None or launch.here else _scans
+    if launch.packing.threads and not config["threads"]:
+        torch.set_num_threads(launch.packing.threads)
+    interruption = Interruption()
+    with interruption.listening(), _watched(launch, interruption):
+        job = find_job(config, alone=False, scan=_scans)
+        if job.directory.identity != identity:
+            raise UserError(
+                f"The recordings are not those that the sweep was planned with (the run is {job.directory.identity} "
+                f"and was {identity}). Start the sweep again."
+            )
+        _wait_for_others(job.directory, launch.sweep)
+        metrics = train(job, interruption, Console(file=file, width=120))
+    return metrics.get(config["monitor"])
+
+
+def _wait_for_others(directory: Any, sweep: Path) -> None:
+    """A run that another process trains is waited for; it is found finished then, or continued."""
+    while directory.held() and not outcomes.asked_to_stop(sweep):
+        time.sleep(LOOK_S)
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[Any]:
+    """Sends what is printed inside the block to a file: jobs side by side would print over one another."""
+    with path.open("w", encoding="utf-8", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+        yield file
+
+
+@contextmanager
+def _watched(launch: Launch, interruption: Any) -> Iterator[None]:
+    """Has the job stop, as by a signal, when the sweep asks for it or its process is gone."""
+    if launch.here:
+        yield
+        return
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(launch, interruption, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _watch(launch: Launch, interruption: Any, done: threading.Event) -> None:
+    child = launch.parent is not None and os.getppid() == launch.parent
+    while not done.wait(LOOK_S):
+        orphaned = child and os.getppid() != launch.parent
+        if orphaned or outcomes.asked_to_stop(launch.sweep):
+            if interruption.signum is None:  # a signal from the terminal reaches all processes by itself
+                os.kill(os.getpid(), signal.SIGTERM)
+            return

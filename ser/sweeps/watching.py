@@ -1,0 +1,158 @@
+"""A sweep as it goes on: a thread looks at the run directories, and shows how far it is and what is best so far."""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ser.errors import UserError
+from ser.sweeps import outcomes
+from ser.sweeps.folder import SweepFolder
+from ser.sweeps.runs import SweepRun
+
+LOOK_S = 0.5  # seconds between two looks
+
+
+class Watch:
+    """Follows the runs of a sweep until it is left.
+
+    Args:
+        folder: The sweep's.
+        runs: All combinations, for the index.
+        wanted: Those that the sweep consists of.
+        console: Where it is shown: a bar on a terminal, elsewhere a line for each run that ends.
+        shown: Whether there may be a bar; else there are lines.
+        parallel: Jobs at a time, for the time left.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        runs: Sequence[SweepRun],
+        wanted: Sequence[SweepRun],
+        console: Console,
+        shown: bool,
+        parallel: int,
+    ):
+        self.folder, self.runs, self.wanted, self.console = folder, runs, wanted, console
+        self._parallel = parallel
+        self._told: set[str] = set()
+        self._states: list[str] = []
+        self._todo = [run for run in wanted if run.state == "waiting"]
+        self._estimated = sum(run.seconds for run in self._todo)
+        self._bar = Progress(
+            TextColumn("{task.completed}/{task.total} runs"), BarColumn(bar_width=24), TextColumn("{task.description}"),
+            console=console, redirect_stdout=False, redirect_stderr=False, transient=True,
+            disable=not (shown and console.is_terminal),
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=len(wanted))
+        self._over, self._start = threading.Event(), time.monotonic()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._bar.start()
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+        self._bar.stop()
+
+    def _follow(self) -> None:
+        while not self._over.wait(LOOK_S):
+            self._look()
+
+    def _look(self) -> None:
+        for run in self.wanted:
+            update(run, self.folder)
+        states = [run.state for run in self.wanted]
+        for run in self._todo:
+            if run.state in ("finished", "failed") and run.identity not in self._told:
+                self._told.add(run.identity)
+                self._tell(run)
+        if states != self._states:
+            self._states = states
+            with suppress(UserError):  # a full disk is told by the runs themselves
+                self.folder.record(self.runs)
+        self._bar.update(self._task, completed=self._count("finished", "failed"), description=self._summary())
+
+    def _count(self, *states: str) -> int:
+        return sum(run.state in states for run in self.wanted)
+
+    def _tell(self, run: SweepRun) -> None:
+        if not self._bar.disable:
+            return
+        monitor = run.config["monitor"]
+        how = f"failed: {run.reason}" if run.state == "failed" else figure(run.seen, monitor)
+        self.console.print(
+            f"{self._count('finished', 'failed')}/{len(self.wanted)}  {run.label}: {how}   {self._summary()}".rstrip(),
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+    def _summary(self) -> str:
+        """Failures, the best so far, and the time left."""
+        parts = []
+        if failed := self._count("failed"):
+            parts.append(f"{failed} failed")
+        if (best := best_of(self.wanted)) is not None:
+            parts.append(f"best {figure(best.seen, best.config['monitor'])} ({best.label})")
+        if (left := self._time_left()) is not None:
+            parts.append(f"about {duration(left)} left")
+        return "; ".join(parts)
+
+    def _time_left(self) -> float | None:
+        """What is still to do at the pace so far, weighed by the estimates; by them alone before the first run ends."""
+        todo = sum(run.seconds for run in self._todo if run.state not in ("finished", "failed"))
+        if not todo:
+            return None
+        done = self._estimated - todo
+        if done <= 0:
+            return todo / self._parallel
+        return (time.monotonic() - self._start) * todo / done
+
+
+def update(run: SweepRun, folder: SweepFolder) -> None:
+    """Looks what became of a run."""
+    if run.state in ("finished", "failed"):
+        return
+    if run.has_ended():
+        with suppress(UserError):
+            run.seen = run.job.directory.metrics()
+            run.state, run.reason = "finished", ""
+            return
+    state, reason = outcomes.said(folder.path, run.identity)
+    if state in ("running", "stopped", "failed"):
+        run.state, run.reason = state, reason
+
+
+def best_of(runs: Sequence[SweepRun]) -> SweepRun | None:
+    """The finished run with the best monitored metric, the first of equal ones."""
+    scored = [run for run in runs if run.state == "finished" and run.config["monitor"] in run.seen]
+    if not scored:
+        return None
+    sign = -1 if scored[0].config["monitor"].endswith("loss") else 1
+    return max(scored, key=lambda run: sign * run.seen[run.config["monitor"]])
+
+
+def figure(metrics: dict[str, float], monitor: str) -> str:
+    """'val/uar 0.613', or what the run has where nothing was monitored."""
+    if monitor in metrics:
+        return f"{monitor} {metrics[monitor]:.3f}"
+    return "finished"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(0.4), duration(75), duration(400), duration(9000)
+    ('1 s', '75 s', '7 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,228 @@
+"""What a loaded model says: the very probabilities of the run, whatever the format, the batch or the way in."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import torch
+
+import ser
+from ser.errors import UserError
+from tests.inference.trained import trained_run
+from tests.tiny_corpora import real_corpus, write_tone
+
+TOLERANCE = 1e-5
+
+
+def written(run: Path) -> dict[str, dict[str, float]]:
+    """Of predictions.csv: recording → class → probability."""
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = list(rows[0])
+    classes = names[names.index("predicted") + 1 :]
+    return {row["path"]: {name: float(row[name]) for name in classes} for row in rows}
+
+
+def assert_same(found: dict[str, float], expected: dict[str, float], tolerance: float = TOLERANCE) -> None:
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), atol=tolerance, rtol=0)
+
+
+def assert_says_what_the_run_said(run: Path, root: Path) -> None:
+    said, model = written(run), ser.load(run, device="cpu")
+    answers = list(model.files([root / key for key in said], batch_size=7))
+    assert len(answers) == len(said) > 1
+    for answer, (key, expected) in zip(answers, said.items(), strict=True):
+        assert answer.path == root / key and not answer.error
+        assert_same(answer.probabilities, expected)
+        assert answer.emotion == max(expected, key=expected.get)
+        assert answer.probability == answer.probabilities[answer.emotion]
+
+
+SETTINGS = {
+    "default": [],
+    "own lengths": ["audio=whole", "model=cnn2d", "model.width=4", "trainer.max_epochs=1"],
+    "flattened": [
+        "model=cnn1d", "model.pooling=flatten", "audio.duration_s=0.5", "audio.padding_is_signal=true",
+        "audio.offset_s=0.05", "audio.level=peak", "audio.trim_db=null", "frontend=mfcc",
+        "normaliser=feature_and_frame", "trainer.max_epochs=1",
+    ],
+    "cut short": ["audio.duration_s=0.2", "audio.level=rms", "audio.sample_rate=11025", "ema=0.9"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_test_recording_gets_the_probabilities_of_predictions_csv(tmp_path, tiny_ravdess, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert_says_what_the_run_said(trained_run(tmp_path / "runs", tiny_ravdess, *SETTINGS[name]), tiny_ravdess)
+
+
+@pytest.mark.corpus
+def test_real_recordings_get_the_probabilities_of_predictions_csv(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for actor in ("Actor_01", "Actor_02", "Actor_03"):
+        for file in sorted((real_corpus("ravdess") / actor).iterdir())[::4]:
+            (tmp_path / "some" / actor).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, tmp_path / "some" / actor)
+    arguments = ["model=cnn2d", "model.width=4", "trainer.max_epochs=1", "split.test=0.3"]
+    assert_says_what_the_run_said(trained_run(tmp_path / "runs", tmp_path / "some", *arguments), tmp_path / "some")
+
+
+def test_neither_the_batch_nor_the_order_matters(model, tiny_ravdess, tmp_path):
+    files = [write_tone(tmp_path / f"{k}.wav", 120 + 20 * k, duration_s=0.2 + 0.1 * k) for k in range(6)]
+    alone = {answer.path: answer.probabilities for file in files for answer in model.files(file)}
+    for order, batch_size in ((files, 64), (files[::-1], 4)):
+        for answer in model.files(order, batch_size):
+            assert_same(answer.probabilities, alone[answer.path])
+
+
+def test_formats_that_lose_nothing_give_the_same_and_lossy_ones_a_like_answer(model, tmp_path):
+    samples, sample_rate = soundfile.read(write_tone(tmp_path / "a.wav", 200, duration_s=1.0))
+    (expected,) = model.files(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "b.flac", samples, sample_rate)
+    soundfile.write(tmp_path / "c.wav", np.stack([samples, samples], axis=1), sample_rate)
+    for name in ("b.flac", "c.wav"):
+        (found,) = model.files(tmp_path / name)
+        assert_same(found.probabilities, expected.probabilities)
+    for name in ("d.ogg", "e.mp3"):
+        soundfile.write(tmp_path / name, samples, sample_rate)
+        (found,) = model.files(tmp_path / name)
+        assert not found.error and found.emotion == expected.emotion
+        assert_same(found.probabilities, expected.probabilities, 0.05)
+
+
+def test_any_sample_rate(model, tmp_path):
+    """Resampled by somebody else first, or by the model: the same up to what resampling loses."""
+    samples, sample_rate = soundfile.read(write_tone(tmp_path / "a.wav", 200, sample_rate=48000, duration_s=1.0))
+    (expected,) = model.files(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "b.wav", soxr.resample(samples, sample_rate, 16000, "HQ"), 16000, subtype="FLOAT")
+    (found,) = model.files(tmp_path / "b.wav")
+    assert_same(found.probabilities, expected.probabilities, 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int32", "tensor", "channels", "stereo tensor"])
+def test_an_array_is_heard_as_its_file(model, tmp_path, kind):
+    path = write_tone(tmp_path / "a.wav", 180, sample_rate=22050)
+    (expected,) = model.files(path)
+    floats, sample_rate = soundfile.read(path, dtype="float32")
+    made = {
+        "float32": floats,
+        "float64": floats.astype(np.float64),
+        "int16": soundfile.read(path, dtype="int16")[0],
+        "int32": soundfile.read(path, dtype="int32")[0],
+        "tensor": torch.tensor(floats, requires_grad=True),
+        "channels": floats[None],
+        "stereo tensor": torch.tensor(np.stack([floats * 1.5, floats * 0.5])),
+    }
+    found = model(made[kind], sample_rate)
+    assert found.emotion == expected.emotion and found.probability == max(found.probabilities.values())
+    assert_same(found.probabilities, expected.probabilities)
+    assert abs(sum(found.probabilities.values()) - 1) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("waveform", "words"),
+    [
+        (np.zeros(16000), "silent"),
+        (np.ones(10) * 0.5, "too short"),
+    ],
+)
+def test_a_waveform_that_cannot_be_used(model, waveform, words):
+    with pytest.raises(UserError, match=words):
+        model(waveform, 16000)
+
+
+def test_a_checkpoint_by_itself_says_the_same(run, model, tiny_ravdess, tmp_path):
+    alone = ser.load(shutil.copy(run / "checkpoints" / "best.ckpt", tmp_path / "mine (copy).ckpt"), device="cpu")
+    files = sorted(tiny_ravdess.rglob("*.wav"))[:5]
+    for found, expected in zip(alone.files(files), model.files(files), strict=True):
+        assert found == expected
+    assert alone.classes == model.classes and alone.sample_rate == 16000
+
+
+def test_calibrated_probabilities_are_at_the_temperature_of_the_run(run, model, tiny_ravdess):
+    temperature = json.loads((run / "metrics.json").read_text())["temperature"]
+    file = min(tiny_ravdess.rglob("*.wav"))
+    (plain,), (scaled,) = model.files(file), ser.load(run, device="cpu", calibrated=True).files(file)
+    powers = np.array(list(plain.probabilities.values())) ** (1 / temperature)
+    np.testing.assert_allclose(list(scaled.probabilities.values()), powers / powers.sum(), atol=1e-9)
+    assert scaled.emotion == plain.emotion and scaled.probability != plain.probability
+    with pytest.raises(UserError, match="metrics.json"):
+        ser.load(run / "checkpoints" / "best.ckpt", calibrated=True)
+
+
+def test_bad_files_have_reasons_and_stop_nothing(model, tmp_path):
+    good = write_tone(tmp_path / "good.wav")
+    (tmp_path / "text.wav").write_text("this is no audio")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "cut.wav").write_bytes(good.read_bytes()[:3000])
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
+    names = ["text.wav", "good.wav", "empty.wav", "cut.wav", "silent.wav", "nan.wav", "absent.wav", "good.wav"]
+    answers = list(model.files([tmp_path / name for name in names], batch_size=1))
+    assert [answer.path.name for answer in answers] == names[:-1], "in order, each file once"
+    reasons = dict(zip(names, (answer.error for answer in answers), strict=False))
+    assert reasons["good.wav"] == "" and "truncated" in reasons["cut.wav"] and "no such file" in reasons["absent.wav"]
+    assert "silent" in reasons["silent.wav"] and "NaN" in reasons["nan.wav"] and reasons["empty.wav"] == "empty file"
+    assert "not readable as audio" in reasons["text.wav"]
+    for answer in answers:
+        assert bool(answer.error) == (answer.emotion == "") == (answer.probability is None)
+
+
+def test_answers_come_as_they_are_computed(model, tmp_path):
+    """A long job can be stopped or looked at: the first answers need not wait for the last file."""
+    files = [write_tone(tmp_path / f"{k:03}.wav") for k in range(60)]
+    answers = model.files(files, batch_size=2)
+    first = next(answers)
+    for file in files[40:]:
+        file.unlink()
+    assert first.path == files[0] and not first.error
+    assert sum(bool(answer.error) for answer in answers) == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"run": "/nowhere/at/all"}, "no run /nowhere"),
+        ({"device": "tpu"}, "auto, cpu, gpu"),
+    ],
+)
+def test_what_cannot_be_loaded(run, arguments, words):
+    with pytest.raises(UserError, match=words):
+        ser.load(**{"run": run, **arguments})
+
+
+def test_a_gpu_that_is_not_there(run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="GPU"):
+        ser.load(run, device="gpu")
+
+
+def test_batch_size_must_be_one_or_more(model, tmp_path):
+    with pytest.raises(UserError, match="batch_size=0"):
+        model.files(write_tone(tmp_path / "a.wav"), batch_size=0)
+
+
+def test_an_unfinished_run_says_how_to_go_on(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "finished.json").unlink()
+    with pytest.raises(UserError, match="did not finish"):
+        ser.load(copy)
+
+
+def test_load_is_there_and_ser_stays_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, ser; assert 'load' in dir(ser); heavy = {'torch', 'numpy', 'rich'} & set(sys.modules); "
+        "from ser import load; print(heavy, callable(load)); ser.lod"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set() True"
+    assert "AttributeError: module 'ser' has no attribute 'lod'" in done.stderr

@@ -1,0 +1,83 @@
+"""Killed at any moment, started twice at once: the run is trained once, and its figures are the same."""
+
+import json
+import random
+import time
+
+import pytest
+
+from tests.conftest import only_run
+from tests.runs import forked
+
+
+@pytest.fixture
+def command(quick):
+    """A run of a few hundred milliseconds, in which all that is random takes part."""
+    return [*quick, "trainer.max_epochs=40", "model.dropout=0.3", "model.norm=batch"]
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    monkeypatch.setattr("ser.training.write_page", lambda *run: "left out in this test")
+
+
+def results(folder):
+    """metrics.json without the time, and predictions.csv."""
+    run = only_run(folder)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (run / "finished.json").is_file()
+    return {name: value for name, value in metrics.items() if name != "seconds"}, (run / "predictions.csv").read_text()
+
+
+def is_whole(run):
+    """Whether what lies there can be read: nothing that has its name is half written."""
+    for file in run.glob("*.json"):
+        json.loads(file.read_text())
+    return not (run / "finished.json").exists() or (run / "metrics.json").exists()
+
+
+def killed_again_and_again(command, folder, kills, seed):
+    """Kills the command so many times, then lets it end; how it ended each time, then at last."""
+    begun = time.monotonic()
+    assert forked.run(command, folder / "whole")[0] == 0
+    seconds = time.monotonic() - begun
+    moments = random.Random(seed)
+    codes = []
+    for _ in range(kills):
+        codes.append(forked.kill_after(moments.uniform(0, seconds), forked.start(command, folder / "broken")))
+        runs = folder / "broken" / "runs"
+        assert all(is_whole(run) for run in (runs.iterdir() if runs.is_dir() else ()))
+    code, printed = forked.run(command, folder / "broken")
+    assert code == 0, printed
+    return codes
+
+
+def test_killed_at_random_moments_the_same_command_ends_with_the_same_figures(command, in_tmp):
+    codes = killed_again_and_again(command, in_tmp, kills=3, seed=1)
+    assert set(codes) <= {0, -9}
+    assert results(in_tmp / "broken") == results(in_tmp / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_ten_times(command, in_tmp, seed):
+    codes = killed_again_and_again(command, in_tmp, kills=10, seed=10 + seed)
+    assert -9 in codes and set(codes) <= {0, -9}
+    assert results(in_tmp / "broken") == results(in_tmp / "whole")
+
+
+def test_two_at_once_train_once(command, in_tmp):
+    """The second finds the run finished, or leaves and says who has it; whoever it is."""
+    assert forked.run(command, in_tmp / "whole")[0] == 0
+    both = [forked.start(command, in_tmp / "both") for _ in range(2)]
+    codes = [forked.wait(process) for process in both]
+    assert 0 in codes and set(codes) <= {0, 2}
+    for process, code in zip(both, codes, strict=True):
+        said = forked.printed(process, in_tmp / "both")
+        assert "Traceback" not in said
+        if code == 2:
+            other = both[1 - both.index(process)]
+            assert f"being trained by process {other}" in said and str(in_tmp / "both") in said
+    assert results(in_tmp / "both") == results(in_tmp / "whole")
+    epochs = (only_run(in_tmp / "both") / "train.log").read_text().count("  epoch ")
+    assert epochs == 40, "no epoch was trained by both"

@@ -1,0 +1,36 @@
+"""Grids of runs that take a second, and what became of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def grid(tiny_ravdess) -> list[str]:
+    """Arguments of a grid without what varies."""
+    return [
+        "train", "-m", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[8]",
+        "frontend=mfcc", "trainer=cpu", "trainer.max_epochs=1", "split=random", "threads=1",
+    ]  # fmt: skip
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """Finished run directories under `folder/runs`."""
+    return sorted(path.parent for path in (folder / "runs").glob("*/finished.json"))
+
+
+def sweep_in(folder: Path) -> Path:
+    """The one sweep's folder."""
+    (sweep,) = (folder / "sweeps").iterdir()
+    return sweep
+
+
+def index_of(sweep: Path) -> dict:
+    return json.loads((sweep / "sweep.json").read_text())
+
+
+def figures_in(folder: Path) -> dict[str, dict]:
+    """metrics.json of each finished run by name, without the time that it took."""
+    found = {run.name: json.loads((run / "metrics.json").read_text()) for run in runs_in(folder)}
+    return {name: {key: value for key, value in each.items() if key != "seconds"} for name, each in found.items()}

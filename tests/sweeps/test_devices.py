@@ -1,0 +1,91 @@
+"""How jobs share a machine: threads divided, places on GPUs claimed one at a time and given back by death."""
+
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from ser.errors import UserError
+from ser.sweeps import devices
+from ser.sweeps.devices import Packing, claim, pack, trains_on_gpu
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine of so many cores and GPUs."""
+
+    def of(cores: int, gpus: int) -> None:
+        monkeypatch.setattr(devices, "num_cores", lambda: cores)
+        monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    return of
+
+
+def test_threads_are_divided_among_jobs(machine):
+    machine(cores=8, gpus=0)
+    assert pack("joblib", None, 24, True, 1, None).parallel == 8
+    assert pack("joblib", None, 24, True, 1, None).threads == 1
+    assert (pack("joblib", 3, 24, False, 1, None).parallel, pack("joblib", 3, 24, False, 1, None).threads) == (3, 2)
+    assert pack("joblib", None, 2, False, 1, None).threads == 4, "no more jobs than there are"
+    assert pack("joblib", 16, 24, False, 1, None).threads == 1, "at least one"
+    assert pack("joblib", 4, 24, False, 1, 5).threads == 5, "what the user says"
+    assert pack("basic", None, 24, True, 1, None) == Packing(1, None)
+    assert pack("submitit_slurm", None, 24, True, 1, None) == Packing(None, None), "others decide"
+
+
+def test_gpus_have_as_many_places_as_jobs_per_gpu(machine):
+    machine(cores=8, gpus=2)
+    one = pack("joblib", None, 24, True, 1, None)
+    assert one.parallel == 2 and one.gpus == ("0", "1") and one.threads == 4
+    packed = pack("joblib", None, 24, True, 4, None)
+    assert packed.parallel == 8 and len(set(packed.slots)) == 8
+    assert packed.gpus.count("0") == packed.gpus.count("1") == 4 and packed.gpus[:2] == ("0", "1"), "evenly filled"
+    assert pack("joblib", None, 24, False, 4, None).gpus == (), "a run on the CPU takes none"
+    machine(cores=8, gpus=1)
+    assert pack("joblib", None, 24, True, 4, None).gpus == ("0",) * 4
+
+
+def test_what_is_visible_is_what_is_claimed(machine, monkeypatch):
+    machine(cores=8, gpus=2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5ab2")
+    assert pack("joblib", None, 24, True, 1, None).gpus == ("3", "GPU-5ab2")
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "two"])
+def test_jobs_per_gpu_is_a_number(number):
+    with pytest.raises(UserError, match="jobs_per_gpu"):
+        pack("joblib", None, 2, True, number, None)
+
+
+def test_which_runs_take_a_gpu():
+    assert trains_on_gpu({"accelerator": "auto"}) and trains_on_gpu({"accelerator": "gpu"})
+    assert not trains_on_gpu({"accelerator": "cpu"})
+
+
+def hold(packing, folder, told):
+    told.put((os.getpid(), claim(packing, folder, folder), os.environ.get("CUDA_VISIBLE_DEVICES")))
+    assert claim(packing, folder, folder) is not None  # the next job of the same worker keeps the place
+    time.sleep(120)  # until it is killed
+
+
+def test_each_process_has_its_place_and_the_next_waits_for_one(tmp_path):
+    """One GPU that two jobs share; a third waits until one of them is killed."""
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    packing = Packing(2, 1, ("gpu7.0", "gpu7.1"), ("7", "7"))
+    jobs = [context.Process(target=hold, args=(packing, tmp_path, told)) for _ in range(3)]
+    for job in jobs:
+        job.start()
+    try:
+        first, second = told.get(timeout=60), told.get(timeout=60)
+        assert {first[1], second[1]} == {"gpu7.0", "gpu7.1"} and first[2] == second[2] == "7"
+        time.sleep(0.5)
+        assert told.empty(), "no third place"
+        os.kill(first[0], 9)
+        assert told.get(timeout=60)[1] == first[1]
+    finally:
+        for job in jobs:
+            job.kill()
+            job.join(30)

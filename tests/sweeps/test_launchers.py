@@ -1,0 +1,142 @@
+"""The same grid through every launcher, and what becomes of it when processes are killed."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SER
+from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
+
+GRID = ["seed=0,1", "model.dropout=0,0.5"]
+
+
+def process(words: list[str], folder: Path) -> subprocess.Popen:
+    """`ser …` in a process and a session of its own."""
+    return subprocess.Popen(
+        [*SER, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def done(words: list[str], folder: Path) -> tuple[int, str, str]:
+    """The same to its end."""
+    started = process(words, folder)
+    out, err = started.communicate(timeout=300)
+    return started.returncode, out, err
+
+
+def running_jobs(folder: Path) -> list[int]:
+    """Processes of the jobs that say they are running."""
+    found = []
+    for file in folder.glob("sweeps/*/.jobs/*.json"):
+        said = json.loads(file.read_text())
+        if said["state"] == "running":
+            found.append(said["process"])
+    return found
+
+
+def wait_for(what, seconds: float = 120):
+    """What `what()` gives as soon as it is something."""
+    for _ in range(int(10 * seconds)):
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it never came")
+
+
+@pytest.fixture
+def basic(grid, tmp_path_factory, ser):
+    """metrics.json of an uninterrupted sweep, one run after the other."""
+    folder = tmp_path_factory.mktemp("basic")
+    os.chdir(folder)
+    code, _, err = ser(*grid, *GRID)
+    assert code == 0, err
+    return figures_in(folder)
+
+
+def check(folder: Path, basic: dict) -> None:
+    """Every run finished exactly once, with the figures of a sweep that nothing happened to."""
+    assert figures_in(folder) == basic
+    assert len(list((folder / "runs").iterdir())) == len(runs_in(folder)) == 4
+    assert all(run["state"] == "finished" for run in index_of(sweep_in(folder))["runs"])
+    assert len([path for path in sweep_in(folder).iterdir() if path.is_symlink()]) == 4
+
+
+def test_joblib_gives_the_same_and_survives_a_killed_worker(grid, basic, tmp_path):
+    """One worker is killed at a random moment; what is missing is launched again in the same sweep."""
+    started = process([*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], tmp_path)
+    worker = wait_for(lambda: running_jobs(tmp_path))[0]
+    time.sleep(random.uniform(0, 3))
+    with contextlib.suppress(ProcessLookupError):  # it was quicker
+        os.kill(worker, signal.SIGKILL)
+    out, err = started.communicate(timeout=300)
+    assert started.returncode == 0, out + err
+    check(tmp_path, basic)
+    assert "4 runs trained" in out and out.count("val/uar") >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["submitit_local", "ray"])
+def test_other_launchers_give_the_same(grid, basic, tmp_path, launcher):
+    if launcher == "ray":
+        pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="ray is an extra: pip install 'ser[ray]'")
+    code, out, err = done([*grid, *GRID, f"hydra/launcher={launcher}"], tmp_path)
+    assert code == 0, out + err
+    check(tmp_path, basic)
+    code, out, _ = done([*grid, *GRID, f"hydra/launcher={launcher}"], tmp_path)
+    assert code == 0 and "4 finished already" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(5))
+def test_a_killed_sweep_is_completed_by_the_same_command(grid, basic, tmp_path, turn):
+    """kill -9 of the sweep's process at a random moment; its workers end by themselves."""
+    words = [*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    started = process(words, tmp_path)
+    if turn:  # else before any job began
+        wait_for(lambda: running_jobs(tmp_path))
+    time.sleep(random.uniform(0, 6))
+    started.kill()
+    started.communicate()
+    code, out, err = done(words, tmp_path)
+    assert code == 0, out + err
+    check(tmp_path, basic)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to_all", [True, False])
+def test_a_sweep_stops_in_order_and_goes_on(grid, basic, tmp_path, signum, to_all):
+    words = [*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    started = process(words, tmp_path)
+    wait_for(lambda: running_jobs(tmp_path))
+    time.sleep(random.uniform(0, 4))
+    os.killpg(started.pid, signum) if to_all else started.send_signal(signum)
+    out, err = started.communicate(timeout=120)
+    assert started.returncode in (0, 128 + signum), out + err
+    if started.returncode:
+        assert "continues what was begun" in out and "Traceback" not in err
+    code, out, err = done(words, tmp_path)
+    assert code == 0, out + err
+    check(tmp_path, basic)
+
+
+@pytest.mark.slow
+def test_the_same_sweep_twice_at_once_leaves_a_message(grid, basic, tmp_path):
+    """The second one leaves, and says who has it; another sweep with the same runs waits for them."""
+    words = [*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    first = process(words, tmp_path)
+    wait_for(lambda: running_jobs(tmp_path))
+    code, _, err = done(words, tmp_path)
+    assert code in (0, 2) and (code == 0 or "This sweep is being trained by process" in err)
+    code, out, err = done([*grid, *GRID, "hydra.sweep.dir=other"], tmp_path)
+    assert code == 0, out + err
+    assert first.wait(300) == 0
+    first.communicate()
+    assert figures_in(tmp_path) == basic

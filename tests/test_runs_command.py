@@ -1,0 +1,108 @@
+"""`ser runs` as it is typed."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests.runs.made_runs import made_run
+
+
+@pytest.fixture
+def runs(in_tmp):
+    for state in ("finished", "interrupted", "failed", "pruned"):
+        made_run(in_tmp / "runs" / f"demo-{state}", state)
+    return in_tmp / "runs"
+
+
+def test_the_table_has_every_run(ser, runs):
+    code, out, err = ser("runs")
+    assert code == 0 and err == ""
+    for words in ("demo-finished", "50.0 %", "40.0 %", "failed: the loss is no number", "4 runs: ", "1 pruned"):
+        assert words in out
+    assert ser("runs", "runs")[1] == out
+
+
+def test_states_order_and_formats(ser, runs):
+    (runs / "demo-failed" / "large").write_bytes(b"x" * 10**5)
+    code, out, _ = ser("runs", "--format", "json", "--sort", "size", "--state", "failed,finished")
+    assert code == 0 and [row["name"] for row in json.loads(out)] == ["demo-failed", "demo-finished"]
+    code, out, _ = ser("runs", "--state", "interrupted", "--format=csv", "runs")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["name"] == "demo-interrupted" and row["val_uar"] == "" and int(row["bytes"]) > 4000
+    assert "0 runs" in ser("runs", "--state", "running")[1]
+
+
+def test_remarks_stand_apart_from_csv(ser, runs):
+    (runs / "thesis").mkdir()
+    code, out, err = ser("runs", "--format", "csv")
+    assert code == 0 and "thesis" in err and "thesis" not in out
+    assert "thesis holds no run" in ser("runs")[1]
+
+
+def test_pruning_shows_first_and_removes_only_after_a_yes(ser, runs, monkeypatch):
+    files = sorted(runs.rglob("*.ckpt"))
+    code, out, _ = ser("runs", "prune", "--last", "--failed")
+    assert code == 0 and "3.0 kB" in out and "Nothing was removed" in out and "--yes" in out and "7.0 kB" in out
+    assert sorted(runs.rglob("*.ckpt")) == files
+    code, out, _ = ser("runs", "prune", "runs", "--last", "--failed", "--yes")
+    assert code == 0 and "Removed 7.0 kB" in out
+    assert len(list(runs.rglob("*.ckpt"))) == len(files) - 3
+    assert "Nothing to remove" in ser("runs", "prune", "--last", "--failed", "--yes")[1]
+    assert "50.0 %" in ser("runs")[1]
+
+
+@pytest.mark.parametrize(("answer", "gone"), [("y", True), ("yes", True), ("", False), ("n", False), ("what", False)])
+def test_a_yes_on_the_terminal(ser, runs, monkeypatch, answer, gone):
+    asked = []
+    monkeypatch.setattr("ser.commands.runs._on_a_terminal", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+    assert ser("runs", "prune", "--last")[0] == 0
+    assert "3.0 kB" in asked[0]
+    assert (runs / "demo-finished" / "checkpoints" / "last.ckpt").exists() != gone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sate", "failed"], "Did you mean '--state'?"),
+        (["--state", "finishd"], "Did you mean 'finished'?"),
+        (["--state", ""], "name one or more"),
+        (["--sort", "siz"], "--sort"),
+        (["--format", "xml"], "--format"),
+        (["nowhere"], "There is no folder nowhere"),
+        (["prune"], "--last"),
+        (["prune", "--yes"], "--last"),
+        (["prune", "--keep-best", "x"], "'x' is no number of runs"),
+        (["prune", "--keep-best", "-1"], "--keep-best"),
+        (["prune", "--last", "--by", "val/uar"], "--keep-best"),
+        (["prune", "--keep-best", "1", "--by", "val/ura"], "Did you mean 'val/uar'?"),
+        (["prune", "--lst"], "Did you mean '--last'?"),
+    ],
+)
+def test_mistakes(ser, runs, arguments, words):
+    files = sorted(runs.rglob("*"))
+    code, _, err = ser("runs", *arguments)
+    assert code == 2 and words in err and "Traceback" not in err
+    assert sorted(runs.rglob("*")) == files
+
+
+def test_no_runs_yet(ser, in_tmp):
+    code, _, err = ser("runs")
+    assert code == 2 and "There is no folder runs" in err
+
+
+def test_help(ser):
+    code, out, _ = ser("runs", "--help")
+    assert code == 0 and "--keep-best" in out
+    assert "ser runs" in ser("runs", "prune", "-h")[1]
+
+
+def test_markup_in_names_and_reasons_is_text(ser, in_tmp):
+    from ser.runs.directory import RunDirectory
+
+    made_run(in_tmp / "runs" / "a [red]b", "interrupted")
+    RunDirectory(in_tmp / "runs" / "a [red]b", "").fail("key [bold] in [/x]")
+    code, out, _ = ser("runs")
+    assert code == 0 and "a [red]b" in out and "key [bold] in [/x]" in out
