@@ -59,10 +59,17 @@ def check_config(config: dict[str, Any]) -> None:
             if needs:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
     check_views(config)
+    _check_published(config.get("published"))
     if config["ema"] is not None and not (_is_number(config["ema"]) and 0 < config["ema"] < 1):
         raise UserError(
             f"ema={config['ema']} is a decay and must lie between 0 and 1, e.g. 0.999; null switches it off."
         )
+
+
+def _check_published(node: Any) -> None:
+    whole = isinstance(node, dict) and set(node) == {"wa", "how"} and isinstance(node["how"], str)
+    if node is not None and not (whole and _is_number(node["wa"])):
+        raise UserError(f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}.")
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:

@@ -23,6 +23,7 @@ LEVELS = ("none", "peak", "rms")
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
 TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
+MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
 STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
 
 
@@ -129,6 +130,7 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
             truncated, mended = _misses_bytes(raw), _with_length(raw)
         with soundfile.SoundFile(mended or path) as file:
             promised, facts = file.frames, FileFacts(file.samplerate, file.channels, file.subtype)
+            _check_length(promised * facts.channels)
             samples = file.read(dtype="float32", always_2d=True)  # (T, channels)
     except (ValueError, MemoryError) as error:  # more samples than any memory holds
         raise BadRecording("its header does not say how long it is, or is damaged") from error
@@ -153,6 +155,7 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
     if len(waveform) and _peak(waveform) < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
     if len(waveform) and sample_rate != settings.sample_rate:
+        _check_length(len(waveform) * settings.sample_rate / sample_rate)
         waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
     if len(waveform) and settings.trim_db is not None:
         start, end = voiced_range(waveform, settings.trim_db)
@@ -200,6 +203,14 @@ def set_level(waveform: np.ndarray, level: str) -> np.ndarray:
     if level == "rms":
         return waveform * (RMS_LEVEL / np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
     return waveform
+
+
+def _check_length(num_samples: float) -> None:
+    """A small file can stand for hours of silence, or claim that its few samples last for years."""
+    if num_samples > MOST_SAMPLES:
+        raise BadRecording(
+            f"too long ({num_samples / MOST_SAMPLES:.3g} times what is decoded at once), or its header is damaged"
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.divergence import explain
+from ser.divergence import explain, explain_answers
 from ser.errors import UserError
 from ser.metrics import score
 from ser.randomness import derive_seed
@@ -219,6 +219,8 @@ class EmotionClassifier(L.LightningModule):
             gathered: list = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(gathered, (indices, labels, logits))
             indices, labels, logits = (np.concatenate(column) for column in zip(*gathered, strict=True))
+        if not (fine := np.isfinite(logits).all(axis=1)).all():  # the weights may break in the very last step
+            raise UserError(explain_answers(self, part, indices[~fine].tolist(), len(fine)))
         order = np.argsort(indices, kind="stable")
         self.scored = indices[order], logits[order]
         self.scores |= {f"{part}/{name}": value for name, value in score(labels[order], logits[order]).items()}

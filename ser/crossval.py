@@ -86,11 +86,11 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     Raises:
         UserError: A fold's files are missing or damaged, or the directory cannot be written.
     """
-    folds = [_fold(job, console) for job in jobs]
+    folds = [judged(job, console) for job in jobs]
     test = pool([fold.test for fold in folds])
     evaluation = evaluate(folds)
     stamp = pooled_stamp([job.directory.protocol for job in jobs])
-    folder = _folder(jobs)
+    folder = pooled_folder(jobs)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     traits = zip(*(test.traits[name] for name in TRAITS), strict=True)
     rows = zip(test.keys, traits, test.true, test.predicted, test.probabilities.tolist(), strict=True)
@@ -110,7 +110,12 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     return Pooled(folder, evaluation, stamp, used - len(test), report)
 
 
-def _fold(job: Job, console: Console) -> Fold:
+def judged(job: Job, console: Console) -> Fold:
+    """What a finished run said, and what the majority class and a decision tree say of the same test part.
+
+    Raises:
+        UserError: Its files are missing or damaged.
+    """
     run = FinishedRun(job.directory, job.config)
     test, val = run.predictions()
     parts = prepare(without_augmentation(job.config), job.recordings, console)
@@ -150,8 +155,8 @@ def _metrics(jobs: list[Job], evaluation: Evaluation) -> dict[str, float]:
     }
 
 
-def _folder(jobs: list[Job]) -> Path:
-    """Beside the folds, named by what they are."""
+def pooled_folder(jobs: list[Job]) -> Path:
+    """Where the pooled result of these folds belongs: beside them, named by what they are."""
     config, chosen = jobs[0].config, jobs[0].config["choices"]
     identity = hashlib.blake2b("".join(job.directory.identity for job in jobs).encode(), digest_size=5).hexdigest()
     first = config["name"] or chosen.get("experiment") or chosen["dataset"]

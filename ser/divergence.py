@@ -36,13 +36,33 @@ def explain(classifier: "EmotionClassifier", losses: Sequence[float]) -> str:
             f"happened on another, which says where. {_of_the_weights(classifier, losses, len(losses))}"
         )
     batch = _on(classifier.device, classifier.trainer.train_dataloader.batch_at(step))
-    names = [classifier.trainer.datamodule.names[i] for i in batch["indices"].tolist()]
+    names = _names(classifier, batch["indices"].tolist())
     log.error("the batch of step %d of epoch %d: %s", step, epoch, ", ".join(names))
     listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more (train.log has all)" * (len(names) > NAMED))
     cause = _of_the_inputs(classifier, batch, step, names) or _of_the_weights(classifier, losses, step)
     return (
         f"The training loss is {losses[step]} at step {step} of epoch {epoch} (steps 0 to {len(losses) - 1}). "
         f"The batch: {listed}. {cause}"
+    )
+
+
+def explain_answers(classifier: "EmotionClassifier", part: str, bad: Sequence[int], count: int) -> str:
+    """The message for logits of validation or test that are no numbers, where the training loss was one.
+
+    Args:
+        classifier: After the epoch.
+        part: `val` or `test`.
+        bad: Indices of the utterances.
+        count: Of the part.
+    """
+    names = _names(classifier, bad)
+    log.error("answers that are no numbers, of %s: %s", part, ", ".join(names))
+    broken = [name for name, weights in classifier.named_parameters() if not bool(torch.isfinite(weights).all())]
+    why = f"The weights are no numbers ({some(broken)}): they broke in its last step." if broken else ""
+    causes = "; ".join([*([] if broken else ["features that are very large"]), *_likely_causes(classifier)])
+    return (
+        f"After epoch {classifier.current_epoch} the model's answers to {len(names)} of {count} recordings of {part} are "
+        f"NaN or infinite: {some(names)} (train.log has all). {why}{' ' * bool(why)}Likely causes: {causes}."
     )
 
 
@@ -72,20 +92,30 @@ def _of_the_inputs(classifier: "EmotionClassifier", batch: dict[str, Tensor], st
 
 
 def _of_the_weights(classifier: "EmotionClassifier", losses: Sequence[float], step: int) -> str:
-    """Likely causes where the recordings are fine."""
+    """How it came about, where the recordings are fine."""
+    said, causes = _story(losses[:step], classifier.current_epoch), "; ".join(_likely_causes(classifier))
+    return f"The recordings' features are numbers, so it is the weights: {said}. Likely causes: {causes}."
+
+
+def _likely_causes(classifier: "EmotionClassifier") -> list[str]:
+    """What breaks weights, and the setting that helps, as far as this run's settings allow for it."""
     trainer, config = classifier.trainer, classifier.description["config"]
     causes = []
-    if str(trainer.precision).startswith("16"):
+    if str(trainer.precision).startswith("16"):  # as it is computed: on a CPU Lightning takes bf16 for 16-mixed
         causes.append("half precision, which overflows at 65504 (trainer.precision=bf16-mixed, or 32)")
-    said = _story(losses[:step], step, classifier.current_epoch)
     rate = config.get("optimizer", {}).get("lr")
     causes.append(f"a learning rate that is too high (lower optimizer.lr{'' if rate is None else f', now {rate}'})")
     if not trainer.gradient_clip_val:
         causes.append("no gradient clipping (trainer.gradient_clip_val=1)")
-    return f"The recordings' features are numbers, so it is the weights: {said}. Likely causes: {'; '.join(causes)}."
+    return causes
 
 
-def _story(before: Sequence[float], step: int, epoch: int) -> str:
+def _names(classifier: "EmotionClassifier", indices: Sequence[int]) -> list[str]:
+    known = classifier.trainer.datamodule.names
+    return [known[i] for i in indices]
+
+
+def _story(before: Sequence[float], epoch: int) -> str:
     """How the loss went until then."""
     if not len(before):
         return f"they broke in the last step of epoch {epoch - 1}" if epoch else "they are too large from the start"

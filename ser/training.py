@@ -111,11 +111,11 @@ def train(
     if not is_main_process():
         return _fit_and_score(job, interruption, console, None, callbacks)
     if directory.finished and not config["rerun"]:
-        return _reuse(directory, console)
+        return _reuse(directory, console, config.get("published"))
     directory.lock()
     try:
         if directory.finished and not config["rerun"]:  # another process finished it a moment ago
-            return _reuse(directory, console)
+            return _reuse(directory, console, config.get("published"))
         if config["rerun"]:
             directory.clear()
         with logging_to(directory.path / "train.log"), _failure_noted(directory):
@@ -124,13 +124,13 @@ def train(
         directory.release()
 
 
-def _reuse(directory: RunDirectory, console: Console) -> dict[str, float]:
+def _reuse(directory: RunDirectory, console: Console, published: dict | None) -> dict[str, float]:
     """The figures of a run that is finished, shown once more."""
     metrics = directory.metrics()
     console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
     if note := made_by_another(directory.path):
         console.print(f"Note: {note}", **PLAIN)
-    print_result(console, metrics, directory.protocol)
+    print_result(console, metrics, directory.protocol, published)
     return metrics
 
 
@@ -210,7 +210,7 @@ def _fit_and_score(
         outcome = write_down(
             directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, board, job.alone
         )
-    print_result(console, outcome.metrics, parts.split.protocol)
+    print_result(console, outcome.metrics, parts.split.protocol, config.get("published"))
     if job.alone:
         from ser.reports.evaluation_tables import evaluation_table
 

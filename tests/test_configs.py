@@ -19,11 +19,12 @@ GROUPS = {
     if folder.is_dir() and folder.name not in NOT_COMBINED and any(folder.glob("*.yaml"))
 }
 
+ONE_FRAME = ("time_stats", "means_162", "means_180")  # statistics over time
+
 # Pairs that cannot work, and what each must say
 CANNOT = {
-    ("frontend", "time_stats", "model", "cnn2d"): "model=mlp",
-    ("frontend", "time_stats", "model", "cnn2d_plain"): "model=mlp",
-    ("frontend", "time_stats", "model", "cnn1d"): "model.axis=features",
+    **{("frontend", name, "model", model): "model=mlp" for name in ONE_FRAME for model in ("cnn2d", "cnn2d_plain")},
+    **{("frontend", name, "model", "cnn1d"): "model.axis=features" for name in ONE_FRAME},
     **{("split", "word", "dataset", name): "holds words apart" for name in GROUPS["dataset"] if name != "tess"},
     **{("split", "statement", "dataset", name): "holds statements apart" for name in ("csv", "folder")},
     **{
@@ -160,7 +161,7 @@ def test_full_product(ser, data, in_tmp, frontend, model):
             continue
         stft = row.pop("stft")
         words = command({**row, "trainer": "cpu"}, data)
-        if frontend not in ("zcr_rms_chroma", "time_stats"):
+        if frontend not in ("zcr_rms_chroma", *ONE_FRAME):
             words.append(f"stft@frontend.stft={stft}")
         code, _, err = ser(*words)
         assert code == 0, f"{row}: {err}"
@@ -191,5 +192,5 @@ def test_config_files_are_short_and_say_what_they_are(file: Path):
     assert text.startswith("# "), "the first line is shown by `ser show`"
     if file.parent != config_folder():
         # a published system is its layers: they stand in its preset and nowhere else
-        assert len(text.splitlines()) <= (30 if file.parent.name == "experiment" else 25)
+        assert len(text.splitlines()) <= (32 if file.parent.name == "experiment" else 25)
     yaml.safe_load(text)

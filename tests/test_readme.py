@@ -46,11 +46,11 @@ def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, m
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ser crossval")])
 def test_crossval_commands_find_their_folds(tiny_ravdess, in_tmp, monkeypatch, line):
     """Each `ser crossval` line is composed, and its folds found."""
-    from ser.commands.crossval import _plan
+    from ser.commands.crossval import plan
 
     (in_tmp / "ravdess").symlink_to(tiny_ravdess)
     monkeypatch.setenv("SER_DATA", str(in_tmp))
-    assert len(_plan([*shlex.split(line)[2:], "trainer=cpu"])) == 6
+    assert len(plan([*shlex.split(line)[2:], "trainer=cpu"])) == 6
 
 
 def test_readme_names_both_scripts_and_ci_calls_the_test_command():

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     from ser.commands import train
 
     _check(arguments)
-    folds = _plan(arguments)
+    folds = plan(arguments)
     every_fold = ",".join(map(str, range(len(folds))))
     code = train.main(["-m", *arguments, f"split.fold={every_fold}"])
     missing = [fold for fold, job in enumerate(folds) if not job.directory.finished]
@@ -61,14 +61,14 @@ def _check(arguments: list[str]) -> None:
         raise UserError("ser crossval is a multirun by itself: leave out -m.")
 
 
-def _plan(arguments: list[str]) -> list[Any]:
-    """The folds as jobs, found but not begun."""
+def plan(arguments: list[str]) -> list[Any]:
+    """The folds of a command as jobs, found but not begun."""
     from ser.commands.hydra_app import plain_config, run_app
     from ser.compatibility import check_torch_pair
 
     found = []
 
-    def plan(cfg) -> None:
+    def find(cfg) -> None:
         from ser.crossval import folds_of
 
         check_torch_pair()
@@ -76,7 +76,7 @@ def _plan(arguments: list[str]) -> list[Any]:
 
     # a launcher is for the folds
     composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]
-    run_app("train", composed, plan)
+    run_app("train", composed, find)
     return found
 
 

@@ -1,6 +1,7 @@
 """`ser predict`: names the emotion in recordings."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -40,12 +41,11 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in options):
         print(HELP)
         return 0
-    asked = _parsed(arguments)
-    output = None if asked.output is None else _file(asked.output)
-    kind = asked.format or ("table" if output is None else _kind_of(output))
     try:
-        return _predict(asked, kind, output)
-    except UserError as error:  # it may quote what a stranger wrote
+        asked = _parsed(arguments)
+        output = None if asked.output is None else _file(asked.output)
+        return _predict(asked, asked.format or ("table" if output is None else _kind_of(output)), output)
+    except UserError as error:  # it may quote what a stranger wrote, and file names that a pattern found
         from ser.inference.writing import printable
 
         raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
@@ -63,7 +63,9 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     model = load(asked.run, asked.device, asked.trust, asked.calibrated)
     for remark in remarks:
         print(f"Note: {printable(remark)}", file=sys.stderr)
-    found = bar(Console(stderr=True), "predicting", len(paths))(model.read(paths, asked.batch_size))
+    found = model.read(paths, asked.batch_size)
+    if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show how far it is
+        found = bar(Console(stderr=True), "predicting", len(paths))(found)
     if output is None:
         return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
 
@@ -114,9 +116,11 @@ def _packages(text: str) -> list[str]:
 
 def _file(name: str) -> Path:
     """A path that a file can be written to, asked before anything is read."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if not name or path.is_dir():
         raise UserError(f"--output {name}: name a file, not a folder.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"--output {name}: there is something else than a file.")  # /dev/null would be replaced
     if not path.parent.is_dir():
         raise UserError(f"--output {name}: there is no folder {path.parent}.")
     return path

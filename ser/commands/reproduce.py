@@ -1,46 +1,60 @@
-"""`scripts/reproduce`: figures run through `ser train` itself, kept as JSON, and shown in the README as a table.
-
-A series is a list of rows; a row is a command and the seeds that it is repeated over. Runs are found again by identity:
-a series that was interrupted goes on where it was.
-"""
+"""`scripts/reproduce`: figures run through `ser train -m` and `ser crossval`, kept as JSON, shown in the README."""
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ser.commands import train
+from ser.commands import crossval, train
 from ser.errors import UserError, did_you_mean
 from ser.files import write_text
 from ser.reports.results_table import with_table
 
+FIVE = tuple(range(5))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table.
+    """One command, and what it is compared with.
 
     Args:
-        name: Of its run directories.
         label: What it is, in words.
-        arguments: Of `ser train`, without the seed.
-        seeds: Repetitions.
+        arguments: Of `ser train -m`, or of `ser crossval` where there are no seeds.
+        seeds: Repetitions, each with its own split and initial weights; none: all folds of the split, pooled.
+        published: WA in per cent that somebody reports, by the value of `batch_size`; else the preset's own counts.
     """
 
-    name: str
     label: str
     arguments: tuple[str, ...]
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = ()
+    published: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def words(self) -> list[str]:
+        """What is typed behind `ser`."""
+        if not self.seeds:
+            return ["crossval", *self.arguments]
+        return ["train", "-m", *self.arguments, f"seed={','.join(map(str, self.seeds))}"]
 
 
 def _ravdess(split: str, words: str, seeds: tuple[int, ...]) -> Row:
     arguments = ("dataset=ravdess", f"split={split}", "frontend=log_mel", "model=cnn2d")
-    return Row(f"ravdess_{split}", f"RAVDESS, {words}, `cnn2d`", arguments, seeds)
+    return Row(f"RAVDESS, {words}, `cnn2d`", arguments, seeds)
 
 
 def _tess(model: str) -> Row:
     arguments = ("dataset=tess", "split=random", "frontend=log_mel", f"model={model}", "trainer.max_epochs=15")
-    return Row(f"tess_{model}", f"TESS, random recordings, `{model}`, 15 epochs", arguments)
+    return Row(f"TESS, random recordings, `{model}`, 15 epochs", arguments, (0,))
+
+
+def _theirs(preset: str, seeds: tuple[int, ...] = FIVE) -> Row:
+    return Row(f"`{preset}`", (f"experiment=baseline_{preset}",), seeds)
+
+
+def _honest(preset: str, split: str) -> Row:
+    return Row(f"`{preset}`", (f"experiment=baseline_{preset}", f"split={split}"))
 
 
 SERIES = {
@@ -50,12 +64,36 @@ SERIES = {
         _tess("cnn1d"),
         _tess("cnn2d"),
         _tess("cnn2d_plain"),
-    )
+    ),
+    "crossval": (
+        Row(
+            "RAVDESS, EmoBox' six folds, `cnn2d`",
+            ("dataset=ravdess", "split=emobox", "model=cnn2d", "frontend=log_mel"),
+        ),
+    ),
+    "baselines": (
+        _theirs("ravdess_mlp_3emotions", tuple(range(10))),
+        _honest("ravdess_mlp_3emotions", "emobox"),
+        _theirs("ravdess_cnn1d_314k"),
+        _honest("ravdess_cnn1d_314k", "emobox"),
+        Row(
+            "`ravdess_cnn1d_1m`",
+            ("experiment=baseline_ravdess_cnn1d_1m", "batch_size=32,64,128"),
+            FIVE,
+            {32: 44.79, 64: 50.00, 128: 50.34},
+        ),
+        _honest("ravdess_cnn1d_1m", "emobox"),
+        _theirs("tess_cnn1d"),
+        _honest("tess_cnn1d", "leave_one_speaker_out"),
+        _theirs("ravdess_cnn1d_augmented"),
+        _honest("ravdess_cnn1d_augmented", "emobox"),
+    ),
 }
 
 
 HELP = """scripts/reproduce <series> [key=value …]: trains what is missing, writes docs/results/<series>.json
-and the README's table. Further arguments go to `ser train`: paths and devices, nothing that changes a figure.
+and the README's table. Further arguments go to `ser train`: paths, devices and a launcher, nothing that changes a
+figure, e.g. threads=1 hydra/launcher=joblib.
 
 Series: """
 
@@ -65,11 +103,10 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(HELP + ", ".join(SERIES))
         return 0
-    reproduce(arguments[0], arguments[1:], Path.cwd())
-    return 0
+    return reproduce(arguments[0], arguments[1:], Path.cwd())
 
 
-def reproduce(series: str, extra: Sequence[str], folder: Path) -> None:
+def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
     """Trains what is missing of a series and writes its JSON and its table in the README.
 
     Args:
@@ -77,31 +114,59 @@ def reproduce(series: str, extra: Sequence[str], folder: Path) -> None:
         extra: Further arguments of `ser train`.
         folder: The checkout.
 
+    Returns:
+        1 where a run failed: then nothing is written, and the same command goes on.
+
     Raises:
-        UserError: An unknown series, or a run that fails.
+        UserError: An unknown series, or something that the user can mend.
     """
     if series not in SERIES:
         raise UserError(f"There is no series '{series}'. {did_you_mean(series, list(SERIES))}")
+    place = folder / "runs" / series
     rows = []
     for row in SERIES[series]:
-        runs = []
-        for seed in row.seeds:
-            place = folder / "runs" / series / f"{row.name}-s{seed}"
-            train.main([*row.arguments, f"seed={seed}", f"hydra.run.dir={place}", *extra])
-            runs.append({"seed": seed, **_result(place)})
-        rows.append({"label": row.label, "command": " ".join(["ser train", *row.arguments]), "runs": runs})
+        words = [*row.words, *extra, f"runs_dir={place}", f"hydra.sweep.dir={place / 'sweeps'}"]
+        print(f"\n{' '.join(['ser', *row.words])}")
+        if code := (train if row.seeds else crossval).main(words[1:]):
+            return code
+        rows.extend(_results(row, words[1:]))
     results = {"series": series, "rows": rows}
     path = folder / "docs" / "results" / f"{series}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(results, indent=2) + "\n")
+    write_text(path, json.dumps(results, indent=1) + "\n")
     readme = folder / "README.md"
     write_text(readme, with_table(readme.read_text(encoding="utf-8"), results))
+    return 0
 
 
-def _result(run: Path) -> dict:
-    """What a run directory says of its result."""
-    read = {name: json.loads((run / f"{name}.json").read_text("utf-8")) for name in ("metrics", "environment", "run")}
-    return {"identity": read["run"]["identity"], **{name: read[name] for name in ("metrics", "environment")}}
+def _results(row: Row, arguments: list[str]) -> Iterator[dict[str, Any]]:
+    """What the finished runs of a row say, for each batch size by itself."""
+    from rich.console import Console
+
+    from ser.reproduction import result_of_folds, result_of_runs
+
+    said = {"label": row.label, "command": " ".join(["ser", *row.words])}
+    console = Console(quiet=True)
+    if not row.seeds:
+        yield {**said, **result_of_folds(crossval.plan(arguments), console)}
+        return
+    jobs = _jobs(arguments)
+    for size in sorted({job.config["batch_size"] for job in jobs}):
+        result = result_of_runs([job for job in jobs if job.config["batch_size"] == size], console)
+        if row.published:
+            said["label"] = f"{row.label}, batch {size}"
+            result["published"] = {**result["published"], "wa": row.published[size]}
+        yield {**said, **result}
+
+
+def _jobs(arguments: list[str]) -> list[Any]:
+    """The runs of a grid that is trained."""
+    from ser.commands.multirun import Multirun
+    from ser.sweeps.scans import Scans
+    from ser.training import find_job
+
+    scans = Scans()
+    return [find_job(run.config, alone=False, scan=scans) for run in Multirun("train", arguments).runs()]
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from ser.classifier import EmotionClassifier
 from ser.compatibility import check_torch_pair
 from ser.errors import UserError, did_you_mean
 from ser.inference.arrays import mono, rate
+from ser.inference.limits import bins_per_sample
 from ser.inference.source import build_model, calibration, find_source
 from ser.inference.walking import find_files, why_no_file
 from ser.metrics import softmax
 
 BATCH_SIZE = 64
-MOST_SAMPLES = 2**25  # of a padded batch, 128 MiB: long recordings go in fewer at a time
+MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings go in fewer at a time
 DEVICES = ("auto", "cpu", "gpu")
 NO_NUMBER = "the model's answer to it is no number"
 
@@ -82,6 +83,7 @@ class Predictor:
 
     def __init__(self, classifier: EmotionClassifier, audio: AudioSettings, temperature: float = 1.0):
         self._classifier, self._audio, self._temperature = classifier, audio, temperature
+        self._most_samples = MOST_BINS / bins_per_sample(classifier.frontend)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,7 +144,8 @@ class Predictor:
         longest, count = 0, 0
         for path, found in self._decoded(paths):
             length = 0 if isinstance(found, str) else len(found)
-            if count == batch_size or (count and max(longest, length) * (count + 1) > MOST_SAMPLES):
+            width = self._audio.num_samples or max(longest, length)
+            if count == batch_size or (count and width * (count + 1) > self._most_samples):
                 yield from self._batch(waiting)
                 waiting, longest, count = [], 0, 0
             waiting.append((path, found))

@@ -5,6 +5,7 @@ Both are files that a stranger may have made. They are read as plain data: YAML 
 resolves to; sizes are looked at before anything is made (`ser.inference.limits`).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from ser.evaluation.calibration import TEMPERATURES
 from ser.finished import finished_directory
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
-from ser.inference.limits import CONFIGURED, check_clip, check_shapes, check_sizes, check_weights
+from ser.inference.limits import CONFIGURED, check_archive, check_clip, check_shapes, check_sizes, check_weights
 from ser.inference.walking import SUFFIXES
 from ser.models.base import Model
 from ser.runs.weights import load_weights, read_checkpoint
@@ -55,7 +56,7 @@ def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
     Raises:
         UserError: Neither of the two is there.
     """
-    path = Path(place).expanduser()
+    path = Path(os.path.expanduser(place))
     if path.is_dir():
         directory, config = finished_directory(path)
         return Source(directory.best, config | {"trust": list(trust)}, directory.metrics().get("temperature"))
@@ -65,6 +66,7 @@ def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
         raise UserError(f"{path} is a recording. The run comes first: ser predict runs/NAME {path.name}.")
     if not path.is_file():
         raise UserError(f"{path} is neither the directory of a run nor a checkpoint.")
+    check_archive(path)
     config = _described(read_checkpoint(path), path).get("config")
     if not isinstance(config, dict):
         raise UserError(f"The checkpoint {path} does not say how its model is built: it is none of ser's.")
@@ -78,6 +80,7 @@ def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
         UserError: Not ser's, damaged, names what may not be built, or asks for more than a machine has.
     """
     config, where = source.config, source.checkpoint
+    check_archive(where)
     checkpoint = read_checkpoint(where)
     classes = _classes(_described(checkpoint, where), where)
     if missing := [name for name in CONFIGURED if name not in config]:

@@ -25,19 +25,21 @@ def find_files(places: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     Raises:
         UserError: There is no place, or nothing in the folders and no file beside them.
     """
-    found: dict[Path, Path] = {}  # where it truly lies → as it was named
+    found: dict[Path, Path] = {}  # absolute → as it was named
     remarks: list[str] = []
-    named = [Path(place).expanduser() for place in places]
+    named = [Path(os.path.expanduser(place)) for place in places]  # pathlib's fails at the file ~a.wav
     if not named:
         raise UserError("Name the recordings: files, or folders that hold some.")
     for place in named:
         inside = _walk(place, remarks) if place.is_dir() else [place]
         if not inside:
-            remarks.append(f"no recordings under {place} ({', '.join(sorted(SUFFIXES))})")
+            remarks.append(f"no recordings under {place}")
         for path in inside:
             found.setdefault(path.absolute(), path)
     if not found:
-        raise UserError(f"There is nothing to listen to: {'; '.join(remarks)}.")
+        raise UserError(
+            f"There is nothing to listen to: {'; '.join(remarks)}. Looked for: {', '.join(sorted(SUFFIXES))}."
+        )
     return list(found.values()), remarks
 
 

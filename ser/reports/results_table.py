@@ -1,23 +1,102 @@
 """Tables of the README, made from results files."""
 
 import statistics
+from collections.abc import Sequence
+from typing import Any
 
 from ser.errors import UserError
 
 
 def table(results: dict) -> str:
-    """Markdown: mean of test UAR and WA in per cent, ± the standard deviation over seeds where there are several."""
-    lines = ["| run | seeds | test UAR, % | test WA, % | minutes a run |", "|---|---|---|---|---|"]
-    for row in results["rows"]:
-        metrics = [run["metrics"] for run in row["runs"]]
-        cells = [_mean([100 * figures[f"test/{name}"] for figures in metrics]) for name in ("uar", "wa")]
-        minutes = statistics.mean(figures["seconds"] for figures in metrics) / 60
-        lines.append(f"| {row['label']} | {len(metrics)} | {cells[0]} | {cells[1]} | {minutes:.1f} |")
+    """Markdown: a line a row; mean ± standard deviation over seeds, pooled figures with their interval over folds.
+
+    Args:
+        results: Of `scripts/reproduce`. Where a row has a published figure, the table compares with it.
+    """
+    compares = any(row.get("published") for row in results["rows"])
+    lines = _comparison(results["rows"]) if compares else _figures(results["rows"])
     hardware = {
         (run["environment"]["device"], run["environment"]["threads"]) for row in results["rows"] for run in row["runs"]
     }
-    where = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(hardware))
+    where = "; ".join(f"{device}, {threads} thread{'s' * (threads != 1)}" for device, threads in sorted(hardware))
     return "\n".join([*lines, "", f"Measured on: {where} (docs/results/{results['series']}.json)."])
+
+
+def _figures(rows: Sequence[dict]) -> list[str]:
+    lines = ["| run | runs | test UAR, % | test WA, % | minutes a run |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = [row["label"], _runs(row), _model(row, "uar"), _model(row, "wa"), f"{_minutes(row):.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _comparison(rows: Sequence[dict]) -> list[str]:
+    lines = [
+        "| preset | test | runs | published WA | WA, % | UAR, % | decision tree WA | majority WA | minutes a run |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        theirs = "pooled" not in row
+        cells = [
+            row["label"],
+            _protocol(row),
+            _runs(row),
+            f"{row['published']['wa']}" if theirs else "–",
+            _model(row, "wa"),
+            _model(row, "uar"),
+            _other(row, "decision tree"),
+            _other(row, "majority class"),
+            f"{_minutes(row):.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _protocol(row: dict) -> str:
+    """The stamp without its particulars: `speaker-dependent`, `speaker-independent, 6 folds pooled (EmoBox)`."""
+    return row["protocol"].partition(";")[0]
+
+
+def _runs(row: dict) -> str:
+    count = len(row["runs"])
+    what = "fold" if "pooled" in row else "seed"
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _model(row: dict, name: str) -> str:
+    if "pooled" not in row:
+        return _mean([run["metrics"][f"test/{name}"] for run in row["runs"]])
+    estimate = row["pooled"]["systems"]["model"][name]
+    if estimate["low"] is None:  # too few speakers for an interval: what each fold says is shown
+        folds = ", ".join(_percent(run["metrics"][f"test/{name}"]) for run in row["runs"])
+        return f"{_percent(estimate['value'])} (folds {folds})"
+    return f"{_percent(estimate['value'])} ({_percent(estimate['low'])} to {_percent(estimate['high'])})"
+
+
+def _other(row: dict, system: str) -> str:
+    if "pooled" in row:
+        scores = row["pooled"]["systems"].get(system)
+        return _percent(scores["wa"]["value"]) if scores else "–"
+    values = [run["baselines"][system]["wa"] for run in row["runs"] if system in run["baselines"]]
+    return _mean(values) if values else "–"
+
+
+def _minutes(row: dict) -> float:
+    return statistics.mean(run["metrics"]["seconds"] for run in row["runs"]) / 60
+
+
+def _mean(shares: Sequence[float]) -> str:
+    """In per cent.
+
+    >>> _mean([0.5, 0.52])
+    '51.0 ± 1.4'
+    """
+    spread = f" ± {_percent(statistics.stdev(shares))}" if len(shares) > 1 else ""
+    return f"{_percent(statistics.mean(shares))}{spread}"
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * share:.1f}"
 
 
 def with_table(readme: str, results: dict) -> str:
@@ -31,8 +110,3 @@ def with_table(readme: str, results: dict) -> str:
         raise UserError(f"The README has no place for this table: it needs {begin} and {end}.")
     before, after = readme.split(begin)[0], readme.split(end)[1]
     return f"{before}{begin}\n{table(results)}\n{end}{after}"
-
-
-def _mean(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"

@@ -45,8 +45,15 @@ def print_summary(
         console.print(f"[bold]{'note':>12}[/]  {escape(note)}", highlight=False)
 
 
-def print_result(console: Console, metrics: dict[str, float], protocol: str) -> None:
-    """Shows the scores of validation and test, and the recall of each class on test."""
+def print_result(console: Console, metrics: dict[str, float], protocol: str, published: dict | None = None) -> None:
+    """Shows the scores of validation and test, and the recall of each class on test.
+
+    Args:
+        console: Where to.
+        metrics: metrics.json.
+        protocol: The stamp.
+        published: The `wa` in per cent that somebody reports of this system, and `how` it was got.
+    """
     console.print(f"Result ({protocol}; test scored once)", style="italic", markup=False, highlight=False)
     table = Table()
     table.add_column("")
@@ -59,3 +66,7 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str) -> 
         if key.startswith("test/recall/"):
             table.add_row(f"recall {key.rpartition('/')[2]}", *[""] * (len(parts) - 1), f"{value:.4f}")
     console.print(table)
+    if published:
+        here = f"WA {100 * metrics['test/wa']:.2f} % here ({protocol.partition(';')[0]})"
+        text = f"Published: WA {published['wa']:.2f} % ({published['how']}); {here}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)

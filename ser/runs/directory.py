@@ -33,6 +33,7 @@ from ser.files import write_text
 from ser.runs.defaults import LOADER, with_defaults
 
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` took away, and when
+DEEPEST = 100  # lists and mappings in each other; a config has less than ten
 PATIENCE_S = 1.0  # `ser runs` looks whether a lock is held by taking it for a moment
 
 
@@ -239,14 +240,28 @@ def load_config(path: Path) -> dict:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
     try:
-        config = yaml.load((path / "config.yaml").read_text(encoding="utf-8"), Loader=LOADER)
+        config = _read_yaml((path / "config.yaml").read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, a date that is none
         raise UserError(f"{path / 'config.yaml'} is damaged: {str(error).splitlines()[0]}.") from error
     if not isinstance(config, dict) or not isinstance(config.get("choices"), dict):
         raise UserError(f"{path / 'config.yaml'} is not the config of a run.")
     return with_defaults(config)
+
+
+def _read_yaml(text: str) -> object:
+    """Plain data, not nested without end: libyaml would overflow the stack of the whole process.
+
+    Raises:
+        yaml.YAMLError, ValueError: It is none.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
+    return yaml.load(text, Loader=LOADER)
 
 
 def safe_name(text: str) -> str:

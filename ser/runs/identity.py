@@ -24,6 +24,7 @@ OTHER_KEYS = frozenset(
         "keep_features",
         "name",
         "progress",
+        "published",
         "rerun",
         "resume",
         "runs_dir",

@@ -16,6 +16,8 @@ from tests.made_up import QUICK, check_parts, corpora, in_two_parts, of_parts, r
 def test_the_tested_statement_is_nowhere_else(utterances, val, seed):
     utterances = [replace(u, word=None) for u in utterances]
     number = StatementSplit().num_folds(utterances)
+    if number == 2 and len({u.speaker for u in utterances}) == 1:  # one statement is left, said by one voice
+        val = 0
     for fold in range(number):
         split = StatementSplit(fold, val, seed)(utterances)
         check_parts(split, utterances)

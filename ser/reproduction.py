@@ -1,0 +1,66 @@
+"""What finished runs say of a published system: figures of every seed and fold, with the base models beside."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from ser.crossval import judged, pooled_folder
+from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
+from ser.training import Job
+
+SHOWN = ("uar", "wa", "f1_macro")
+
+
+def result_of_runs(jobs: Sequence[Job], console: Console) -> dict[str, Any]:
+    """Repetitions of one configuration with different seeds.
+
+    Args:
+        jobs: Finished.
+        console: For the bars.
+    """
+    runs = [{"seed": job.config["seed"], **_run(job, judged(job, console))} for job in jobs]
+    return {**_about(jobs), "protocol": jobs[0].directory.protocol, "runs": runs}
+
+
+def result_of_folds(jobs: Sequence[Job], console: Console) -> dict[str, Any]:
+    """A cross-validation that `ser crossval` has pooled.
+
+    Args:
+        jobs: Its folds, finished.
+        console: For the bars.
+    """
+    folder = pooled_folder(list(jobs))
+    about = json.loads((folder / "crossval.json").read_text(encoding="utf-8"))
+    systems = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["systems"]
+    pooled = {name: {key: it["overall"][key] for key in SHOWN} for name, it in systems.items()}
+    runs = [{"fold": fold, **_run(job, judged(job, console))} for fold, job in enumerate(jobs)]
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        **_about(jobs),
+        "protocol": about["protocol"],
+        "pooled": {"num_test": metrics["num_test"], "systems": pooled},
+        "runs": runs,
+    }
+
+
+def _about(jobs: Sequence[Job]) -> dict[str, Any]:
+    return {"published": jobs[0].config.get("published"), "batch_size": jobs[0].config["batch_size"]}
+
+
+def _run(job: Job, fold: Fold) -> dict[str, Any]:
+    """One run: its identity, its figures, those of the base models on the same recordings, and where it ran."""
+    environment = json.loads((job.directory.path / "environment.json").read_text(encoding="utf-8"))
+    return {
+        "identity": job.directory.identity,
+        "protocol": job.directory.protocol,
+        "metrics": job.directory.metrics(),
+        "baselines": _baselines(evaluate([fold])),
+        "environment": environment,
+    }
+
+
+def _baselines(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    others = {name: scores for name, scores in evaluation.systems.items() if name != MODEL}
+    return {name: {key: scores.overall[key].value for key in SHOWN} for name, scores in others.items()}

@@ -1,0 +1,110 @@
+"""`scripts/reproduce`: rows of commands become runs, a results file, and a table that says what the files say."""
+
+import json
+import statistics
+
+import pandas
+import pytest
+
+from ser.commands import reproduce
+from ser.commands.reproduce import SERIES, Row
+from ser.errors import UserError
+from ser.reports.results_table import table, with_table
+
+QUICK = ("model=mlp", "trainer=cpu", "trainer.max_epochs=1", "frontend=mfcc", "augmentation=none")
+MARKS = "before\n<!-- tiny begin -->\nold\n<!-- tiny end -->\nafter\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_ravdess):
+    """A checkout with the results of a series of two rows, and what was printed."""
+    place = tmp_path_factory.mktemp("checkout")
+    (place / "README.md").write_text(MARKS)
+    corpus = (f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK)
+    published = "published={wa: 50.0, how: a split}"
+    grid = Row("`mlp`", (*corpus, "split=random", "split.test=0.4", published, "batch_size=8,16"), (0, 1), {8: 1, 16: 2})
+    rows = (grid, Row("`mlp`", (*corpus, "split=kfold", "split.k=2", published)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SERIES, "tiny", rows)
+        patch.chdir(place)
+        assert reproduce.main(["tiny"]) == 0
+        yield place
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return json.loads((folder / "docs/results/tiny.json").read_text())
+
+
+@pytest.mark.slow
+def test_every_seed_batch_size_and_fold_is_there(results):
+    small, large, folds = results["rows"]
+    assert [small["label"], large["label"], folds["label"]] == ["`mlp`, batch 8", "`mlp`, batch 16", "`mlp`"]
+    assert [row["batch_size"] for row in (small, large)] == [8, 16]
+    assert [row["published"]["wa"] for row in results["rows"]] == [1, 2, 50.0]
+    assert [[run["seed"] for run in row["runs"]] for row in (small, large)] == [[0, 1], [0, 1]]
+    assert [run["fold"] for run in folds["runs"]] == [0, 1]
+    runs = [run for row in results["rows"] for run in row["runs"]]
+    assert len({run["identity"] for run in runs}) == 6
+    for run in runs:
+        assert {"git_commit", "versions", "device", "threads"} <= set(run["environment"])
+        assert run["metrics"]["seconds"] > 0
+        assert {"majority class", "decision tree"} == set(run["baselines"])
+
+
+@pytest.mark.slow
+def test_figures_are_those_of_predictions(folder, results):
+    for row in results["rows"]:
+        tested = []
+        for run in row["runs"]:
+            (place,) = folder.glob(f"runs/tiny/*{run['identity']}")
+            said = pandas.read_csv(place / "predictions.csv")
+            tested.append(said)
+            assert run["metrics"]["test/wa"] == pytest.approx((said["true"] == said["predicted"]).mean())
+            most = said["true"].value_counts(normalize=True)
+            assert run["baselines"]["majority class"]["wa"] in [pytest.approx(share) for share in most]
+        if "pooled" in row:
+            every = pandas.concat(tested)
+            assert row["pooled"]["num_test"] == len(every) == every["path"].nunique()
+            right = (every["true"] == every["predicted"]).mean()
+            assert row["pooled"]["systems"]["model"]["wa"]["value"] == pytest.approx(right)
+
+
+@pytest.mark.slow
+def test_the_table_says_what_the_results_say(folder, results):
+    readme = (folder / "README.md").read_text()
+    assert readme == with_table(MARKS, results) and readme.startswith("before") and readme.endswith("after\n")
+    lines = [line for line in table(results).splitlines() if line.startswith("| `mlp`")]
+    shares = [100 * run["metrics"]["test/wa"] for run in results["rows"][0]["runs"]]
+    assert f"| 1 | {statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} |" in lines[0]
+    pooled = results["rows"][2]["pooled"]["systems"]["model"]["wa"]["value"]
+    assert f"| – | {100 * pooled:.1f} (folds " in lines[2] and "2 folds pooled" in lines[2]
+
+
+@pytest.mark.slow
+def test_once_more_trains_nothing(folder, results, capsys):
+    before = (folder / "docs/results/tiny.json").read_bytes()
+    assert reproduce.main(["tiny"]) == 0
+    assert "0 to train" not in (out := capsys.readouterr().out) and "trained" not in out.replace("Already trained", "")
+    assert (folder / "docs/results/tiny.json").read_bytes() == before
+
+
+def test_an_unknown_series_is_named():
+    with pytest.raises(UserError, match="baselines"):
+        reproduce.main(["baseline"])
+
+
+@pytest.mark.parametrize("node", ["51.04", "{wa: high, how: x}", "{wa: 51.04}", "{wa: 50, how: x, who: y}"])
+def test_a_published_figure_that_is_none(ser, in_tmp, node):
+    code, _, err = ser("train", f"published={node}", "dry_run=true")
+    assert code == 2 and "published figure" in err
+
+
+def test_a_run_prints_the_published_figure(ser, tiny_ravdess, in_tmp):
+    published = "published={wa: 51.04, how: random 80/20}"
+    words = [f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=random", published]
+    code, out, err = ser("train", *words)
+    assert code == 0, err
+    assert "Published: WA 51.04 % (random 80/20); WA " in out and "speaker-dependent" in out
+    assert "Published: WA 51.04 %" in ser("train", *words)[1], "also when it is found finished"
+    assert "Published" not in ser("train", *words[:-1])[1], "the same run without it: it does not count"
