@@ -128,7 +128,8 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
             if os.fstat(raw.fileno()).st_size == 0:
                 raise BadRecording("empty file")
             truncated, mended = _misses_bytes(raw), _with_length(raw)
-        with soundfile.SoundFile(mended or path) as file:
+        name = path if os.name == "nt" else os.fsencode(path)  # names that are no text, too
+        with soundfile.SoundFile(mended or name) as file:
             promised, facts = file.frames, FileFacts(file.samplerate, file.channels, file.subtype)
             _check_length(promised * facts.channels)
             samples = file.read(dtype="float32", always_2d=True)  # (T, channels)

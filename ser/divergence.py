@@ -58,11 +58,12 @@ def explain_answers(classifier: "EmotionClassifier", part: str, bad: Sequence[in
     names = _names(classifier, bad)
     log.error("answers that are no numbers, of %s: %s", part, ", ".join(names))
     broken = [name for name, weights in classifier.named_parameters() if not bool(torch.isfinite(weights).all())]
-    why = f"The weights are no numbers ({some(broken)}): they broke in its last step." if broken else ""
-    causes = "; ".join([*([] if broken else ["features that are very large"]), *_likely_causes(classifier)])
+    why = f"The weights are no numbers ({some(broken)})" if broken else "Weights or features are too large"
+    when = f" in epoch {classifier.current_epoch}" if classifier.trainer.state.fn == "fit" else ""
     return (
-        f"After epoch {classifier.current_epoch} the model's answers to {len(names)} of {count} recordings of {part} are "
-        f"NaN or infinite: {some(names)} (train.log has all). {why}{' ' * bool(why)}Likely causes: {causes}."
+        f"The model's answers to {len(names)} of {count} recordings of {part} are NaN or infinite{when}, though the "
+        f"training loss was a number: {some(names)} (train.log has all). {why}. "
+        f"Likely causes: {'; '.join(_likely_causes(classifier))}."
     )
 
 

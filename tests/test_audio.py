@@ -1,6 +1,8 @@
 """From a file to one clean waveform: formats, damage, resampling, trim, level."""
 
+import os
 import struct
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -326,3 +328,23 @@ def test_what_may_be_null_and_whole_floats():
     assert AudioSettings(trim_db=None, duration_s=None).num_samples is None
     assert AudioSettings(sample_rate=8000, duration_s=2.5).num_samples == 20000
     assert AudioSettings(sample_rate=16000.0, duration_s=3).num_samples == 48000
+
+
+def test_a_recording_that_no_memory_holds_is_a_bad_file(tmp_path, monkeypatch):
+    """Small files can stand for days: packed silence, or a header that says one sample a second."""
+    monkeypatch.setattr("ser.audio.MOST_SAMPLES", 100_000)
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 60_000)
+    soundfile.write(tmp_path / "stereo.flac", np.stack([samples, samples], axis=1), 16000)
+    soundfile.write(tmp_path / "slow.wav", samples, 8000)
+    soundfile.write(tmp_path / "fine.wav", samples, 16000)
+    for name in ("stereo.flac", "slow.wav"):
+        with pytest.raises(BadRecording, match=r"too long \(1\.2 times"):
+            load(tmp_path / name, AS_IT_IS)
+    assert len(load(tmp_path / "fine.wav", AS_IT_IS)) == 60_000
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 0.25), 16000)
+    (tmp_path / "a.wav").rename(name)
+    assert len(decode(Path(name))[0]) == 8000

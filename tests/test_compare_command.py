@@ -26,6 +26,7 @@ def runs(written, in_tmp):
     return shutil.copytree(written, in_tmp / "runs")
 
 
+@pytest.mark.slow
 def test_trained_runs_are_compared_as_their_predictions_say(ser, quick, in_tmp):
     assert ser(*quick, "-m", "seed=0,1", "model.dropout=0.1,0.4")[0] == 0
     code, out, err = ser("compare", "--format", "json")

@@ -58,6 +58,7 @@ def test_each_recording_is_tested_once_and_the_figures_are_those_of_the_file(ser
     assert json.loads((folder / "crossval.json").read_text())["protocol"].startswith("speaker-independent, 3 folds")
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_kept(ser, folds, in_tmp, trained):
     assert ser("train", *folds, "split.fold=1")[0] == 0
     assert ser("crossval", *folds)[0] == 0 and trained == [1, 0, 2]

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import SER, only_run
 
 
+@pytest.mark.slow
 def test_two_ranks_share_one_run(quick, in_tmp):
     command = [*SER, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
@@ -32,6 +33,7 @@ def test_a_batch_over_two_devices_is_the_batch_of_twice_the_size(ser, quick):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_does(ser, quick, in_tmp):
     """Without what each rank draws or counts for itself (dropout, mixup, batch statistics), 2 × 8 is 1 × 16."""
     same = [*quick, "model.dropout=0", "model.norm=none", "augmentation=none", "audio.duration_s=0.5"]

@@ -236,6 +236,7 @@ def test_page_in_a_browser(browser, request, page, width):
     assert "undefined" not in look.text and not re.search(r"\bnan\b", look.text, flags=re.I)
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_the_real_corpora_are_a_page_that_can_be_sent(ser, in_tmp):
     root = real_corpus("ravdess")

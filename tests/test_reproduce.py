@@ -22,8 +22,9 @@ def folder(tmp_path_factory, tiny_ravdess):
     (place / "README.md").write_text(MARKS)
     corpus = (f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK)
     published = "published={wa: 50.0, how: a split}"
-    grid = Row("`mlp`", (*corpus, "split=random", "split.test=0.4", published, "batch_size=8,16"), (0, 1), {8: 1, 16: 2})
-    rows = (grid, Row("`mlp`", (*corpus, "split=kfold", "split.k=2", published)))
+    sizes = (*corpus, "split=random", "split.test=0.4", published, "batch_size=8,16")
+    folds = (*corpus, "split=kfold", "split.k=2", published)
+    rows = (Row("`mlp`", sizes, (0, 1), {8: 1, 16: 2}), Row("`mlp`", folds))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SERIES, "tiny", rows)
         patch.chdir(place)

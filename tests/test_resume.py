@@ -50,6 +50,7 @@ def long(quick) -> list[str]:
     return [*quick, f"trainer.max_epochs={ENDLESS}", "scheduler=none", "model.dropout=0.3"]
 
 
+@pytest.mark.slow
 def test_killed_run_continues_bit_for_bit(quick, in_tmp, monkeypatch):
     """kill -9 in the middle, the same command again: as if nothing had happened, dropout and augmentation included."""
     command = [*quick, "trainer.max_epochs=150", "model.dropout=0.3", "model.norm=batch"]
@@ -68,7 +69,9 @@ def test_killed_run_continues_bit_for_bit(quick, in_tmp, monkeypatch):
     assert (only_run(whole) / "predictions.csv").read_text() == (only_run(broken) / "predictions.csv").read_text()
 
 
-@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "exit_code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_signals_save_say_how_to_continue_and_never_score_test(long, in_tmp, signum, exit_code):
     process = start(long, in_tmp)
     wait_for(lambda: last_checkpoint(in_tmp), process)
@@ -102,6 +105,7 @@ def test_resume_takes_the_runs_own_config(ser, quick, in_tmp):
     assert code == 0 and "last.ckpt" in out and "going on from best.ckpt" in out, err
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_both_train(long, in_tmp):
     first = start(long, in_tmp)
     wait_for(lambda: last_checkpoint(in_tmp), first)

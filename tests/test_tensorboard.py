@@ -16,6 +16,7 @@ import pytest
 
 from ser.errors import Interrupted
 
+pytestmark = pytest.mark.slow  # TensorBoard is started, and five runs are trained for it
 HPARAMS = "/data/plugin/hparams"
 KINDS = {  # what is trained beside the shortest run, by the name it is given
     "shallow": [],
@@ -65,7 +66,7 @@ def folder(tiny_ravdess, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=[pytest.param("runs", marks=pytest.mark.slow), "sweeps/grid-0123456789"])
+@pytest.fixture(scope="module", params=["runs", "sweeps/grid-0123456789"])
 def board(request, folder):
     """TensorBoard as it is started by hand: its address."""
     with socket.socket() as free:

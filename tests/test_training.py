@@ -244,6 +244,7 @@ def test_each_epochs_loss_stands_in_its_own_line_of_the_log(ser, quick, in_tmp):
     assert len(losses) == 2 and losses[0] != losses[1]
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_without_validation_too(quick, in_tmp):
     """On a pseudo-terminal, as a person sees it."""
     leader, follower = os.openpty()

@@ -104,6 +104,7 @@ def test_a_search_from_end_to_end(ser, fixed, in_tmp, trained, monkeypatch):
     assert code == 0 and len(rows(in_tmp)) == 7 and len(trained) == begun + 1, err
 
 
+@pytest.mark.slow
 def test_mean_over_seeds_groups_and_a_yaml_space(ser, fixed, in_tmp, trained):
     """Runs that `ser train` has finished are not trained again; the value is the mean of what the runs say."""
     fixed = [word for word in fixed if word != "model=mlp"]
@@ -125,6 +126,7 @@ def test_mean_over_seeds_groups_and_a_yaml_space(ser, fixed, in_tmp, trained):
         assert float(row["std"]) == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
 
 
+@pytest.mark.slow
 def test_mean_over_folds(ser, fixed, in_tmp, trained):
     fixed = [word for word in fixed if not word.startswith("split")]
     folds = ["split=speaker_kfold", "split.k=3", "split.val=0.25", "tune.folds=2", "trainer.max_epochs=1"]
@@ -135,6 +137,7 @@ def test_mean_over_folds(ser, fixed, in_tmp, trained):
     assert [config["split"]["fold"] for config in configs] == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, in_tmp, monkeypatch):
     """Ctrl-C in the third trial; the same command continues that run and draws what it would have drawn."""
     search = ["tune", *fixed, *SPACE, "tune.trials=4", "tune.startup_trials=1", "tune.pruner=none"]
@@ -274,6 +277,7 @@ def check_whole(folder: Path, wanted: int) -> None:
     assert {path.name for path in (folder / "runs").iterdir()} == set(names)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp):
     """kill -9 of the only process; what it had in work is continued and counted once."""
     search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "runs_dir=runs"]

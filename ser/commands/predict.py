@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ser.commands.arguments import Parser
@@ -30,7 +31,8 @@ Options
                        model's own, those of predictions.csv. The emotion is the same
   --trust PACKAGE      your own package that the run's parts are from; several with commas
 
-Names that begin with a dash stand behind --. Nothing that a run or a checkpoint holds is executed.
+Names that begin with a dash stand behind --, as do patterns over folders of strangers: ser predict RUN -- *.wav
+Nothing that a run or a checkpoint holds is executed.
 Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can mend.
 """
 
@@ -59,15 +61,19 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     from ser.inference.writing import WRITERS, printable
     from ser.keeping import bar
 
-    paths, remarks = find_files(asked.places)
     model = load(asked.run, asked.device, asked.trust, asked.calibrated)
+    paths, remarks = find_files(asked.places)
     for remark in remarks:
         print(f"Note: {printable(remark)}", file=sys.stderr)
     found = model.read(paths, asked.batch_size)
     if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show how far it is
         found = bar(Console(stderr=True), "predicting", len(paths))(found)
     if output is None:
-        return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
+        with suppress(AttributeError):  # a terminal that knows no ü shows \xfc, and the rest of the table
+            sys.stdout.reconfigure(errors="backslashreplace")
+        num_failed = WRITERS[kind](found, model.classes, sys.stdout)
+        sys.stdout.flush()  # a full disk is to be heard of here
+        return int(num_failed > 0)
 
     from ser.files import write_atomically
 

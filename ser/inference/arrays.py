@@ -62,13 +62,12 @@ def rate(sample_rate: Any) -> int:
 
 
 def _array(waveform: Any) -> np.ndarray:
-    if hasattr(waveform, "detach"):  # a tensor; bfloat16 is no type of NumPy's
-        waveform = waveform.detach().cpu()
-        waveform = waveform.float() if waveform.is_floating_point() else waveform
-        return waveform.numpy()
     try:
+        if hasattr(waveform, "detach"):  # a tensor; bfloat16 is no type of NumPy's
+            waveform = waveform.detach().cpu()
+            return (waveform.float() if waveform.is_floating_point() else waveform).numpy()
         return np.asarray(waveform)
-    except (TypeError, ValueError) as error:  # lists of unequal lengths
+    except (TypeError, ValueError, RuntimeError) as error:  # lists of unequal lengths, sparse tensors
         raise UserError(f"The waveform cannot be read as an array: {error}.") from error
 
 

@@ -31,7 +31,7 @@ def find_files(places: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     if not named:
         raise UserError("Name the recordings: files, or folders that hold some.")
     for place in named:
-        inside = _walk(place, remarks) if place.is_dir() else [place]
+        inside = _walk(place, remarks) if os.path.isdir(place) else [place]  # pathlib's fails at a name too long
         if not inside:
             remarks.append(f"no recordings under {place}")
         for path in inside:

@@ -236,6 +236,7 @@ def test_what_is_odd_in_the_real_ravdess(tmp_path):
     assert len(recordings) == 1440 and len(reasons) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_what_is_odd_in_the_real_tess(tmp_path):
     _, reasons = inspect(Tess(str(real_corpus("tess"))), tmp_path)

@@ -52,6 +52,7 @@ def killed_again_and_again(command, folder, kills, seed):
     return codes
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_the_same_command_ends_with_the_same_figures(command, in_tmp):
     codes = killed_again_and_again(command, in_tmp, kills=3, seed=1)
     assert set(codes) <= {0, -9}
@@ -66,6 +67,7 @@ def test_killed_ten_times(command, in_tmp, seed):
     assert results(in_tmp / "broken") == results(in_tmp / "whole")
 
 
+@pytest.mark.slow
 def test_two_at_once_train_once(command, in_tmp):
     """The second finds the run finished, or leaves and says who has it; whoever it is."""
     assert forked.run(command, in_tmp / "whole")[0] == 0

@@ -71,6 +71,7 @@ def search(quick, server) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_machines_share_a_search_and_the_password_stands_nowhere(ser, search, server, in_tmp, tmp_path):
     """Two folders are two machines: together they do what was asked for, and each finds the best."""
     code, out, err = ser(*search, "tune.trials=2", "tune.dir=one", "runs_dir=runs_one")

@@ -167,6 +167,7 @@ def test_two_workers_that_begin_together_do_not_draw_the_same(tmp_path):
     assert claimed(study).params != claimed(other).params
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_is_seen_at_once_and_a_living_one_is_let_be(tmp_path):
     code = f"""
 import sys, time

@@ -68,6 +68,7 @@ def check(folder: Path, basic: dict) -> None:
     assert len([path for path in sweep_in(folder).iterdir() if path.is_symlink()]) == 4
 
 
+@pytest.mark.slow
 def test_joblib_gives_the_same_and_survives_a_killed_worker(grid, basic, tmp_path):
     """One worker is killed at a random moment; what is missing is launched again in the same sweep."""
     started = process([*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], tmp_path)

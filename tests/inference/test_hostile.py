@@ -1,0 +1,323 @@
+"""Runs and checkpoints that a stranger made: nothing in them is executed, nothing exhausts the machine."""
+
+import copy
+import json
+import os
+import pickle
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import ser
+from ser.errors import UserError
+from ser.inference.limits import bins_per_sample
+from ser.inference.source import find_source
+
+
+@pytest.fixture(scope="module")
+def good(run) -> dict:
+    """A checkpoint as it lies in a run."""
+    return torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+
+
+@pytest.fixture
+def canary(tmp_path) -> Path:
+    """A file that is made by whoever executes what he should not."""
+    return tmp_path / "executed"
+
+
+def saved(tmp_path: Path, checkpoint: dict) -> Path:
+    path = tmp_path / "hostile.ckpt"
+    torch.save(checkpoint, path)
+    return path
+
+
+def changed(good: dict, key: str, value: object) -> dict:
+    """A checkpoint whose config says something else at a dotted key."""
+    checkpoint = {**good, "ser": copy.deepcopy(good["ser"])}
+    *parents, last = key.split(".")
+    node = checkpoint["ser"]["config"]
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    return checkpoint
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "old torch", "among the config", "as a weight"])
+def test_a_pickle_bomb_does_not_go_off(tmp_path, canary, good, kind):
+    path, bomb = tmp_path / "hostile.ckpt", Bomb(canary)
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps({"state_dict": bomb}))
+    elif kind == "old torch":
+        torch.save({**good, "ser": bomb}, path, _use_new_zipfile_serialization=False)
+    elif kind == "among the config":
+        saved(tmp_path, changed(good, "model.dropout", bomb))
+    else:
+        saved(tmp_path, {**good, "state_dict": {**good["state_dict"], "model.x": bomb}})
+    with pytest.raises(UserError, match="nothing in it was executed"):
+        ser.load(path)
+    assert not canary.exists()
+    pickle.loads(pickle.dumps(bomb))
+    assert canary.exists(), "the bomb is a real one"
+
+
+TARGETS = [
+    "os.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "torch.hub.load", "torch.load", "shutil.rmtree",
+    "ser.cli.os", "ser.cli.os.system", "ser.cli.main", "ser.audio.os.system", "ser.audio.Path", "ser.audio.load",
+    "ser.data.entries.clear_entries", "ser.commands.store.main", "ser.files.write_text", "ser.inference.predictor.load",
+    "torch.nn.modules.module.torch", "torch.nn.init.zeros_", "torch.nn.Module.load_state_dict", "torch.optim.Adam",
+    "ser.models.mlp.nn.Linear", "ser.composition.build", "..os.system", "", "ser", 3,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize("where", ["model", "frontend", "frontend.stft", "audio"])
+def test_a_config_names_parts_of_models_only(tmp_path, canary, good, monkeypatch, where, target):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = changed(good, f"{where}._target_", target)
+    checkpoint["ser"]["config"]["trust"] = ["os", "subprocess", "builtins", "torch", "shutil", "ser"]  # its own word
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(UserError):
+        ser.load(saved(tmp_path, checkpoint))
+    call = {"_target_": target, "command": f"touch {canary}", "path": "kept", "root": "kept"}
+    with pytest.raises(UserError):
+        ser.load(saved(tmp_path, changed(good, where, call)))
+    assert not canary.exists() and (tmp_path / "kept").is_dir()
+
+
+def test_resolvers_stay_text(tmp_path, good, run, monkeypatch):
+    monkeypatch.setenv("SECRET", "hunter2")
+    with pytest.raises(UserError, match=r"\$\{oc\.env:SECRET\}") as caught:
+        ser.load(saved(tmp_path, changed(good, "model.pooling", "${oc.env:SECRET}")))
+    assert "hunter2" not in str(caught.value)
+    copied = shutil.copytree(run, tmp_path / "run")
+    config = yaml.safe_load((copied / "config.yaml").read_text())
+    config["audio"]["level"] = "${oc.env:SECRET}"
+    (copied / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=r"\$\{oc\.env:SECRET\}"):
+        ser.load(copied)
+
+
+YAML = {
+    "a call": "x: !!python/object/apply:os.system ['touch {canary}']\n",
+    "an object": "x: !!python/object/new:subprocess.Popen [['touch', '{canary}']]\n",
+    "a name": "x: !!python/name:os.system\n",
+    "depth": "x: " + "[" * 200_000 + "\n",
+    "depth in blocks": "x:\n " + "- " * 200_000 + "\n",
+    "a date": "x: 2020-13-45\n",
+    "no text": "x: \udcff\udcfe\n",
+    "cut off": "x: {{a: [1, 2\n",
+}
+
+
+@pytest.mark.parametrize("kind", YAML)
+def test_yaml_is_plain_data(tmp_path, canary, run, kind):
+    copied = shutil.copytree(run, tmp_path / "run")
+    text = (copied / "config.yaml").read_text() + YAML[kind].format(canary=canary)
+    (copied / "config.yaml").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"config\.yaml is damaged"):
+        ser.load(copied)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&a [*a]",
+        "[&a [0,0,0,0,0,0,0,0], &b [*a,*a,*a,*a,*a,*a,*a,*a], &c [*b,*b,*b,*b,*b,*b,*b,*b], "
+        "&d [*c,*c,*c,*c,*c,*c,*c,*c], &e [*d,*d,*d,*d,*d,*d,*d,*d], [*e,*e,*e,*e,*e,*e,*e,*e]]",
+    ],
+    ids=["a list in itself", "a billion laughs"],
+)
+def test_yaml_without_end(tmp_path, run, text):
+    copied = shutil.copytree(run, tmp_path / "run")
+    lines = (copied / "config.yaml").read_text().replace("model:\n", f"model:\n  hidden_: {text}\n", 1)
+    (copied / "config.yaml").write_text(lines)
+    with pytest.raises(UserError, match="settings without end"):
+        ser.load(copied)
+
+
+LARGE = 2**40
+SIZES = [
+    ("model.hidden", [10**9]), ("model.hidden", [2**20, 2**20]), ("model.hidden", [1] * 100_000),
+    ("model.hidden", [8] * 3000), ("model.blocks", LARGE), ("frontend.n_mels", LARGE), ("frontend.n_mels", 2**20),
+    ("frontend.n_mels", 1e6), ("frontend.stft.n_fft", LARGE), ("frontend.stft.n_fft", 2**20),
+    ("frontend.stft.n_fft", float(2**20)), ("frontend.f_max", float("inf")), ("frontend.log_floor", float("nan")),
+    ("frontend.stft.hop_length", 1), ("audio.duration_s", 1e9), ("audio.duration_s", 1e300),
+    ("audio.sample_rate", LARGE), ("model.dropout", "x" * 10**7),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), SIZES, ids=lambda value: str(value)[:20])
+def test_sizes_beyond_all_use_are_refused_before_anything_is_made(tmp_path, good, key, value, monkeypatch):
+    checkpoint = changed(good, key, value)
+    if key == "frontend.stft.hop_length":
+        checkpoint = changed(checkpoint, "audio.duration_s", 60.0)
+    monkeypatch.setattr("ser.inference.source.load_weights", lambda *_: pytest.fail("a model was made"))
+    with pytest.raises(UserError, match="beyond what can be|without end|belongs to another model|no model that can be"):
+        ser.load(saved(tmp_path, checkpoint))
+
+
+@pytest.mark.parametrize("part", ["torch.nn.Linear", "ser.models.mlp.MLP"])
+def test_layers_are_no_part_of_a_frontend(tmp_path, good, part, monkeypatch):
+    """A frontend is made before anybody knows how large it is."""
+    layer = {"_target_": part, "in_features": 2**17, "out_features": 2**17}
+    monkeypatch.setattr("ser.inference.source.build_frontend", lambda *_: pytest.fail("it was made"))
+    for key in ("frontend", "frontend.stft"):
+        with pytest.raises(UserError, match="no part of a frontend"):
+            ser.load(saved(tmp_path, changed(good, key, layer)))
+
+
+def test_many_filterbanks_are_counted_together(tmp_path, good):
+    frontend = good["ser"]["config"]["frontend"]
+    one = {**frontend, "n_mels": 256, "stft": {**frontend["stft"], "n_fft": 8192}}
+    several = {"_target_": "ser.frontends.concat.Concat", "parts": {f"p{k}": one for k in range(9)}}
+    with pytest.raises(UserError, match="weights in filterbanks"):
+        ser.load(saved(tmp_path, changed(good, "frontend", several)))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"_target_": "ser.models.mlp.MLP", "hidden": [8] * 3000},
+        {"_target_": "ser.models.cnn2d.CNN2D", "blocks": 2**20},
+        {"_target_": "ser.models.cnn2d.CNN2D", "blocks": 100, "stages": [1] * 100},
+    ],
+    ids=["a long list", "many blocks", "blocks in each entry"],
+)
+def test_layers_are_counted_before_any_is_made(tmp_path, good, model):
+    with pytest.raises(UserError, match="more than 2000 layers"):
+        ser.load(saved(tmp_path, changed(good, "model", model)))
+
+
+def test_settings_that_honest_runs_have_are_no_sizes(tmp_path, good):
+    """f_max in Hz is larger than n_fft; that says nothing of bands."""
+    model = ser.load(saved(tmp_path, changed(good, "frontend.f_max", 8000)))
+    assert bins_per_sample(model._classifier.frontend) == pytest.approx(513 / 256, abs=3)
+
+
+def test_a_packed_checkpoint_is_not_unpacked(tmp_path, good):
+    path, packed = saved(tmp_path, good), tmp_path / "packed.ckpt"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            target.writestr(member.filename, source.read(member))
+        target.writestr("archive/data/999", bytes(20_000_000))
+    with pytest.raises(UserError, match="ser packs none"):
+        ser.load(packed)
+
+
+WEIGHTS = {
+    "claims": (lambda weight: torch.zeros(1).expand(10**6, 10**6), "claims"),
+    "nan": (lambda weight: weight * float("nan"), "NaN or infinite weights"),
+    "shape": (lambda weight: weight[:1], "belongs to another model"),
+    "text": (lambda weight: "text", "something else than tensors"),
+    "sparse": (lambda weight: weight.to_sparse(), "something else than tensors"),
+    "nowhere": (lambda weight: weight.to("meta"), "something else than tensors"),
+    "quantised": (lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8), "else than tensors"),
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+@pytest.mark.filterwarnings("ignore")  # torch on quantised tensors
+def test_weights_are_tensors_of_the_file_s_size(tmp_path, good, kind):
+    make, words = WEIGHTS[kind]
+    name = next(name for name, value in good["state_dict"].items() if name.startswith("model.") and value.ndim == 2)
+    state = {**good["state_dict"], name: make(good["state_dict"][name])}
+    with pytest.raises(UserError, match=words):
+        ser.load(saved(tmp_path, {**good, "state_dict": state}))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "words"),
+    [
+        ({"state_dict": {}}, "none of ser's"),
+        ({"weights": {}}, "no state_dict"),
+        ([1, 2], "no state_dict"),
+        ({"state_dict": {}, "ser": {"classes": ["a", "b"]}}, "does not say how its model is built"),
+        ({"state_dict": {}, "ser": {"config": {}, "classes": ["a", "b"]}}, "says nothing of audio"),
+        ({"state_dict": {}, "ser": {"config": {}, "classes": ["a", "a"]}}, "one of them twice"),
+        ({"state_dict": {}, "ser": {"config": {}, "classes": [1]}}, "does not say its classes"),
+        ({"state_dict": {}, "ser": {"config": {}, "classes": [str(k) for k in range(2000)]}}, "more than 1000"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_checkpoint_of_ours(tmp_path, checkpoint, words):
+    with pytest.raises(UserError, match=words):
+        ser.load(saved(tmp_path, checkpoint))
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_a_checkpoint_that_is_cut_off(tmp_path, good, share):
+    whole = saved(tmp_path, good).read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(UserError, match="cut off or damaged"):
+        ser.load(tmp_path / "cut.ckpt")
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "notes.txt").write_text("notes")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="The run comes first"):
+        find_source(tmp_path / "a.wav")
+    with pytest.raises(UserError, match="damaged"):
+        find_source(tmp_path / "notes.txt")
+    with pytest.raises(UserError, match="neither"):
+        find_source(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no config.yaml"):
+        find_source(tmp_path)
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), -1.0, 0, 1e9])
+def test_a_temperature_that_nobody_fitted(tmp_path, run, temperature):
+    copied = shutil.copytree(run, tmp_path / "run")
+    metrics = json.loads((copied / "metrics.json").read_text())
+    (copied / "metrics.json").write_text(json.dumps({**metrics, "temperature": temperature}))
+    with pytest.raises(UserError, match=r"metrics\.json is damaged"):
+        ser.load(copied, calibrated=True)
+
+
+def test_what_a_run_says_of_trust_does_not_count(tmp_path, run, monkeypatch):
+    (tmp_path / "their_parts.py").write_text("from ser.models.mlp import MLP\nclass Theirs(MLP): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    copied = shutil.copytree(run, tmp_path / "run")
+    config = yaml.safe_load((copied / "config.yaml").read_text()) | {"trust": ["their_parts"]}
+    config["model"]["_target_"] = "their_parts.Theirs"
+    (copied / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match="outside the trusted packages"):
+        ser.load(copied)
+    assert "their_parts" not in sys.modules
+    assert ser.load(copied, device="cpu", trust=["their_parts"]).classes
+    del sys.modules["their_parts"]
+
+
+def test_ones_own_package_is_trusted_by_the_caller_only(tmp_path, good, monkeypatch, model):
+    (tmp_path / "my_parts.py").write_text(
+        "from ser.models.mlp import MLP\nclass Own(MLP): pass\ndef made(**settings): return MLP(**settings)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("Own", "made"):
+        checkpoint = changed(good, "model._target_", f"my_parts.{name}")
+        checkpoint["ser"]["config"]["trust"] = ["my_parts"]
+        path = saved(tmp_path, checkpoint)
+        with pytest.raises(UserError, match="trust"):
+            ser.load(path)
+        assert "my_parts" not in sys.modules, "not even imported"
+        own = ser.load(path, trust="my_parts", device="cpu")
+        assert own.classes == model.classes
+        del sys.modules["my_parts"]

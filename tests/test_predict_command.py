@@ -1,0 +1,327 @@
+"""`ser predict` as a user types it: tables, CSV and JSON lines of good files, bad ones, and ones with wicked names."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ser.cli import main
+from tests.inference.trained import trained_run
+from tests.runs import forked
+from tests.test_cli import complete
+from tests.tiny_corpora import real_corpus, write_tone
+
+WICKED = [
+    "esc\x1b[31mred\x07.wav", "two\nlines.wav", "turned\u202evaw.wav", "[bold]markup.wav", 'a,"b".wav', "ü ñ.wav",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_ravdess) -> Path:
+    """A finished run; only to be read."""
+    folder = tmp_path_factory.mktemp("predict_command")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return trained_run(folder / "runs", tiny_ravdess)
+
+
+@pytest.fixture
+def recordings(in_tmp) -> Path:
+    """Two good files, one below, and a bad one."""
+    for name in ("b.wav", "a.wav", "sub/c.wav"):
+        write_tone(in_tmp / "recordings" / name, 120 + 40 * len(name))
+    (in_tmp / "recordings" / "bad.wav").write_text("this is no audio")
+    return in_tmp / "recordings"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# ---- what is written -----------------------------------------------------------------------------------------------
+
+
+def test_a_table(ser, trained, recordings):
+    code, out, err = ser("predict", str(trained), "recordings")
+    assert code == 1 and err == "", "one file could not be used"
+    body = [line.split()[0] for line in out.splitlines()]
+    assert body == ["path", *(f"recordings/{name}" for name in ("a.wav", "b.wav", "bad.wav", "sub/c.wav")), "4"]
+    assert "not readable as audio" in out and "4 files, 1 could not be used" in out
+    (shown,) = [line for line in out.splitlines() if "a.wav" in line]
+    _, table, _ = ser("predict", str(trained), "recordings/a.wav", "--format", "jsonl")
+    (exact,) = lines(table)
+    assert exact["emotion"] in shown and f"{100 * exact['probability']:.1f} %" in shown
+    for name, share in exact["probabilities"].items():
+        assert (name in shown) == (share >= 0.01)
+
+
+def test_csv_and_json_lines_agree_and_have_all_digits(ser, trained, recordings):
+    from ser import load
+
+    code, as_csv, err = ser("predict", str(trained), "recordings", "--format", "csv")
+    assert code == 1 and err == ""
+    code, as_lines, _ = ser("predict", str(trained), "recordings", "--format=jsonl")
+    assert code == 1
+    expected = {str(found.path): found for found in load(trained, device="cpu").files("recordings")}
+    assert [row["path"] for row in rows(as_csv)] == [row["path"] for row in lines(as_lines)] == list(expected)
+    for row, line in zip(rows(as_csv), lines(as_lines), strict=True):
+        found = expected[row["path"]]
+        assert row["emotion"] == found.emotion == line.get("emotion", "")
+        assert row["error"] == found.error == line.get("error", "")
+        if not found.error:
+            assert {name: float(row[name]) for name in found.probabilities} == found.probabilities
+            assert line["probabilities"] == found.probabilities and line["probability"] == found.probability
+            assert float(row["probability"]) == found.probability == max(found.probabilities.values())
+
+
+@pytest.mark.corpus
+def test_real_recordings_get_what_predictions_csv_says(ser, in_tmp):
+    for actor in ("Actor_01", "Actor_02", "Actor_03"):
+        for file in sorted((real_corpus("ravdess") / actor).iterdir())[::4]:
+            (in_tmp / "some" / actor).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, in_tmp / "some" / actor)
+    run = trained_run(in_tmp / "runs", in_tmp / "some", "trainer.max_epochs=1", "split.test=0.3")
+    expected = {row["path"]: row for row in rows((run / "predictions.csv").read_text())}
+    files = [f"some/{name}" for name in expected]
+    assert ser("predict", str(run), *files, "--output", "found.csv")[0] == 0
+    found = rows((in_tmp / "found.csv").read_text())
+    for row in found:
+        said = expected[row["path"].removeprefix("some/")]
+        assert row["emotion"] == said["predicted"]
+        for name in list(row)[3:-1]:
+            assert abs(float(row[name]) - float(said[name])) < 1e-5
+    assert len(found) == len(expected) > 10
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [("csv", "path,emotion"), ("jsonl", '{"path"'), ("txt", "path  ")])
+def test_output_is_of_its_suffix_and_replaces_what_was_there(ser, trained, recordings, in_tmp, suffix, begins):
+    target = in_tmp / f"found.{suffix}"
+    target.write_text("of yesterday")
+    code, out, err = ser("predict", str(trained), "recordings/a.wav", "recordings/bad.wav", "--output", str(target))
+    assert code == 1 and err == "" and out == f"Written: {target} (1 could not be used)\n"
+    assert target.read_text().startswith(begins) and "a.wav" in target.read_text()
+    assert sorted(path.name for path in in_tmp.iterdir()) == [target.name, "recordings"], "nothing lies beside it"
+
+
+def test_one_good_file_is_exit_0(ser, trained, recordings):
+    code, out, _ = ser("predict", str(trained), "recordings/a.wav")
+    assert code == 0 and len(out.splitlines()) == 2
+
+
+def test_batch_size_changes_nothing(ser, trained, recordings):
+    found = [
+        lines(ser("predict", str(trained), "recordings", "--format", "jsonl", "--batch-size", size)[1])
+        for size in ("1", "2", "64")
+    ]
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert one["path"] == other["path"] and one.get("emotion") == other.get("emotion")
+            shares = [list(row.get("probabilities", {}).values()) for row in (one, other)]
+            np.testing.assert_allclose(*shares, atol=1e-6)
+
+
+def test_calibrated_changes_probabilities_and_no_emotion(ser, trained, recordings):
+    temperature = json.loads((trained / "metrics.json").read_text())["temperature"]
+    command = ["predict", str(trained), "recordings/a.wav", "--format", "jsonl"]
+    (plain,), (scaled,) = lines(ser(*command)[1]), lines(ser(*command, "--calibrated")[1])
+    powers = np.array(list(plain["probabilities"].values())) ** (1 / temperature)
+    np.testing.assert_allclose(list(scaled["probabilities"].values()), powers / powers.sum(), atol=1e-9)
+    assert scaled["emotion"] == plain["emotion"] and abs(temperature - 1) > 1e-3
+
+
+def test_a_checkpoint_by_itself(ser, trained, recordings, in_tmp):
+    shutil.copy(trained / "checkpoints" / "best.ckpt", in_tmp / "my model.ckpt")
+    _, alone, _ = ser("predict", "my model.ckpt", "recordings/a.wav", "--format", "csv")
+    code, of_the_run, _ = ser("predict", str(trained), "recordings/a.wav", "--format", "csv")
+    assert code == 0 and alone == of_the_run
+    code, _, err = ser("predict", "my model.ckpt", "recordings/a.wav", "--calibrated")
+    assert code == 2 and "metrics.json" in err
+
+
+# ---- names of strangers --------------------------------------------------------------------------------------------
+
+
+def test_names_do_nothing_to_the_terminal(ser, trained, in_tmp):
+    for name in WICKED:
+        write_tone(in_tmp / "in" / name)
+    for kind in ("table", "csv"):
+        code, out, err = ser("predict", str(trained), "in", "--format", kind)
+        assert code == 0
+        assert all(character.isprintable() or character == "\n" for character in out + err), kind
+        for shown in ("esc\\x1b[31mred\\x07.wav", "two\\nlines.wav", "\\u202e", "[bold]markup.wav", "ü ñ.wav"):
+            assert shown in out, kind
+    _, out, _ = ser("predict", str(trained), "in", "--format", "jsonl")
+    assert out.isascii() and {row["path"] for row in lines(out)} == {f"in/{name}" for name in WICKED}
+    for command in (["in/none\x1b[2J", "in"], [str(trained), "in", "--output", "no\x1b[2J/a.csv"]):
+        code, _, err = ser("predict", *command)
+        assert code == 2 and "\\x1b[2J" in err and "\x1b" not in err
+    code, _, err = ser("predict", str(trained), "in", "--\x1b[2Jx")
+    assert code == 2 and "\x1b" not in err
+
+
+@pytest.mark.parametrize("name", ["=1+1.wav", "+1.wav", "-1.wav", "@SUM(A1).wav", "\t=1.wav"])
+def test_no_cell_is_a_formula(ser, trained, in_tmp, name):
+    write_tone(in_tmp / name)
+    code, out, err = ser("predict", str(trained), "--format", "csv", "--", name)
+    assert code == 0, err
+    (row,) = rows(out)
+    assert row["path"][0] not in "=+-@\t\r" and name.strip() in row["path"]
+    if name[0] != "\t":
+        assert (in_tmp / row["path"]).samefile(in_tmp / name), "it still names the file"
+
+
+def test_classes_of_strangers_are_no_formulas_either(ser, trained, recordings, in_tmp):
+    checkpoint = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    classes = ["=1+1", "\x1b[31m", *checkpoint["ser"]["classes"][2:]]
+    torch.save({**checkpoint, "ser": {**checkpoint["ser"], "classes": classes}}, in_tmp / "a.ckpt")
+    for kind in ("table", "csv"):
+        _, out, err = ser("predict", "a.ckpt", "recordings", "--format", kind)
+        assert "\x1b" not in out + err
+    assert out.splitlines()[0].split(",")[3:5] == ["'=1+1", "\\x1b[31m"]
+
+
+def test_names_that_are_no_text(ser, trained, in_tmp):
+    name = os.fsdecode(b"caf\xe9.wav")
+    write_tone(in_tmp / "a.wav").rename(name)
+    for kind, shown in (("table", "caf\\udce9.wav"), ("csv", "caf\\udce9.wav"), ("jsonl", '"caf\\udce9.wav"')):
+        code, out, err = ser("predict", str(trained), name, "--format", kind)
+        assert code == 0 and shown in out, err
+    assert lines(out)[0]["path"] == name
+
+
+def test_a_terminal_that_knows_ascii_only(ser, trained, in_tmp, monkeypatch):
+    write_tone(in_tmp / "ü.wav")
+    for kind in ("table", "csv"):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+            assert main(["predict", str(trained), "ü.wav", "absent.wav", "--format", kind]) == 1
+            assert b"\\xfc.wav" in sys.stdout.buffer.getvalue()
+
+
+# ---- mistakes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Say which run"),
+        (["RUN"], "Name the recordings behind the run"),
+        (["runs/none", "recordings"], "There is no run runs/none"),
+        (["recordings/a.wav", "RUN"], "The run comes first"),
+        (["recordings", "recordings"], "no config.yaml"),
+        (["RUN", "empty"], "no recordings under empty"),
+        (["RUN", "recordings", "--formt", "csv"], "Did you mean '--format'"),
+        (["RUN", "recordings", "--format", "xml"], "choose from 'table', 'csv', 'jsonl'"),
+        (["RUN", "recordings", "--output", "found"], "--output found: the suffix says the format"),
+        (["RUN", "recordings", "--output", "recordings"], "name a file, not a folder"),
+        (["RUN", "recordings", "--output", "none/found.csv"], "there is no folder none"),
+        (["RUN", "recordings", "--output", "pipe", "--format", "csv"], "something else than a file"),
+        (["RUN", "recordings", "--output"], "expected one argument"),
+        (["RUN", "recordings", "--batch-size", "0"], "'0' is no number"),
+        (["RUN", "recordings", "--batch-size", "many"], "'many' is no number"),
+        (["RUN", "recordings", "--device", "tpu"], "choose from 'auto', 'cpu', 'gpu'"),
+        (["RUN", "recordings", "--device", "gpu"], "torch finds no CUDA device"),
+        (["RUN", "recordings", "--trust", "a;b"], "'a;b' is no name of a package"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_mistakes_are_one_sentence_and_exit_2(ser, trained, recordings, in_tmp, monkeypatch, arguments, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (in_tmp / "empty").mkdir()
+    os.mkfifo(in_tmp / "pipe")
+    before = sorted(in_tmp.rglob("*"))
+    code, out, err = ser("predict", *(str(trained) if word == "RUN" else word for word in arguments))
+    assert (code, out) == (2, "") and err.startswith("Error: ") and words in err and "Traceback" not in err
+    assert sorted(in_tmp.rglob("*")) == before
+
+
+def test_a_file_that_is_not_there_has_a_row(ser, trained, recordings):
+    for name in ("recordings/absent.wav", "-", "~nobody.wav", "/dev/stdin", "x" * 300):
+        code, out, _ = ser("predict", str(trained), "recordings/a.wav", name, "--format", "jsonl")
+        good, bad = lines(out)
+        assert code == 1 and good["emotion"] and bad["path"] == name and bad["error"], name
+
+
+def test_what_was_passed_over_is_noted_beside_the_table(ser, trained, recordings, in_tmp):
+    (in_tmp / "elsewhere").mkdir()
+    (recordings / "link").symlink_to(in_tmp / "elsewhere")
+    _, out, err = ser("predict", str(trained), "recordings", "--format", "csv")
+    assert err.startswith("Note: 1 link under recordings passed over") and len(rows(out)) == 4
+
+
+# ---- ends ----------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_leaves_the_old_output(ser, trained, recordings, in_tmp, monkeypatch):
+    from ser.inference.predictor import Predictor
+
+    (in_tmp / "found.csv").write_text("of yesterday")
+    original, batches = Predictor._logits, []
+
+    def pressed(self, clips):
+        batches.append(clips)
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return original(self, clips)
+
+    monkeypatch.setattr(Predictor, "_logits", pressed)
+    code, out, err = ser("predict", str(trained), "recordings", "--batch-size", "1", "--output", "found.csv")
+    assert (code, out, err) == (130, "", "Interrupted.\n")
+    assert (in_tmp / "found.csv").read_text() == "of yesterday"
+    assert sorted(path.name for path in in_tmp.iterdir()) == ["found.csv", "recordings"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_long_job_at_once(trained, in_tmp):
+    write_tone(in_tmp / "in" / "first.wav", duration_s=10)
+    for k in range(20_000):
+        (in_tmp / "in" / f"{k}.wav").symlink_to("first.wav")
+    process = forked.start(["predict", str(trained), "in", "--output", "found.csv", "--batch-size", "1"], in_tmp)
+    while not list(in_tmp.glob(".found.csv.*.partial")):
+        time.sleep(0.01)
+    os.kill(process, signal.SIGINT)
+    assert forked.wait(process) == 130 and "Interrupted." in forked.printed(process, in_tmp)
+    assert not list(in_tmp.glob("*found.csv*"))
+
+
+def test_a_full_disk_is_one_sentence(ser, trained, recordings, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for kind in ("table", "csv", "jsonl"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="space"), open("/dev/full", "w") as full:
+            patch.setattr(sys, "stdout", full)  # which its closing finds full once more
+            assert main(["predict", str(trained), "recordings/a.wav", "--format", kind]) == 2
+        assert ser("--version")[2] == "Error: The disk is full.\n"
+
+
+# ---- help ----------------------------------------------------------------------------------------------------------
+
+
+def test_help_imports_nothing_heavy_and_names_every_option(ser):
+    code = (
+        "import sys; from ser.cli import main; main(['predict', '--help']); "
+        "sys.exit(str({'torch', 'numpy', 'rich', 'soundfile', 'yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "set()\n"
+    for option in ("--format", "--output", "--batch-size", "--device", "--calibrated", "--trust"):
+        assert option in done.stdout
+    assert "predict" in ser("--help")[1]
+
+
+def test_completion_names_it():
+    assert complete("ser pre") == ["predict"]
