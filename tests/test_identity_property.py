@@ -21,7 +21,8 @@ CONTENT = {"dataset": "0123456789abcdef"}
 PATH_WORDS = ("root", "path", "file", "folder", "dir", "csv")
 UNCOUNTED = {
     "batch_size",  # counted over all devices, below
-    "choices", "compile", "dry_run", "init_from", "jobs_per_gpu", "keep_features", "name", "progress", "rerun",
+    "choices", "compile", "dry_run", "init_from", "jobs_per_gpu", "keep_features", "name", "progress", "published",
+    "rerun",
     "resume", "runs_dir", "sweep", "threads", "trust", "tune",
 }  # fmt: skip
 UNCOUNTED_OF_TRAINER = {"accelerator", "devices", "num_nodes", "strategy"}

@@ -84,7 +84,7 @@ def _set_180() -> TimeStats:
     stft = Stft(2048, 512)
     parts = {
         "mfcc": Mfcc(SAMPLE_RATE, stft, n_mfcc=40, n_mels=128),
-        "chroma": ZcrRmsChroma(SAMPLE_RATE, stft, zcr=False, rms=False),
+        "chroma": ZcrRmsChroma(SAMPLE_RATE, stft, zcr=False, rms=False, chroma_power=1),
         "mel": Mel(SAMPLE_RATE, stft, n_mels=128),
     }
     return TimeStats(Concat(parts))
@@ -106,7 +106,7 @@ def _librosa_162(y: np.ndarray) -> np.ndarray:
 def _librosa_180(y: np.ndarray) -> np.ndarray:
     parts = (
         librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=40),
-        librosa.feature.chroma_stft(S=np.abs(librosa.stft(y)) ** 2, sr=SAMPLE_RATE, tuning=0),
+        librosa.feature.chroma_stft(S=np.abs(librosa.stft(y)), sr=SAMPLE_RATE, tuning=0),
         librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE),
     )
     return np.hstack([part.mean(axis=1) for part in parts])

@@ -29,12 +29,14 @@ class ZcrRmsChroma(SpectralFrontend):
         rms: With the root mean square (linear amplitude).
         chroma: With the chroma; without it no transform is computed.
         n_chroma: Pitch classes of an octave.
+        chroma_power: 2 takes the power spectrogram, as `chroma_stft(y=…)` does; 1 its magnitude, as many published
+            systems do by `chroma_stft(S=np.abs(stft(y)))`.
 
     Shape:
         waveforms (B, T) → (B, zcr + rms + n_chroma, 1 + T // hop_length).
 
     Raises:
-        UserError: Nothing is switched on, or `n_chroma` is below 1.
+        UserError: Nothing is switched on, `n_chroma` is below 1, or `chroma_power` is neither 1 nor 2.
     """
 
     def __init__(
@@ -45,13 +47,16 @@ class ZcrRmsChroma(SpectralFrontend):
         rms: bool = True,
         chroma: bool = True,
         n_chroma: int = 12,
+        chroma_power: int = 2,
     ):
         super().__init__(stft)
         if not (zcr or rms or chroma):
             raise UserError("frontend.zcr, frontend.rms and frontend.chroma are all false: set one of them to true.")
         if n_chroma < 1:
             raise UserError(f"frontend.n_chroma={n_chroma} must be at least 1.")
-        self.zcr, self.rms, self.chroma = zcr, rms, chroma
+        if chroma_power not in (1, 2):
+            raise UserError(f"frontend.chroma_power={chroma_power} must be 2 (power) or 1 (magnitude).")
+        self.zcr, self.rms, self.chroma, self.chroma_power = zcr, rms, chroma, chroma_power
         self.num_features = int(zcr) + int(rms) + n_chroma * int(chroma)
         self.register_buffer("chroma_bank", chroma_filterbank(sample_rate, stft.n_fft, n_chroma), persistent=False)
 
@@ -80,4 +85,11 @@ class ZcrRmsChroma(SpectralFrontend):
 
     def from_power(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """The chroma rows: see `SpectralFrontend.from_power`."""
-        return keep_valid(divide_by_peak(self.chroma_bank @ power), frames), frames
+        spectrum = power if self.chroma_power == 2 else _magnitude(power)
+        return keep_valid(divide_by_peak(self.chroma_bank @ spectrum), frames), frames
+
+
+def _magnitude(power: Tensor) -> Tensor:
+    """The square root, whose gradient is 0 and not infinite where there is nothing."""
+    sounds = power > 0
+    return torch.where(sounds, power, 1.0).sqrt() * sounds

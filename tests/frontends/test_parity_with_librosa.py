@@ -49,6 +49,11 @@ def librosa_mfcc(y, rate, stft, deltas):
     return np.concatenate([static, *slopes])
 
 
+def librosa_chroma_of_magnitude(y, rate, stft):
+    magnitude = np.abs(librosa.stft(y, **spectral(stft)))
+    return librosa.feature.chroma_stft(S=magnitude, sr=rate, tuning=0.0, n_fft=stft.n_fft)
+
+
 def librosa_chroma(y, rate, stft):
     return librosa.feature.chroma_stft(y=y, sr=rate, tuning=0.0, **spectral(stft))
 
@@ -82,6 +87,10 @@ CASES = {
     "mfcc_deltas_2": (lambda r, s: Mfcc(r, s, 20, deltas=2, n_mels=128), lambda y, r, s: librosa_mfcc(y, r, s, 2)),
     "zcr": (lambda r, s: ZcrRmsChroma(r, s, **only("zcr")), lambda y, r, s: librosa_zcr(y, s)),
     "rms": (lambda r, s: ZcrRmsChroma(r, s, **only("rms")), lambda y, r, s: librosa_rms(y, s)),
+    "chroma_of_magnitude": (
+        lambda r, s: ZcrRmsChroma(r, s, **only("chroma"), chroma_power=1),
+        librosa_chroma_of_magnitude,
+    ),
     "chroma": (lambda r, s: ZcrRmsChroma(r, s, **only("chroma")), lambda y, r, s: librosa_chroma(y, r, s)),
     "spectrogram": (lambda r, s: Spectrogram(s), lambda y, r, s: librosa.power_to_db(librosa_power(y, s))),
     "contour": (
@@ -98,7 +107,7 @@ def worst_errors(name, clips, collate, error, rate, stft):
     for clip, ours, count in zip(clips, features, frames, strict=True):
         theirs = reference(clip, rate, stft)
         ours = ours[:, :count].numpy()
-        if name == "chroma":
+        if name.startswith("chroma"):
             # Of a frame that holds rounding noise alone, the largest pitch class is a matter of chance.
             power = librosa_power(clip, stft).max(axis=0)
             loud = power > 1e-8 * power.max()

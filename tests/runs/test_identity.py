@@ -24,7 +24,8 @@ VARIANTS = (
     ["dataset=ravdess_tess", "frontend=time_stats", "augmentation=none", "dataset.merge={calm: neutral}"],
 )
 UNCOUNTED = {
-    "name", "runs_dir", "rerun", "resume", "dry_run", "progress", "threads", "trust", "init_from", "dataset.root",
+    "name", "runs_dir", "rerun", "resume", "dry_run", "progress", "published", "threads", "trust", "init_from",
+    "dataset.root",
     "compile", "keep_features", "jobs_per_gpu", "sweep.skip", "sweep.bad",
     "dataset.csv", "dataset.ravdess_root", "dataset.tess_root", "trainer.accelerator", "trainer.devices",
     "trainer.strategy",
