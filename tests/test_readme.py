@@ -53,6 +53,58 @@ def test_crossval_commands_find_their_folds(tiny_ravdess, in_tmp, monkeypatch, l
     assert len(plan([*shlex.split(line)[2:], "trainer=cpu"])) == 6
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, tiny_ravdess, tiny_tess):
+    """A user's folder: data/ with both corpora, recordings, and a trained run called runs/NAME."""
+    from ser.cli import main
+
+    home = tmp_path_factory.mktemp("home")
+    (home / "data").mkdir()
+    (home / "data" / "ravdess").symlink_to(tiny_ravdess)
+    (home / "data" / "tess").symlink_to(tiny_tess)
+    (home / "recordings").mkdir()
+    for name in ("recording.wav", "recordings/a.wav"):
+        (home / name).write_bytes(sorted(tiny_ravdess.rglob("*.wav"))[0].read_bytes())
+    quick = ["model=mlp", "trainer=cpu", "trainer.max_epochs=1", "frontend=mfcc", "optimizer.lr=1e-4"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        words = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", *quick, "hydra.run.dir=runs/NAME"]
+        assert main(["train", *words]) == 0
+    return home
+
+
+OTHERS = [line for line in LINES if line.startswith("ser ") and not line.startswith(("ser train", "ser crossval"))]
+MORE = {"tune": ["dry_run=true", "trainer=cpu"], "compare": []}  # so that it takes seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", OTHERS)
+def test_other_commands_do_what_they_say(ser, home, monkeypatch, line):
+    """All the rest, in a folder where what they name is there."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SER_DATA", str(home / "data"))
+    _, *words = shlex.split(line)
+    words = [word.replace("model=cnn2d and", "model=mlp and") for word in words]
+    code, _, err = ser(*words, *MORE.get(words[0], []))
+    assert code == 0, err
+    for file in ("found.csv", "grid.html"):
+        assert file not in words or (home / file).stat().st_size > 100
+
+
+@pytest.mark.slow
+def test_the_snippet_of_python_runs(home, monkeypatch):
+    import numpy as np
+
+    monkeypatch.chdir(home)
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype("float32")
+    names = {"waveform": noise, "sample_rate": 16_000}
+    exec(snippet, names)
+    said = names["model"](noise, 16_000)
+    assert said.emotion == max(said.probabilities, key=said.probabilities.get)
+
+
 def test_readme_names_both_scripts_and_ci_calls_the_test_command():
     assert "bash scripts/quickstart" in LINES and "bash scripts/test" in LINES
     called = (REPO / ".ci" / "run").read_text().splitlines()[-1]
@@ -60,7 +112,7 @@ def test_readme_names_both_scripts_and_ci_calls_the_test_command():
 
 
 def test_readme_stays_short_and_has_dated_news():
-    assert len(README.splitlines()) <= 250
+    assert len(README.splitlines()) <= 280
     assert re.search(r"## News\n\n- \*\*20\d\d-\d\d-\d\d\*\* ", README)
 
 
