@@ -20,7 +20,9 @@ def check_views(config: dict[str, Any]) -> None:
     Raises:
         UserError: The message names the setting to change.
     """
-    views = config["augmentation"].get("views")
+    views, by_views = config["augmentation"].get("views"), config["augmentation"].get("normalise_by_views", False)
+    if not isinstance(by_views, bool):
+        raise UserError(f"augmentation.normalise_by_views={by_views} must be true or false.")
     if views is None:
         return
     if isinstance(views, bool) or not isinstance(views, int) or views < 1:

@@ -1,7 +1,7 @@
 """Which features are computed once, and where they are kept: on the training device, or on disk when they are large."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from ser.classifier import EmotionClassifier
 from ser.data.cache import cache_folder
 from ser.data.feature_store import Features, open_features
 from ser.data.features import MappedFeatures, ResidentFeatures, StoredWaveforms, compute_features, keep_in_memory
+from ser.data.views import StackedFeatures
 from ser.files import why_refused
 from ser.frontends.code import code_fingerprint
 from ser.trainers import free_memory, num_devices
 
+Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
 log = logging.getLogger("ser")
 
 BLOCK = 256  # utterances normalised at once
@@ -30,6 +32,7 @@ def kept_features(
     corpus: str,
     train: list[int],
     console: Console,
+    views: Blocks | None = None,
 ) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
     """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
 
@@ -40,6 +43,7 @@ def kept_features(
         corpus: Name, for `ser store list`.
         train: Indices of the training part.
         console: Shows a bar while features are computed.
+        views: Of the training part, where the normaliser is fitted to these and not to the recordings as they are.
 
     Returns:
         The source of batches, and remarks for the summary.
@@ -49,16 +53,15 @@ def kept_features(
     if features is None:
         everyone = range(len(source.rows))
         batches = compute_features(source, classifier.frontend, everyone, classifier.device)
-        return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train), notes
+        return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train, views), notes
     if goes_to_memory(config, features.size(source.rows), classifier.device):
         block, frames = features.batch(source.rows)
         features.let_go()  # twice in memory is once too often
         source.waveforms.let_go()
         resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
-        return _normalised(resident, classifier, train), notes
+        return _normalised(resident, classifier, train, views), notes
     mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
-    blocks = (source.rows[train[start : start + BLOCK]] for start in range(0, len(train), BLOCK))
-    classifier.normaliser.fit(map(torch.from_numpy, features.batch(rows)) for rows in blocks)
+    classifier.normaliser.fit(blocks_of(features, source.rows[train]) if views is None else views)
     features.let_go()
     source.waveforms.let_go()
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
@@ -119,10 +122,19 @@ def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> b
     return size * copies <= SHARE_OF_FREE_MEMORY * free_memory(device)
 
 
-def _normalised(kept: ResidentFeatures, classifier: EmotionClassifier, train: list[int]) -> ResidentFeatures:
-    """Fits the normaliser to the training part and applies it to all, in place."""
+def blocks_of(features: Features | StackedFeatures, rows: np.ndarray) -> Blocks:
+    """Features (B, F, L) and frames (B,) of these rows, block by block."""
+    for start in range(0, len(rows), BLOCK):
+        yield tuple(map(torch.from_numpy, features.batch(rows[start : start + BLOCK])))
+
+
+def _normalised(
+    kept: ResidentFeatures, classifier: EmotionClassifier, train: list[int], views: Blocks | None
+) -> ResidentFeatures:
+    """Fits the normaliser to the training part, or to its views, and applies it to all, in place."""
     blocks = [train[start : start + BLOCK] for start in range(0, len(train), BLOCK)]
-    classifier.normaliser.fit((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    plain = ((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    classifier.normaliser.fit(plain if views is None else views)
     return normalise(kept, classifier)
 
 

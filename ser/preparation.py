@@ -25,7 +25,7 @@ from ser.data.splits import Split
 from ser.errors import UserError
 from ser.keeping import bar, kept_features
 from ser.randomness import derive_seed
-from ser.rendering import kept_views
+from ser.rendering import render_views
 from ser.runs.weights import start_from
 from ser.trainers import training_device
 
@@ -91,10 +91,12 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     else:
         about = classifier, recordings.corpus, split.train, console
         waveforms = source
-        source, remarks = kept_features(config, waveforms, *about)
+        made = render_views(config, waveforms, *about) if rendered else None
+        fitted_to = made.blocks() if made is not None and config["augmentation"].get("normalise_by_views") else None
+        source, remarks = kept_features(config, waveforms, *about, fitted_to)
         notes += remarks
-        if rendered:
-            views, remarks = kept_views(config, waveforms, *about)
+        if made is not None:
+            views, remarks = made.views()
             notes += remarks
     if config["compile"] != "none":
         classifier.model.compile(mode=config["compile"])

@@ -18,7 +18,7 @@ from ser.data.features import MappedFeatures, ResidentFeatures, StoredWaveforms,
 from ser.data.hashes import content_hash
 from ser.data.views import HANDFUL, StackedFeatures, Views, render
 from ser.files import why_refused
-from ser.keeping import bar, goes_to_memory, normalise, stored_features, what_decides
+from ser.keeping import BLOCK, Blocks, bar, blocks_of, goes_to_memory, normalise, stored_features, what_decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rendering:
     Args:
         config: Resolved; `augmentation.views` says how many are rendered, beside the recordings as they are.
         source: The waveforms.
-        classifier: Its augmentations and its frontend make them; its normaliser is fitted.
+        classifier: Its augmentations and its frontend make them.
         corpus: Name, for `ser store list`.
         train: Indices of the training part, in the order of the store.
         console: Shows a bar while views are rendered.
@@ -60,29 +60,66 @@ class Rendering:
         return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL))(made)
 
 
-def kept_views(
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Views of the training part as they were made, not normalised.
+
+    Args:
+        work: What they are made of.
+        kept: In the store, or in memory where nothing can be kept.
+        notes: Remarks for the summary.
+    """
+
+    work: Rendering
+    kept: StackedFeatures | ResidentFeatures
+    notes: list[str]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Of all views of the training part, in the stack of entries."""
+        total = self.kept.total
+        return np.concatenate([view * total + self.work.source.rows[self.work.train] for view in self.numbers])
+
+    @property
+    def numbers(self) -> range:
+        """Of the views, the recording as it is among them."""
+        return range(self.work.count + 1)
+
+    def blocks(self) -> Blocks:
+        """All of them, for the normaliser."""
+        if isinstance(self.kept, StackedFeatures):
+            yield from blocks_of(self.kept, self.rows)
+            self.kept.let_go()
+            return
+        for start in range(0, len(self.kept.features), BLOCK):
+            yield self.kept.features[start : start + BLOCK], self.kept.frames[start : start + BLOCK]
+
+    def views(self) -> tuple[Views, list[str]]:
+        """The source of training batches, normalised, in memory or on disk as all features are; and remarks."""
+        work, notes = self.work, self.notes
+        placed = _placed(self) if isinstance(self.kept, StackedFeatures) else normalise(self.kept, work.classifier)
+        if isinstance(placed, MappedFeatures):
+            notes = [*notes, f"views stay on disk: {placed.features.size(placed.rows) / 2**30:.1f} GiB"]
+        return Views(placed, work.train, len(self.numbers), work.config["seed"]), notes
+
+
+def render_views(
     config: dict[str, Any],
     source: StoredWaveforms,
     classifier: EmotionClassifier,
     corpus: str,
     train: list[int],
     console: Console,
-) -> tuple[Views, list[str]]:
-    """Views of the training part (`ser.data.views`), normalised as all features, in memory or on disk as those are.
+) -> Rendered:
+    """Views of the training part (`ser.data.views`), found in the store or made now.
 
     Args:
         config, source, classifier, corpus, train, console: `Rendering`, the training part in any order.
-
-    Returns:
-        The source of training batches, and remarks for the summary.
     """
     work = Rendering(config, source, classifier, corpus, sorted(train, key=lambda i: source.rows[i]), console)
     entries, notes = _stored_views(work)
     notes = [f"views: {work.count} of each training recording; an epoch draws one of them or the recording", *notes]
-    kept = _computed(work) if entries is None else _placed(work, StackedFeatures(entries))
-    if isinstance(kept, MappedFeatures):
-        notes = [*notes, f"views stay on disk: {kept.features.size(kept.rows) / 2**30:.1f} GiB"]
-    return Views(kept, work.train, work.count + 1, config["seed"]), notes
+    return Rendered(work, _computed(work) if entries is None else StackedFeatures(entries), notes)
 
 
 def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
@@ -119,13 +156,13 @@ def _computed(work: Rendering) -> ResidentFeatures:
     """All views, made now and kept in memory."""
     plain = compute_features(work.source, work.classifier.frontend, work.train, work.classifier.device)
     batches = chain(plain, *(work.view(number) for number in range(1, work.count + 1)))
-    return normalise(keep_in_memory(batches, (work.count + 1) * len(work.train), work.trim), work.classifier)
+    return keep_in_memory(batches, (work.count + 1) * len(work.train), work.trim)
 
 
-def _placed(work: Rendering, views: StackedFeatures) -> ResidentFeatures | MappedFeatures:
+def _placed(rendered: Rendered) -> ResidentFeatures | MappedFeatures:
     """Views from the store, in memory or on disk: as large as they are, or as the user says."""
+    work, views, rows = rendered.work, rendered.kept, rendered.rows
     device = work.classifier.device
-    rows = np.concatenate([number * views.total + work.source.rows[work.train] for number in range(work.count + 1)])
     if not goes_to_memory(work.config, views.size(rows), device):
         return MappedFeatures(views, rows, work.classifier.normaliser, work.trim)
     block, frames = (torch.from_numpy(array).to(device) for array in views.batch(rows))

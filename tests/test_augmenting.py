@@ -104,6 +104,20 @@ def test_val_and_test_are_untouched_by_any_augmentation(ser, quick, poison, seen
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_normaliser_fitted_to_views_gives_training_mean_0_and_deviation_1(ser, quick, seen, in_tmp):
+    """All views of all clips stand before the model in turn; without it they are far away in some bands."""
+    noisy = "augmentation.waveform=[{_target_: ser.augmentations.noise.Noise, p: 1, snr_db: [0, 0]}]"
+    words = [*quick, "frontend=mel", "augmentation=noise", noisy, "augmentation.views=1", "trainer.max_epochs=4"]
+    deviations = {}
+    for by_views in ("true", "false"):
+        assert ser(*words, f"+augmentation.normalise_by_views={by_views}", "rerun=true")[0] == 0
+        deviations[by_views] = float(torch.cat([x.mean(dim=-1) for x in seen["train"]]).abs().max())
+        scored(seen)
+    assert deviations["true"] < 0.2 * deviations["false"]
+    code, _, err = ser(*words, "+augmentation.normalise_by_views=yes_please")
+    assert code == 2 and "true or false" in err
+
+
 def test_views_are_what_training_sees_and_nothing_is_rendered_twice(ser, quick, seen, made, monkeypatch, tmp_path):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "own_cache"))
     words = [*quick, "augmentation=noise", "augmentation.waveform.0.p=1", "augmentation.views=3"]
