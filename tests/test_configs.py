@@ -154,7 +154,14 @@ def test_covering_array_covers():
 def test_full_product(ser, data, in_tmp, frontend, model):
     """Every combination of the groups that shape what a model sees, each trained one step."""
     shaping = ["audio", "augmentation", "normaliser", "stft"]
-    choices = {**GROUPS, "normaliser": ["none", "feature"], "stft": ["speech", "librosa"]}
+    # features computed once, and anew in each step; all augmentations meet all frontends and models in pairs, above
+    augmentations = ["none", "waveform"]
+    choices = {
+        **GROUPS,
+        "augmentation": augmentations,
+        "normaliser": ["none", "feature"],
+        "stft": ["speech", "librosa"],
+    }
     for values in product(*(choices[name] for name in shaping)):
         row = {"dataset": "ravdess", "frontend": frontend, "model": model} | dict(zip(shaping, values, strict=True))
         if cannot(row):
