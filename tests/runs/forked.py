@@ -14,6 +14,7 @@ def start(command: list[str], folder: Path) -> int:
     code = 70
     try:
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
         printed = os.open(f"{os.getpid()}.out", os.O_WRONLY | os.O_CREAT)
         os.dup2(printed, 1)
         os.dup2(printed, 2)
