@@ -77,7 +77,7 @@ def test_the_table_says_what_the_results_say(folder, results):
     assert readme == with_table(MARKS, results) and readme.startswith("before") and readme.endswith("after\n")
     lines = [line for line in table(results).splitlines() if line.startswith("| `mlp`")]
     shares = [100 * run["metrics"]["test/wa"] for run in results["rows"][0]["runs"]]
-    assert f"| 1 | {statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} |" in lines[0]
+    assert f"| 1.00 | {statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} |" in lines[0]
     pooled = results["rows"][2]["pooled"]["systems"]["model"]["wa"]["value"]
     assert f"| – | {100 * pooled:.1f} (folds " in lines[2] and "2 folds pooled" in lines[2]
 

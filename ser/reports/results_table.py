@@ -41,7 +41,7 @@ def _comparison(rows: Sequence[dict]) -> list[str]:
             row["label"],
             _protocol(row),
             _runs(row),
-            f"{row['published']['wa']}" if theirs else "–",
+            _published(row["published"]) if theirs else "–",
             _model(row, "wa"),
             _model(row, "uar"),
             _other(row, "decision tree"),
@@ -53,8 +53,22 @@ def _comparison(rows: Sequence[dict]) -> list[str]:
 
 
 def _protocol(row: dict) -> str:
-    """The stamp without its particulars: `speaker-dependent`, `speaker-independent, 6 folds pooled (EmoBox)`."""
-    return row["protocol"].partition(";")[0]
+    """The stamp without its particulars, and without what folds do not share.
+
+    >>> _protocol({"protocol": "speaker-independent, 6 folds pooled (EmoBox); 2 of 2 test statements also in train"})
+    'speaker-independent, 6 folds pooled (EmoBox)'
+    >>> _protocol({"protocol": "speaker-independent, a → b, 2 folds pooled (b) / speaker-independent, b → a"})
+    'speaker-independent, 2 folds pooled'
+    """
+    stamp, _, others = row["protocol"].partition(" / ")
+    words = stamp.partition(";")[0].split(", ")
+    if not others:
+        return ", ".join(words)
+    return ", ".join([words[0], *(word.partition(" (")[0] for word in words[1:] if "folds pooled" in word)])
+
+
+def _published(figure: dict) -> str:
+    return f"about {figure['wa']:g}" if figure["how"].startswith("about") else f"{figure['wa']:.2f}"
 
 
 def _runs(row: dict) -> str:
