@@ -1,34 +1,28 @@
-"""From a file to one clean waveform: decode, mono, resample, offset, trim, level; and pad or crop to a duration.
+"""From a file to one clean waveform: decode, mono, offset, resample, trim, level.
 
-The only module that knows soundfile and soxr. Everything here is NumPy on one recording; no state, so that threads may
-decode a corpus side by side (both libraries release Python's lock).
+The only module that knows soxr. Everything here is NumPy on one recording; no state but a resampler that each thread
+keeps, so that threads may prepare a corpus side by side (the libraries release Python's lock).
 """
 
-import io
 import math
-import os
-import struct
+import threading
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 
+from ser.decoding import BadRecording, check_length, decode
 from ser.errors import UserError, did_you_mean
 
 LEVELS = ("none", "peak", "rms")
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
 TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
-MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
-STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
+LONG = 2**21  # samples from which on a resampler is not kept: its memory grows with what it is given
 
-
-class BadRecording(Exception):
-    """A file that cannot be used; the message is the reason, without the file's name."""
+_kept = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +73,6 @@ class AudioSettings:
         return None if self.duration_s is None else int(self.duration_s * self.sample_rate)
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """How a file holds its samples.
-
-    Args:
-        sample_rate: Hz.
-        channels: 1 is mono.
-        subtype: libsndfile's word for one sample, e.g. `PCM_16`.
-    """
-
-    sample_rate: int
-    channels: int
-    subtype: str
-
-
 def load(path: Path, settings: AudioSettings) -> np.ndarray:
     """Reads one recording as the store keeps it: everything but the duration.
 
@@ -107,57 +86,20 @@ def load(path: Path, settings: AudioSettings) -> np.ndarray:
     return prepare(waveform, sample_rate, settings)
 
 
-def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Samples of a file as mono float32 in [-1, 1], and its sample rate in Hz.
-
-    Raises:
-        BadRecording: Missing, empty, truncated, or nothing that libsndfile reads.
-    """
-    samples, facts = read(path)
-    return samples[:, 0] if facts.channels == 1 else samples.mean(axis=1), facts.sample_rate
-
-
-def read(path: Path) -> tuple[np.ndarray, FileFacts]:
-    """Samples of a file as they are, (T, channels) float32 in [-1, 1], and how the file holds them.
-
-    Raises:
-        BadRecording: Missing, empty, truncated, or nothing that libsndfile reads.
-    """
-    try:
-        with path.open("rb", buffering=0) as raw:
-            if os.fstat(raw.fileno()).st_size == 0:
-                raise BadRecording("empty file")
-            truncated, mended = _misses_bytes(raw), _with_length(raw)
-        name = path if os.name == "nt" else os.fsencode(path)  # names that are no text, too
-        with soundfile.SoundFile(mended or name) as file:
-            promised, facts = file.frames, FileFacts(file.samplerate, file.channels, file.subtype)
-            _check_length(promised * facts.channels)
-            samples = file.read(dtype="float32", always_2d=True)  # (T, channels)
-    except (ValueError, MemoryError) as error:  # more samples than any memory holds
-        raise BadRecording("its header does not say how long it is, or is damaged") from error
-    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
-        raise BadRecording(f"not readable as audio ({_reason(error)})") from error
-    if len(samples) == 0:
-        raise BadRecording("holds no samples")
-    if truncated or len(samples) < promised:
-        raise BadRecording("truncated: the file ends before its header says")
-    return samples, facts
-
-
 def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> np.ndarray:
     """Applies offset, resampling, trim and level to a mono waveform (T,), in this order.
 
     Raises:
         BadRecording: NaN or infinite samples, silence, or nothing left.
     """
-    if not math.isfinite(_peak(waveform)):
+    if not math.isfinite(peak := _peak(waveform)):
         raise BadRecording("holds NaN or infinite samples")
-    waveform = waveform[int(settings.offset_s * sample_rate) :]
-    if len(waveform) and _peak(waveform) < SILENCE_PEAK:
+    if start := int(settings.offset_s * sample_rate):
+        peak = _peak(waveform := waveform[start:])
+    if len(waveform) and peak < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
     if len(waveform) and sample_rate != settings.sample_rate:
-        _check_length(len(waveform) * settings.sample_rate / sample_rate)
-        waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
+        waveform = _resample(waveform, sample_rate, settings.sample_rate)
     if len(waveform) and settings.trim_db is not None:
         start, end = voiced_range(waveform, settings.trim_db)
         waveform = waveform[start:end]
@@ -192,6 +134,27 @@ def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:
     return int(loud[0]) * TRIM_HOP, min(len(waveform), (int(loud[-1]) + 1) * TRIM_HOP)
 
 
+def _resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """`soxr.resample(waveform, from_rate, to_rate, "HQ")`, bit for bit.
+
+    That one designs its filter anew for each recording, which from 16000 to 22050 Hz takes as long as using it: here
+    each thread keeps the resampler of the last two rates.
+
+    Raises:
+        BadRecording: It would become too long.
+    """
+    check_length(len(waveform) * to_rate / from_rate)
+    if len(waveform) > LONG:
+        return soxr.resample(waveform, from_rate, to_rate, quality="HQ")
+    if getattr(_kept, "rates", None) != (from_rate, to_rate):
+        _kept.resampler = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+        _kept.rates = from_rate, to_rate
+    try:
+        return _kept.resampler.resample_chunk(np.ascontiguousarray(waveform, dtype=np.float32), last=True)
+    finally:
+        _kept.resampler.clear()
+
+
 def _peak(waveform: np.ndarray) -> float:
     """The largest absolute value, NaN where there is one; 0 of nothing."""
     return max(float(waveform.max()), -float(waveform.min())) if len(waveform) else 0.0
@@ -206,58 +169,5 @@ def set_level(waveform: np.ndarray, level: str) -> np.ndarray:
     return waveform
 
 
-def _check_length(num_samples: float) -> None:
-    """A small file can stand for hours of silence, or claim that its few samples last for years."""
-    if num_samples > MOST_SAMPLES:
-        raise BadRecording(
-            f"too long ({num_samples / MOST_SAMPLES:.3g} times what is decoded at once), or its header is damaged"
-        )
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _sample_chunk(raw: BinaryIO) -> tuple[int, int] | None:
-    """Where a WAV's or AIFF's samples begin, and how many bytes of them its header promises; None for other formats."""
-    raw.seek(0)
-    header = raw.read(12)
-    kinds = {(b"RIFF", b"WAVE"): ("<4sI", b"data"), (b"FORM", b"AIFF"): (">4sI", b"SSND")}
-    layout, wanted = kinds.get((header[:4], header[8:]), ("", b""))
-    while layout and len(chunk := raw.read(8)) == 8:
-        name, length = struct.unpack(layout, chunk)
-        if name == wanted:
-            return raw.tell(), length
-        raw.seek(length + length % 2, io.SEEK_CUR)  # chunks are padded to even lengths
-    return None
-
-
-def _misses_bytes(raw: BinaryIO) -> bool:
-    """Whether the file is shorter than its header says: libsndfile reads such a WAV or AIFF without a word."""
-    if (chunk := _sample_chunk(raw)) is None:
-        return False
-    start, length = chunk
-    return length < STREAMED_LENGTH and start + length > raw.seek(0, io.SEEK_END)
-
-
-def _with_length(raw: BinaryIO) -> io.BytesIO | None:
-    """A mended copy of a WAV whose lengths are still 0, as a pipe or a killed recorder leaves it; None for all others.
-
-    libsndfile takes the other placeholder, 0xFFFFFFFF, as it should, but reads nothing where it finds 0.
-    """
-    chunk, size = _sample_chunk(raw), raw.seek(0, io.SEEK_END)
-    raw.seek(0)
-    if chunk is None or chunk[1] > 0 or chunk[0] == size:
-        return None
-    data = bytearray(raw.read())
-    if data[:4] != b"RIFF" or struct.unpack_from("<I", data, 4)[0] == size - 8:  # it is whole, and truly empty
-        return None
-    struct.pack_into("<I", data, 4, size - 8)
-    struct.pack_into("<I", data, chunk[0] - 4, size - chunk[0])
-    return io.BytesIO(data)
-
-
-def _reason(error: Exception) -> str:
-    """What libsndfile or the system says, without the path that the caller names."""
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return text.strip().rstrip(".")

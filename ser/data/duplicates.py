@@ -50,7 +50,7 @@ def same_recording(a: Path, b: Path) -> bool:
 def _same_samples(a: Path, b: Path) -> bool:
     import numpy as np
 
-    from ser.audio import BadRecording, decode  # soundfile is loaded only for the rare pair that needs it
+    from ser.decoding import BadRecording, decode  # soundfile is loaded only for the rare pair that needs it
 
     try:
         (first, rate), (second, other_rate) = decode(a), decode(b)

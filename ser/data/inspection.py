@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.audio import AudioSettings, BadRecording, FileFacts, read, voiced_range
+from ser.audio import AudioSettings, voiced_range
 from ser.data.corpus import Utterance
 from ser.data.recordings import Recordings
 from ser.data.store import Waveforms
+from ser.decoding import BadRecording, FileFacts, read
 
 LEAST_DB = -100.0
 BLOCK = 512  # samples whose level is taken together: 32 ms at 16 kHz

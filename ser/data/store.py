@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ser.audio import AudioSettings, BadRecording, load
+from ser.audio import AudioSettings, load
 from ser.data.entries import Entry, open_entry
 from ser.data.hashes import content_hash
 from ser.data.memory import keep_freed_memory
+from ser.decoding import BadRecording
 from ser.errors import UserError
 from ser.files import why_refused
 

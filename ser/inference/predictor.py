@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ser.audio import AudioSettings, BadRecording, prepare
+from ser.audio import AudioSettings, prepare
 from ser.audio import load as load_recording
 from ser.classifier import EmotionClassifier
 from ser.compatibility import check_torch_pair
+from ser.decoding import BadRecording
 from ser.errors import UserError, did_you_mean
 from ser.inference.arrays import mono, rate
 from ser.inference.limits import bins_per_sample

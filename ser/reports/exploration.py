@@ -5,8 +5,8 @@ import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from ser.audio import FileFacts
 from ser.data.inspection import Inspected, Measured
+from ser.decoding import FileFacts
 from ser.errors import UserError
 from ser.exploration import Example, Exploration
 from ser.files import write_atomically, write_text

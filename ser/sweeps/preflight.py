@@ -17,13 +17,14 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 
 from ser.assembly import build_audio, build_classifier, build_learning
-from ser.audio import AudioSettings, BadRecording, load
+from ser.audio import AudioSettings, load
 from ser.classifier import EmotionClassifier
 from ser.data.datamodule import EpochOrder
 from ser.data.features import StoredWaveforms, compute_features
 from ser.data.recordings import Recordings
 from ser.data.splits import Split
 from ser.data.store import Waveforms
+from ser.decoding import BadRecording
 from ser.errors import UserError
 from ser.runs.identity import flatten
 from ser.runs.weights import start_from

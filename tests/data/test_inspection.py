@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import AudioSettings, BadRecording, FileFacts
+from ser.audio import AudioSettings
 from ser.data.examples import draw_examples
 from ser.data.folder import Folder
 from ser.data.inspection import block_levels, clipped_share, inspect_recordings, measure
@@ -16,6 +16,7 @@ from ser.data.selection import Selection
 from ser.data.store import open_store
 from ser.data.suspicion import KINDS, find_suspicious, robust_z
 from ser.data.tess import Tess
+from ser.decoding import BadRecording, FileFacts
 from tests.tiny_corpora import real_corpus, write_tone
 
 AUDIO = AudioSettings()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import AudioSettings, decode
+from ser.audio import AudioSettings
 from ser.data import near_copies as module
 from ser.data.demo_speakers import codes, utter
 from ser.data.hashes import hash_files
@@ -18,6 +18,7 @@ from ser.data.near_copies import find_near_copies, near_copies, propose
 from ser.data.ravdess_tess import RavdessTess
 from ser.data.store import open_store
 from ser.data.voice import SAMPLE_RATE
+from ser.decoding import decode
 from tests.data.planted import PLANTED, write_planted
 from tests.tiny_corpora import real_corpus, write_tone
 
