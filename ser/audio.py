@@ -92,11 +92,13 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
     Raises:
         BadRecording: NaN or infinite samples, silence, or nothing left.
     """
-    if not math.isfinite(peak := _peak(waveform)):
+    energy = _energy(waveform)
+    if not math.isfinite(energy) and not np.isfinite(waveform).all():
         raise BadRecording("holds NaN or infinite samples")
     if start := int(settings.offset_s * sample_rate):
-        peak = _peak(waveform := waveform[start:])
-    if len(waveform) and peak < SILENCE_PEAK:
+        energy = _energy(waveform := waveform[start:])
+    # where the root mean square is above the limit the peak is: speech is never searched for it
+    if energy < SILENCE_PEAK**2 * len(waveform) and np.abs(waveform).max() < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
     if len(waveform) and sample_rate != settings.sample_rate:
         waveform = _resample(waveform, sample_rate, settings.sample_rate)
@@ -155,9 +157,9 @@ def _resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
         _kept.resampler.clear()
 
 
-def _peak(waveform: np.ndarray) -> float:
-    """The largest absolute value, NaN where there is one; 0 of nothing."""
-    return max(float(waveform.max()), -float(waveform.min())) if len(waveform) else 0.0
+def _energy(waveform: np.ndarray) -> float:
+    """The sum of squares, in one pass; not finite where a sample is not."""
+    return float(np.einsum("i,i->", waveform, waveform))
 
 
 def set_level(waveform: np.ndarray, level: str) -> np.ndarray:

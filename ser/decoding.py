@@ -17,6 +17,7 @@ import soundfile
 from ser import flac
 
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
+MOST_FILES = 2**17  # bytes: a clip as FLAC is shorter, and read at once
 STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
 
 
@@ -57,10 +58,9 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     """
     try:
         with path.open("rb", buffering=0) as raw:
-            size = os.fstat(raw.fileno()).st_size
-            if size == 0:
+            if not (start := raw.read(MOST_FILES)):
                 raise BadRecording("empty file")
-            if (decoded := _by_dr_flac(raw, size)) is not None:
+            if start.startswith(flac.MAGIC) and (decoded := _by_dr_flac(start, raw)) is not None:
                 return decoded
             truncated, mended = _misses_bytes(raw), _with_length(raw)
         name = path if os.name == "nt" else os.fsencode(path)  # names that are no text, too
@@ -79,11 +79,10 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     return samples, facts
 
 
-def _by_dr_flac(raw: BinaryIO, size: int) -> tuple[np.ndarray, FileFacts] | None:
-    """What `read` gives, for a sound FLAC file; None for all that libsndfile must look at."""
-    if (magic := raw.read(len(flac.MAGIC))) != flac.MAGIC:
-        return None
-    decoded = flac.decode_flac(magic + raw.read(size), MOST_SAMPLES)
+def _by_dr_flac(start: bytes, raw: BinaryIO) -> tuple[np.ndarray, FileFacts] | None:
+    """What `read` gives, for a sound FLAC file; None for one that libsndfile must look at."""
+    data = start if len(start) < MOST_FILES else start + raw.readall()
+    decoded = flac.decode_flac(data, MOST_SAMPLES)
     if decoded is None:
         return None
     samples, sample_rate, subtype = decoded

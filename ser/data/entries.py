@@ -21,6 +21,7 @@ from filelock import FileLock
 from ser.data.hashes import content_hash
 
 VALUES = "values.f32"
+BUFFER = 2**20  # bytes that are written at once: each writing takes Python's lock from the threads that decode
 KINDS = ("waveforms", "features")  # subfolders of the cache that hold entries
 
 
@@ -88,7 +89,7 @@ def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> None:
     shutil.rmtree(partial, ignore_errors=True)  # left by a killed process: the lock says that nobody else is writing it
     partial.mkdir()
     try:
-        with (partial / VALUES).open("wb") as values:
+        with (partial / VALUES).open("wb", buffering=BUFFER) as values:
             index = fill(values)
             values.flush()
             os.fsync(values.fileno())

@@ -10,7 +10,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -25,9 +25,10 @@ from ser.decoding import BadRecording
 from ser.errors import UserError
 from ser.files import why_refused
 
-FORMAT = 2  # raise it when the meaning of an entry changes
-HANDFUL = 8  # files that a thread decodes at a time
-SKETCHED = 4096  # samples in the middle that are looked at first, to tell recordings apart
+FORMAT = 3  # raise it when the meaning of an entry changes
+HANDFUL = 64  # files that a thread decodes at a time, at most
+HANDFUL_BYTES = 4_000_000  # of such files: long recordings go one by one
+SKETCHED = 500  # samples in the middle that are looked at first, to tell recordings apart; hashlib keeps Python's lock
 WRITEBACK = 64_000_000  # bytes
 
 
@@ -130,14 +131,28 @@ def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tupl
     keep_freed_memory()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for start in range(0, len(paths), HANDFUL):
-                waiting.append(pool.submit(_load_some, paths[start : start + HANDFUL], settings))
+            for handful in _handfuls(paths, min(HANDFUL, -(-len(paths) // (4 * workers)))):
+                waiting.append(pool.submit(_load_some, handful, settings))
                 if len(waiting) > 2 * workers:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _handfuls(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
+    """The paths in order, so many at a time, or fewer where they are large."""
+    handful, size = [], 0
+    for path in paths:
+        handful.append(path)
+        with suppress(OSError):  # a file that vanished is told by who loads it
+            size += path.stat().st_size
+        if len(handful) == most or size >= HANDFUL_BYTES:
+            yield handful
+            handful, size = [], 0
+    if handful:
+        yield handful
 
 
 def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[tuple[np.ndarray | None, str]]:
