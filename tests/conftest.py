@@ -38,6 +38,17 @@ def tiny_ravdess(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def trained(tmp_path_factory, tiny_ravdess) -> Path:
+    """A finished run on the tiny RAVDESS; only to be read."""
+    from tests.inference.trained import trained_run
+
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return trained_run(folder / "runs", tiny_ravdess)
+
+
+@pytest.fixture(scope="session")
 def tiny_tess(tmp_path_factory) -> Path:
     """Both actresses, three words, 7 emotions."""
     return write_tiny_tess(tmp_path_factory.mktemp("data") / "tess")

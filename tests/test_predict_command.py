@@ -26,15 +26,6 @@ WICKED = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_ravdess) -> Path:
-    """A finished run; only to be read."""
-    folder = tmp_path_factory.mktemp("predict_command")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return trained_run(folder / "runs", tiny_ravdess)
-
-
 @pytest.fixture
 def recordings(in_tmp) -> Path:
     """Two good files, one below, and a bad one."""

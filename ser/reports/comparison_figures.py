@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
 
 from ser.comparison.columns import value_of
 from ser.comparison.gathering import frozen, shown
 from ser.comparison.rows import Row, is_number
 from ser.reports.events import Curve
-from ser.reports.figures import GREY, WIDTH, Picture, blank, literal, png_of
+from ser.reports.figures import GREY, WIDTH, Picture, blank, counted_along, literal, png_of
 
 COLORS = ("#1f5fae", "#d9730d", "#3a8f5c", "#8e44ad", "#c0392b", "#6b7280", "#0e9aa7", "#b8860b")
 DASHES = ("-", "--", ":", "-.")
@@ -92,11 +91,7 @@ def curves_picture(name: str, metric: str, curves: Mapping[str, Sequence[Curve]]
             axes.fill_between(epochs, list(map(min, values)), list(map(max, values)), color=color, alpha=0.12, lw=0)
         said.append(f"{row} from {means[0]:.3g} to {means[-1]:.3g} over {len(epochs)} epochs")
     axes.set_title(metric, fontsize=8.5)
-    axes.set_xlabel("epoch", fontsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=7.5)
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    counted_along(axes, "epoch")
     figure.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside upper center", ncols=1)
     several = any(len(of_runs) > 1 for of_runs in known.values())
     caption = f"{metric} by epoch" + (": mean over the runs, shaded from the least to the largest" if several else "")

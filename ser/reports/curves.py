@@ -5,10 +5,8 @@ Epochs are counted from 0, as in metrics.json, in the log and in TensorBoard.
 
 from collections.abc import Mapping
 
-from matplotlib.ticker import MaxNLocator
-
 from ser.reports.events import Curve
-from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, png_of
+from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, counted_along, png_of
 
 LOSSES = {"train/loss": ("train", GREY), "val/loss": ("validation", BLUE)}
 SCORES = {"val/uar": ("UAR", BLUE), "val/wa": ("WA", ORANGE)}
@@ -54,11 +52,7 @@ def _picture(
             ha="left" if right else "right", va="top" if above else "bottom",
         )  # fmt: skip
     axes.set_title(title, fontsize=8.5)
-    axes.set_xlabel("epoch", fontsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=7.5)
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    counted_along(axes, "epoch")
     axes.legend(fontsize=7.5, frameon=False)
     said = "; ".join(_in_words(styles[key][0], points, best_epoch) for key, points in curves.items())
     dashed = "" if best_epoch is None else f" Dashed: epoch {best_epoch}, whose weights count"

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.ticker import MaxNLocator
 
 WIDTH = 4.2  # inches
 DPI = 200
@@ -54,6 +56,20 @@ def blank(height: float, stamp: str, width: float = WIDTH, laid_out: bool = True
     else:
         figure.text(0.5, 0.012, lines, fontsize=STAMP_SIZE, color=GREY, ha="center", va="bottom")
     return figure
+
+
+def light_grid(axes: Axes) -> None:
+    """Small numbers, a pale grid, and no frame above and to the right."""
+    axes.tick_params(labelsize=7.5)
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def counted_along(axes: Axes, what: str) -> None:
+    """A light grid over whole numbers: what is counted from left to right, such as epochs."""
+    axes.set_xlabel(what, fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    light_grid(axes)
 
 
 def stamp_lines(stamp: str, width: float = WIDTH) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ser.evaluation.calibration import Reliability
 from ser.evaluation.confidence import Estimate
-from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, png_of
+from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, light_grid, png_of
 
 
 def reliability_picture(name: str, title: str, bins: Reliability, error: Estimate, stamp: str) -> Picture:
@@ -34,10 +34,8 @@ def reliability_picture(name: str, title: str, bins: Reliability, error: Estimat
     lower.set_xlabel("confidence: probability of the predicted class", fontsize=8)
     lower.set_ylabel("utterances", fontsize=7.5)
     for axes in (upper, lower):
-        axes.tick_params(labelsize=7.5)
-        axes.grid(alpha=0.25, lw=0.6)
+        light_grid(axes)
         axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
     return Picture(name, png_of(figure), f"Reliability {title}: ECE {error.value:.3f}. {_in_words(bins)}.")
 
 

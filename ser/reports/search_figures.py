@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.ticker import MaxNLocator
-
-from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, literal, png_of
+from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, counted_along, literal, png_of
 
 
 def history_picture(points: Sequence[tuple[int, float, str]], metric: str, minimised: bool, stamp: str) -> Picture:
@@ -30,11 +28,7 @@ def history_picture(points: Sequence[tuple[int, float, str]], metric: str, minim
     so_far.append((last, so_far[-1][1]))
     axes.step(*zip(*so_far, strict=True), where="post", color=ORANGE, lw=1.4, label="best so far")
     axes.set_ylabel(literal(metric), fontsize=8)
-    axes.set_xlabel("trial", fontsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=7.5)
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    counted_along(axes, "trial")
     figure.legend(fontsize=7, frameon=False, loc="outside upper center", ncols=3)  # points are anywhere in the axes
     first = next(number for number, value in complete if value == so_far[-1][1])
     kinds = f"{len(complete)} complete, {len(pruned)} pruned"

@@ -4,16 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.inference.trained import trained_run
-
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, tiny_ravdess) -> Path:
+def run(trained) -> Path:
     """A finished run on the tiny RAVDESS; only to be read."""
-    folder = tmp_path_factory.mktemp("predict")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return trained_run(folder / "runs", tiny_ravdess)
+    return trained
 
 
 @pytest.fixture(scope="session")
