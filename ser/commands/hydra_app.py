@@ -184,7 +184,7 @@ def _unknown_key(error: ConfigCompositionException, name: str, arguments: list[s
         str(error),
     )
     if match is None:
-        return _first_line(error)
+        return _several_values(error, name) or _first_line(error)
     key = match.group(1).split("@")[0]
     good = [word for word in arguments if "=" in word and word.lstrip("+~").split("=")[0] != match.group(1)]
     known = known_keys(name, good)
@@ -197,6 +197,16 @@ def _unknown_key(error: ConfigCompositionException, name: str, arguments: list[s
         hint = did_you_mean(key, siblings) if siblings else f"`ser {name} --help` lists the settings."
     addable = f" (One of Lightning's that stands in no file here is added by +{key}=….)" if "trainer." in key else ""
     return f"There is no setting '{key}'. {hint}{addable}"
+
+
+def _several_values(error: ConfigCompositionException, name: str) -> str | None:
+    """`seed=0,1` without -m."""
+    match = re.search(r"Ambiguous value for argument '([^=']+)=(.*)'", str(error))
+    if match is None:
+        return None
+    key, values = match.groups()
+    grid = "Add -m to train with each of them" if name == "train" else "Give one"
+    return f"{key}={values} is several values. {grid}; a list is written '{key}=[{values}]'."
 
 
 def known_keys(name: str, overrides: list[str]) -> list[str]:
