@@ -9,7 +9,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -17,7 +17,8 @@ import soundfile
 from ser import flac
 
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
-MOST_FILES = 2**17  # bytes: a clip as FLAC is shorter, and read at once
+HEAD = 4096  # bytes in which the samples of most WAV files begin
+CLIP = 2**17  # bytes: most clips as FLAC are shorter, and read at once
 STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
 
 
@@ -58,16 +59,19 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     """
     try:
         with path.open("rb", buffering=0) as raw:
-            if not (start := raw.read(MOST_FILES)):
+            if not (head := raw.read(HEAD)):
                 raise BadRecording("empty file")
-            if start.startswith(flac.MAGIC) and (decoded := _by_dr_flac(start, raw)) is not None:
+            if head.startswith(flac.MAGIC) and (decoded := _by_dr_flac(head, raw)) is not None:
                 return decoded
-            truncated, mended = _misses_bytes(raw), _with_length(raw)
+            size, chunk = os.fstat(raw.fileno()).st_size, _sample_chunk(head, raw)
+            # libsndfile reads a WAV or AIFF that is shorter than its header says without a word
+            truncated = chunk is not None and chunk.length < STREAMED_LENGTH and chunk.start + chunk.length > size
+            mended = _with_length(raw, chunk, size) if chunk is not None else None
         name = path if os.name == "nt" else os.fsencode(path)  # names that are no text, too
         with soundfile.SoundFile(mended or name) as file:
             promised, facts = file.frames, FileFacts(file.samplerate, file.channels, file.subtype)
             check_length(promised * facts.channels)
-            samples = file.read(dtype="float32", always_2d=True)  # (T, channels)
+            samples = _as_floats(file)
     except (ValueError, MemoryError) as error:  # more samples than any memory holds
         raise BadRecording("its header does not say how long it is, or is damaged") from error
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
@@ -79,9 +83,18 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     return samples, facts
 
 
-def _by_dr_flac(start: bytes, raw: BinaryIO) -> tuple[np.ndarray, FileFacts] | None:
+def _as_floats(file: soundfile.SoundFile) -> np.ndarray:
+    """All samples, (T, channels) float32; libsndfile takes twice as long to make the same floats of 16 bits."""
+    if file.subtype == "PCM_16":
+        return np.multiply(file.read(dtype="int16", always_2d=True), np.float32(2**-15), dtype=np.float32)
+    return file.read(dtype="float32", always_2d=True)
+
+
+def _by_dr_flac(head: bytes, raw: BinaryIO) -> tuple[np.ndarray, FileFacts] | None:
     """What `read` gives, for a sound FLAC file; None for one that libsndfile must look at."""
-    data = start if len(start) < MOST_FILES else start + raw.readall()
+    data = head + raw.read(CLIP)
+    if len(data) == HEAD + CLIP:
+        data += raw.readall()
     decoded = flac.decode_flac(data, MOST_SAMPLES)
     if decoded is None:
         return None
@@ -101,42 +114,46 @@ def check_length(num_samples: float) -> None:
         )
 
 
-def _sample_chunk(raw: BinaryIO) -> tuple[int, int] | None:
-    """Where a WAV's or AIFF's samples begin, and how many bytes of them its header promises; None for other formats."""
-    raw.seek(0)
-    header = raw.read(12)
+class _Chunk(NamedTuple):
+    """Where a WAV's or AIFF's samples begin, and how many bytes of them its header promises."""
+
+    start: int
+    length: int
+
+
+def _sample_chunk(head: bytes, raw: BinaryIO) -> _Chunk | None:
+    """The samples of a WAV or AIFF; None for other formats.
+
+    Looked for in the first bytes, and in the file only where other chunks come before: each seek costs a system call.
+    """
     kinds = {(b"RIFF", b"WAVE"): ("<4sI", b"data"), (b"FORM", b"AIFF"): (">4sI", b"SSND")}
-    layout, wanted = kinds.get((header[:4], header[8:]), ("", b""))
-    while layout and len(chunk := raw.read(8)) == 8:
-        name, length = struct.unpack(layout, chunk)
+    kind = kinds.get((head[:4], head[8:12]))
+    return kind and (_find_chunk(io.BytesIO(head), *kind) or _find_chunk(raw, *kind))
+
+
+def _find_chunk(file: BinaryIO, layout: str, wanted: bytes) -> _Chunk | None:
+    file.seek(12)
+    while len(header := file.read(8)) == 8:
+        name, length = struct.unpack(layout, header)
         if name == wanted:
-            return raw.tell(), length
-        raw.seek(length + length % 2, io.SEEK_CUR)  # chunks are padded to even lengths
+            return _Chunk(file.tell(), length)
+        file.seek(length + length % 2, io.SEEK_CUR)  # chunks are padded to even lengths
     return None
 
 
-def _misses_bytes(raw: BinaryIO) -> bool:
-    """Whether the file is shorter than its header says: libsndfile reads such a WAV or AIFF without a word."""
-    if (chunk := _sample_chunk(raw)) is None:
-        return False
-    start, length = chunk
-    return length < STREAMED_LENGTH and start + length > raw.seek(0, io.SEEK_END)
-
-
-def _with_length(raw: BinaryIO) -> io.BytesIO | None:
+def _with_length(raw: BinaryIO, chunk: _Chunk, size: int) -> io.BytesIO | None:
     """A mended copy of a WAV whose lengths are still 0, as a pipe or a killed recorder leaves it; None for all others.
 
     libsndfile takes the other placeholder, 0xFFFFFFFF, as it should, but reads nothing where it finds 0.
     """
-    chunk, size = _sample_chunk(raw), raw.seek(0, io.SEEK_END)
-    raw.seek(0)
-    if chunk is None or chunk[1] > 0 or chunk[0] == size:
+    if chunk.length > 0 or chunk.start == size:
         return None
+    raw.seek(0)
     data = bytearray(raw.read())
     if data[:4] != b"RIFF" or struct.unpack_from("<I", data, 4)[0] == size - 8:  # it is whole, and truly empty
         return None
     struct.pack_into("<I", data, 4, size - 8)
-    struct.pack_into("<I", data, chunk[0] - 4, size - chunk[0])
+    struct.pack_into("<I", data, chunk.start - 4, size - chunk.start)
     return io.BytesIO(data)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import ser.audio
 from ser.audio import AudioSettings, load, prepare, set_level, voiced_range
-from ser.decoding import BadRecording, decode
+from ser.decoding import BadRecording, decode, read
 from ser.errors import UserError
 from tests.tiny_corpora import real_corpus
 
@@ -103,6 +103,18 @@ def test_formats(tmp_path, suffix, subtype, tolerance):
     found, sample_rate = decode(write(tmp_path / f"tone{suffix}", samples, subtype=subtype))
     assert sample_rate == 16000 and found.dtype == np.float32 and found.shape == samples.shape
     np.testing.assert_allclose(found, samples, atol=tolerance)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".flac"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_the_floats_that_libsndfile_makes(tmp_path, suffix, channels):
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, (5000, channels)).astype(np.int16)
+    samples[:2] = [[-(2**15)] * channels, [2**15 - 1] * channels]
+    path = write(tmp_path / f"loud{suffix}", samples, subtype="PCM_16")
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    found, facts = read(path)
+    assert found.dtype == np.float32 and facts.channels == channels
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
@@ -224,10 +236,12 @@ def test_wav_that_says_truly_that_it_is_empty(tmp_path):
     assert bad(path) == "holds no samples"
 
 
-def test_chunks_before_the_samples_are_passed_over(tmp_path):
+@pytest.mark.parametrize("more", [b"hello", 4001 * b"long "])
+def test_chunks_before_the_samples_are_passed_over(tmp_path, more):
+    """Few or many bytes of them: the samples may begin far behind what is read first."""
     path = write(tmp_path / "tone.wav", tone(), subtype="PCM_16")
     data = path.read_bytes()
-    odd = b"LIST" + struct.pack("<I", 5) + b"hello\0"  # of odd length, hence padded
+    odd = b"LIST" + struct.pack("<I", len(more)) + more + b"\0"  # of odd length, hence padded
     data = data[:4] + struct.pack("<I", len(data) + len(odd) - 8) + data[8:12] + odd + data[12:]
     path.write_bytes(data)
     assert len(load(path, AS_IT_IS)) == 8000
