@@ -1,7 +1,6 @@
 """Content hashes of files, computed once and remembered with size and modification time."""
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from ser.errors import UserError
+from ser.machine import num_cores
 
 HANDFUL = 128  # files that a thread reads at a time: handing over costs as much as a small file
 _TABLE = "CREATE TABLE IF NOT EXISTS sha256 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
@@ -34,7 +34,7 @@ def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
     stats = [_stat(path) for path in paths]
     fresh = [i for i, path in enumerate(paths) if known.get(str(path), (None,))[:2] != stats[i]]
     handfuls = [fresh[start : start + HANDFUL] for start in range(0, len(fresh), HANDFUL)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         digests = pool.map(lambda handful: [_hash_file(paths[i]) for i in handful], handfuls)
         hashed = dict(zip(fresh, chain.from_iterable(digests), strict=True))
     if hashed:

@@ -4,7 +4,6 @@ Everything is measured on the samples of the file, before `audio` resamples, tri
 dBFS: 0 is full scale, and -100 stands for digital silence.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from ser.data.corpus import Utterance
 from ser.data.recordings import Recordings
 from ser.data.store import Waveforms
 from ser.decoding import BadRecording, FileFacts, read
+from ser.machine import num_cores
 
 LEAST_DB = -100.0
 BLOCK = 512  # samples whose level is taken together: 32 ms at 16 kHz
@@ -105,7 +105,7 @@ def inspect_recordings(
 
 def measure_all(paths: Sequence[Path], silence_db: float, progress=iter) -> list[Measured | None]:
     """`measure` of each file, None where it cannot be read."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         try:
             found: Iterable[Measured | None] = pool.map(lambda path: _measure_or_none(path, silence_db), paths)
             return list(progress(found))

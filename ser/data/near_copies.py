@@ -21,7 +21,6 @@ The search takes 7 s of one core and 70 MB. For 100,000 recordings it takes some
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -37,6 +36,7 @@ from ser.data.hashes import content_hash
 from ser.data.store import Waveforms
 from ser.errors import UserError
 from ser.files import write_text
+from ser.machine import num_cores
 
 FORMAT = 1  # raise it when a fingerprint or one of these constants changes
 LEAST_VOTES = 2  # equal words at one distance in time
@@ -97,7 +97,7 @@ def find_near_copies(waveforms: Waveforms, sample_rate: int, progress=iter) -> l
     def hear(i: int) -> np.ndarray:
         return narrow(waveforms[rows[i]], sample_rate)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         prints = list(progress(pool.map(lambda i: fingerprint(hear(i)), range(len(rows)))))
         candidates = propose(prints)
         similarities = list(pool.map(lambda candidate: _similarity(prints, hear, *candidate), candidates))

@@ -24,6 +24,7 @@ from ser.data.memory import keep_freed_memory
 from ser.decoding import BadRecording
 from ser.errors import UserError
 from ser.files import why_refused
+from ser.machine import num_cores
 
 FORMAT = 3  # raise it when the meaning of an entry changes
 HANDFUL = 64  # files that a thread decodes at a time, at most
@@ -126,7 +127,7 @@ def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tupl
 
     Threads decode a few handfuls ahead of the writer: handfuls, since handing over costs as much as a short file.
     """
-    workers = os.cpu_count() or 1
+    workers = num_cores()
     waiting: deque[Future] = deque()
     keep_freed_memory()
     with ThreadPoolExecutor(workers) as pool:

@@ -1,6 +1,5 @@
 """A trained model as people use it: a waveform or files in, emotions with their probabilities out."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from ser.inference.arrays import mono, rate
 from ser.inference.limits import bins_per_sample
 from ser.inference.source import build_model, calibration, find_source
 from ser.inference.walking import find_files, why_no_file
+from ser.machine import num_cores
 from ser.metrics import softmax
 
 BATCH_SIZE = 64
@@ -155,7 +155,7 @@ class Predictor:
 
     def _decoded(self, paths: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray | str]]:
         """Each file with its clip or the reason why there is none; threads read a few files ahead."""
-        workers = min(8, os.cpu_count() or 1)
+        workers = min(8, num_cores())
         ahead: deque[Future] = deque()
         with ThreadPoolExecutor(workers) as pool:
             try:

@@ -13,6 +13,7 @@ from optuna import Study
 
 from ser.callbacks.interruption import Interruption
 from ser.errors import Interrupted, UserError
+from ser.machine import num_cores, visible_gpus
 from ser.search.plan import Plan
 from ser.search.study import open_study
 from ser.search.trials import Counts, count
@@ -57,20 +58,10 @@ def work_together(plan: Plan, study: Study, told: Callable[[Study], None]) -> Co
     return now
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
-    import torch
-
-    return [str(index) for index in range(torch.cuda.device_count())]
-
-
 @contextmanager
 def _divided_threads(workers: int) -> Iterator[None]:
     """Each process begins with its share of this machine's cores, unless the user has decided."""
-    share = str(max(1, len(os.sched_getaffinity(0)) // workers)) if hasattr(os, "sched_getaffinity") else "1"
+    share = str(max(1, num_cores() // workers))
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update({name: share for name, value in before.items() if value is None})
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
+from ser.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
@@ -65,24 +66,6 @@ def pack(
     if gpus:
         return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True))
     return Packing(parallel, threads or max(1, cores // parallel), tuple(f"cpu{i}" for i in range(parallel)))
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
-
-
-def visible_gpus() -> list[str]:
-    """What `CUDA_VISIBLE_DEVICES` calls the GPUs that this process may use."""
-    import torch
-
-    count = torch.cuda.device_count()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [name.strip() for name in named.split(",")] if named else [str(i) for i in range(count)]
-    return names[:count]
 
 
 def trains_on_gpu(trainer: dict[str, Any]) -> bool:
