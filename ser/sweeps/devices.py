@@ -14,7 +14,8 @@ from ser.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
-_held: dict[str, FileLock] = {}  # by place: of this process, until it ends
+_held: dict[str, FileLock] = {}  # by place: of this process
+_visible_before: list[str | None] = []  # CUDA_VISIBLE_DEVICES, before a place said what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def trains_on_gpu(trainer: dict[str, Any]) -> bool:
 
 
 def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
-    """Takes a place for this process until it ends, and shows it one GPU only; waits while all are taken.
+    """Takes a place for this process until it ends (or `release`), shows it one GPU only, waits while all are taken.
 
     Places on GPUs are the machine's: sweeps started side by side share them. CUDA must not be in use yet.
 
@@ -99,6 +100,19 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
                 continue
             _held[slot] = lock
             if packing.gpus:
+                _visible_before[:] = [os.environ.get("CUDA_VISIBLE_DEVICES")]
                 os.environ["CUDA_VISIBLE_DEVICES"] = packing.gpus[i]
             return slot
         time.sleep(0.2)
+
+
+def release() -> None:
+    """Gives this process' place back: a sweep that trained in its own process is over, and the next may need it."""
+    for lock in _held.values():
+        lock.release()
+    _held.clear()
+    for before in _visible_before:
+        os.environ.pop("CUDA_VISIBLE_DEVICES")
+        if before is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+    _visible_before.clear()

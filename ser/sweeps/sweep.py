@@ -15,7 +15,7 @@ from ser.errors import Interrupted, UserError, some
 from ser.keeping import bar
 from ser.runs.environment import made_by_others
 from ser.sweeps import outcomes
-from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, trains_on_gpu
+from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, release, trains_on_gpu
 from ser.sweeps.folder import SweepFolder, sweep_name
 from ser.sweeps.launchers import asked_for
 from ser.sweeps.launching import Launcher, launch_all
@@ -115,6 +115,7 @@ def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch
         )
         raise
     finally:
+        release()
         folder.record(plan.runs)
 
 

@@ -5,10 +5,11 @@ import os
 import time
 
 import pytest
+from filelock import FileLock
 
 from ser.errors import UserError
 from ser.sweeps import devices
-from ser.sweeps.devices import Packing, claim, pack, trains_on_gpu
+from ser.sweeps.devices import Packing, claim, pack, release, trains_on_gpu
 
 
 @pytest.fixture
@@ -62,6 +63,20 @@ def test_jobs_per_gpu_is_a_number(number):
 def test_which_runs_take_a_gpu():
     assert trains_on_gpu({"accelerator": "auto"}) and trains_on_gpu({"accelerator": "gpu"})
     assert not trains_on_gpu({"accelerator": "cpu"})
+
+
+@pytest.mark.parametrize("before", [None, "3,7"])
+def test_a_place_is_given_back_when_the_sweep_is_over(tmp_path, monkeypatch, before):
+    """One process may go through several sweeps: what it held in the first must not be missing in the second."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    packing = Packing(1, 1, ("gpu7.0",), ("7",))
+    assert claim(packing, tmp_path, tmp_path) == "gpu7.0" and os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    release()
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+    with FileLock(next(tmp_path.rglob("gpu7.0.lock")), timeout=0):
+        release()  # nothing is held: nothing happens
 
 
 def hold(packing, folder, told):

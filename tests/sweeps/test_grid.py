@@ -7,7 +7,7 @@ import yaml
 
 from ser import training
 from ser.data import recordings
-from ser.sweeps import plan, preflight
+from ser.sweeps import devices, plan, preflight
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 
 
@@ -50,6 +50,13 @@ def test_a_grid_is_trained_once_and_found_again(ser, grid, in_tmp, trained, step
     code, out, _ = ser(*grid, "seed=0,1,2", "model.dropout=0")
     assert code == 0 and "2 finished already, 1 to train" in out and trained[4:] == [2]
     assert {name: figures_in(in_tmp)[name] for name in before} == before
+
+
+def test_the_next_sweep_of_this_process_finds_all_places_free(ser, grid):
+    """joblib trains a single run in the sweep's own process, which lives on in `scripts/reproduce`."""
+    code, out, err = ser(*grid, "seed=0", "hydra/launcher=joblib")
+    assert code == 0 and "1 run trained" in out, err
+    assert not devices._held
 
 
 def test_the_folder_of_a_sweep_holds_links_and_an_index(ser, grid, in_tmp):
