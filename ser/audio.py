@@ -1,11 +1,10 @@
 """From a file to one clean waveform: decode, mono, offset, resample, trim, level.
 
-The only module that knows soxr. Everything here is NumPy on one recording; no state but a resampler that each thread
-keeps, so that threads may prepare a corpus side by side (the libraries release Python's lock).
+The only module that knows soxr. Everything here is NumPy on one recording; no state, so that threads may prepare a
+corpus side by side (soxr releases Python's lock).
 """
 
 import math
-import threading
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -20,9 +19,6 @@ LEVELS = ("none", "peak", "rms")
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
 TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
-LONG = 2**21  # samples from which on a resampler is not kept: its memory grows with what it is given
-
-_kept = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,8 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
     if energy < SILENCE_PEAK**2 * len(waveform) and np.abs(waveform).max() < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
     if len(waveform) and sample_rate != settings.sample_rate:
-        waveform = _resample(waveform, sample_rate, settings.sample_rate)
+        check_length(len(waveform) * settings.sample_rate / sample_rate)
+        waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
     if len(waveform) and settings.trim_db is not None:
         start, end = voiced_range(waveform, settings.trim_db)
         waveform = waveform[start:end]
@@ -134,27 +131,6 @@ def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:
     if not len(loud):
         return 0, 0
     return int(loud[0]) * TRIM_HOP, min(len(waveform), (int(loud[-1]) + 1) * TRIM_HOP)
-
-
-def _resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """`soxr.resample(waveform, from_rate, to_rate, "HQ")`, bit for bit.
-
-    That one designs its filter anew for each recording, which from 16000 to 22050 Hz takes as long as using it: here
-    each thread keeps the resampler of the last two rates.
-
-    Raises:
-        BadRecording: It would become too long.
-    """
-    check_length(len(waveform) * to_rate / from_rate)
-    if len(waveform) > LONG:
-        return soxr.resample(waveform, from_rate, to_rate, quality="HQ")
-    if getattr(_kept, "rates", None) != (from_rate, to_rate):
-        _kept.resampler = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
-        _kept.rates = from_rate, to_rate
-    try:
-        return _kept.resampler.resample_chunk(np.ascontiguousarray(waveform, dtype=np.float32), last=True)
-    finally:
-        _kept.resampler.clear()
 
 
 def _energy(waveform: np.ndarray) -> float:

@@ -8,11 +8,9 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ser.audio
 from ser.audio import AudioSettings, load, prepare, set_level, voiced_range
 from ser.decoding import BadRecording, decode, read
 from ser.errors import UserError
@@ -139,29 +137,6 @@ def test_length_and_pitch_survive_resampling(tmp_path, suffix, sample_rate):
 def test_what_lies_above_half_the_new_rate_is_gone(tmp_path):
     path = write(tmp_path / "high.wav", tone(48000, pitch=12000.0), 48000)
     assert np.abs(load(path, AS_IT_IS)[500:-500]).max() < 1e-4 * 0.3  # -80 dB
-
-
-RATES = [(24414, 16000), (48000, 16000), (16000, 22050), (8000, 48000), (44100, 16000)]
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(1, 40_000), st.sampled_from(RATES)), min_size=1, max_size=6))
-def test_a_resampler_used_again_gives_soxrs_samples(clips):
-    """Whatever was resampled before, at the same rates or others, and whatever its length."""
-    rng = np.random.default_rng(len(clips))
-    for length, (from_rate, to_rate) in clips:
-        waveform = rng.uniform(-0.5, 0.5, length).astype(np.float32)
-        audio = AudioSettings(sample_rate=to_rate, trim_db=None, min_duration_s=0.0)
-        expected = soxr.resample(waveform, from_rate, to_rate, quality="HQ")
-        if len(expected):
-            np.testing.assert_array_equal(prepare(waveform, from_rate, audio), expected)
-
-
-def test_long_recordings_are_resampled_alike(monkeypatch):
-    waveform = tone(48000, duration_s=1.0)
-    kept = prepare(waveform, 48000, AS_IT_IS)
-    monkeypatch.setattr(ser.audio, "LONG", 1000)
-    np.testing.assert_array_equal(prepare(waveform, 48000, AS_IT_IS), kept)
 
 
 # ---- damage --------------------------------------------------------------------------------------------------------
