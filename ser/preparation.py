@@ -16,12 +16,13 @@ from rich.console import Console
 from ser.assembly import build_audio, build_classifier, build_learning, build_split, count_frames
 from ser.classifier import EmotionClassifier
 from ser.data.cache import cache_folder
-from ser.data.datamodule import EmotionData, EpochOrder
+from ser.data.datamodule import BatchSource, EmotionData, EpochOrder
 from ser.data.features import StoredWaveforms, compute_features
 from ser.data.leakage import check_leakage
 from ser.data.near_copies import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.splits import Split
+from ser.data.views import Views
 from ser.errors import UserError
 from ser.keeping import bar, kept_features
 from ser.randomness import derive_seed
@@ -78,8 +79,26 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
+    served, views, remarks = _sources(config, source, classifier, recordings.corpus, split.train, console)
+    notes += remarks
+    if config["compile"] != "none":
+        classifier.model.compile(mode=config["compile"])
+    names = [utterance.key for utterance in decoded.utterances]
+    data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
+    return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
+
+
+def _sources(
+    config: dict[str, Any],
+    source: StoredWaveforms,
+    classifier: EmotionClassifier,
+    corpus: str,
+    train: list[int],
+    console: Console,
+) -> tuple[BatchSource, Views | None, list[str]]:
+    """Where batches come from, the views that training draws from instead, and remarks; the normaliser is fitted."""
     learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
-    views, rendered = None, config["augmentation"].get("views") is not None
+    rendered = config["augmentation"].get("views") is not None
     if rendered and learns:
         raise UserError(
             "augmentation.views keeps features, and those of this frontend change as it learns: leave it out."
@@ -87,22 +106,17 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     augments = bool(classifier.learning.waveform_augmentations) and not rendered
     if augments or learns or config["keep_features"] == "never":
         # features change from step to step, or are wanted anew in each
-        classifier.normaliser.fit(compute_features(source, classifier.frontend, split.train, classifier.device))
-    else:
-        about = classifier, recordings.corpus, split.train, console
-        waveforms = source
-        made = render_views(config, waveforms, *about) if rendered else None
-        fitted_to = made.blocks() if made is not None and config["augmentation"].get("normalise_by_views") else None
-        source, remarks = kept_features(config, waveforms, *about, fitted_to)
-        notes += remarks
-        if made is not None:
-            views, remarks = made.views()
-            notes += remarks
-    if config["compile"] != "none":
-        classifier.model.compile(mode=config["compile"])
-    names = [utterance.key for utterance in decoded.utterances]
-    data = EmotionData(source, decoded.labels, split, config["batch_size"], config["seed"], views, names)
-    return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
+        classifier.normaliser.fit(compute_features(source, classifier.frontend, train, classifier.device))
+        return source, None, []
+    about = config, source, classifier, corpus, train, console
+    if not rendered:
+        served, remarks = kept_features(*about)
+        return served, None, remarks
+    made = render_views(*about)
+    fitted_to = made.blocks() if config["augmentation"].get("normalise_by_views") else None
+    served, remarks = kept_features(*about, fitted_to)
+    views, more = made.views()
+    return served, views, [*remarks, *more]
 
 
 def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) -> tuple[Split, list[str]]:
