@@ -48,7 +48,8 @@ def markdown(benchmarks: Sequence[dict[str, Any]]) -> str:
             ours, against, theirs, ratio, spread, target = cells(row)
             if row["ratio"] is not None:
                 ratio += f" ({spread})"
-            lines.append(f"| {row['what']} | {ours} | {against} | {theirs} | {ratio} | {target} |")
+            what = row["what"] + (f" ({row['note']})" if row["note"] else "")
+            lines.append(f"| {what} | {ours} | {against} | {theirs} | {ratio} | {target} |")
     machines = sorted({f"{b['environment']['device']}, {b['environment']['threads']} threads" for b in benchmarks})
     return "\n".join([*lines, "", f"Measured on: {'; '.join(machines)} (docs/results/performance/)."])
 

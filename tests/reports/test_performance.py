@@ -26,7 +26,7 @@ def test_ratios_and_spreads_are_of_rounds():
 def test_what_was_not_measured_stays_empty():
     assert EMPTY.ours is None and EMPTY.ratio is None
     line = markdown([BENCHMARK]).splitlines()[4]
-    assert line == "| on a GPU | – | – | – | – | < 15 s |"
+    assert line == "| on a GPU (no GPU at hand) | – | – | – | – | < 15 s |"
 
 
 def test_turns_alternate_and_the_first_warms_up():
