@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,36 +26,47 @@ BLOCK = 256  # utterances normalised at once
 SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
 
 
-def kept_features(
-    config: dict[str, Any],
-    source: StoredWaveforms,
-    classifier: EmotionClassifier,
-    corpus: str,
-    train: list[int],
-    console: Console,
-    views: Blocks | None = None,
-) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
-    """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the features of a run are made of.
 
     Args:
         config: Resolved.
         source: The waveforms.
-        classifier: Its frontend computes, its normaliser is fitted here.
+        classifier: Its frontend computes, its normaliser is fitted.
         corpus: Name, for `ser store list`.
         train: Indices of the training part.
-        console: Shows a bar while features are computed.
+        console: Shows a bar while something is computed.
+    """
+
+    config: dict[str, Any]
+    source: StoredWaveforms
+    classifier: EmotionClassifier
+    corpus: str
+    train: list[int]
+    console: Console
+
+
+def kept_features(
+    material: Material, views: Blocks | None = None
+) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
+    """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
+
+    Args:
+        material: What they are made of.
         views: Of the training part, where the normaliser is fitted to these and not to the recordings as they are.
 
     Returns:
         The source of batches, and remarks for the summary.
     """
+    source, classifier, train = material.source, material.classifier, material.train
     trim = not classifier.model.fixed_length
-    features, notes = stored_features(config, source, classifier, corpus, console)
+    features, notes = stored_features(material)
     if features is None:
         everyone = range(len(source.rows))
         batches = compute_features(source, classifier.frontend, everyone, classifier.device)
         return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train, views), notes
-    if goes_to_memory(config, features.size(source.rows), classifier.device):
+    if goes_to_memory(material.config, features.size(source.rows), classifier.device):
         block, frames = features.batch(source.rows)
         features.let_go()  # twice in memory is once too often
         source.waveforms.let_go()
@@ -74,10 +86,9 @@ def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterabl
     )
 
 
-def stored_features(
-    config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier, corpus: str, console: Console
-) -> tuple[Features | None, list[str]]:
+def stored_features(material: Material) -> tuple[Features | None, list[str]]:
     """Features in the store; None where they cannot be kept there, and why."""
+    config, source, classifier = material.config, material.source, material.classifier
     depends_on = what_decides(config, source, classifier)
     if depends_on is None:
         return None, []
@@ -85,10 +96,10 @@ def stored_features(
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
     everyone = range(len(whole.rows))
-    compute = bar(console, "features", len(everyone))(
+    compute = bar(material.console, "features", len(everyone))(
         compute_features(whole, classifier.frontend, everyone, classifier.device)
     )
-    about = {"name": corpus, "settings": {"frontend": config["choices"]["frontend"]}}
+    about = {"name": material.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
     try:
         return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, cache_folder()), []
     except OSError as error:

@@ -24,7 +24,7 @@ from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.splits import Split
 from ser.data.views import Views
 from ser.errors import UserError
-from ser.keeping import bar, kept_features
+from ser.keeping import Material, bar, kept_features
 from ser.randomness import derive_seed
 from ser.rendering import render_views
 from ser.runs.weights import start_from
@@ -79,7 +79,8 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
-    served, views, remarks = _sources(config, source, classifier, recordings.corpus, split.train, console)
+    material = Material(config, source, classifier, recordings.corpus, split.train, console)
+    served, views, remarks = _sources(material)
     notes += remarks
     if config["compile"] != "none":
         classifier.model.compile(mode=config["compile"])
@@ -88,15 +89,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
 
 
-def _sources(
-    config: dict[str, Any],
-    source: StoredWaveforms,
-    classifier: EmotionClassifier,
-    corpus: str,
-    train: list[int],
-    console: Console,
-) -> tuple[BatchSource, Views | None, list[str]]:
+def _sources(material: Material) -> tuple[BatchSource, Views | None, list[str]]:
     """Where batches come from, the views that training draws from instead, and remarks; the normaliser is fitted."""
+    config, source, classifier = material.config, material.source, material.classifier
     learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
     rendered = config["augmentation"].get("views") is not None
     if rendered and learns:
@@ -106,15 +101,14 @@ def _sources(
     augments = bool(classifier.learning.waveform_augmentations) and not rendered
     if augments or learns or config["keep_features"] == "never":
         # features change from step to step, or are wanted anew in each
-        classifier.normaliser.fit(compute_features(source, classifier.frontend, train, classifier.device))
+        classifier.normaliser.fit(compute_features(source, classifier.frontend, material.train, classifier.device))
         return source, None, []
-    about = config, source, classifier, corpus, train, console
     if not rendered:
-        served, remarks = kept_features(*about)
+        served, remarks = kept_features(material)
         return served, None, remarks
-    made = render_views(*about)
+    made = render_views(material)
     fitted_to = made.blocks() if config["augmentation"].get("normalise_by_views") else None
-    served, remarks = kept_features(*about, fitted_to)
+    served, remarks = kept_features(material, fitted_to)
     views, more = made.views()
     return served, views, [*remarks, *more]
 

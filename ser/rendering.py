@@ -3,43 +3,34 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 from ser.augmentations.code import code_fingerprint
 from ser.augmenting import folder_fingerprints
-from ser.classifier import EmotionClassifier
 from ser.data.cache import cache_folder
 from ser.data.feature_store import Features, open_features
-from ser.data.features import MappedFeatures, ResidentFeatures, StoredWaveforms, compute_features, keep_in_memory
+from ser.data.features import MappedFeatures, ResidentFeatures, compute_features, keep_in_memory
 from ser.data.hashes import content_hash
 from ser.data.views import HANDFUL, StackedFeatures, Views, render
 from ser.files import why_refused
-from ser.keeping import BLOCK, Blocks, bar, blocks_of, goes_to_memory, normalise, stored_features, what_decides
+from ser.keeping import (
+    BLOCK,
+    Blocks,
+    Material,
+    bar,
+    blocks_of,
+    goes_to_memory,
+    normalise,
+    stored_features,
+    what_decides,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
-    """What views are made of.
-
-    Args:
-        config: Resolved; `augmentation.views` says how many are rendered, beside the recordings as they are.
-        source: The waveforms.
-        classifier: Its augmentations and its frontend make them.
-        corpus: Name, for `ser store list`.
-        train: Indices of the training part, in the order of the store.
-        console: Shows a bar while views are rendered.
-    """
-
-    config: dict[str, Any]
-    source: StoredWaveforms
-    classifier: EmotionClassifier
-    corpus: str
-    train: list[int]
-    console: Console
+class Rendering(Material):
+    """What views are made of: `augmentation.views` says how many, and `train` is in the order of the store."""
 
     @property
     def count(self) -> int:
@@ -103,20 +94,10 @@ class Rendered:
         return Views(placed, work.train, len(self.numbers), work.config["seed"]), notes
 
 
-def render_views(
-    config: dict[str, Any],
-    source: StoredWaveforms,
-    classifier: EmotionClassifier,
-    corpus: str,
-    train: list[int],
-    console: Console,
-) -> Rendered:
-    """Views of the training part (`ser.data.views`), found in the store or made now.
-
-    Args:
-        config, source, classifier, corpus, train, console: `Rendering`, the training part in any order.
-    """
-    work = Rendering(config, source, classifier, corpus, sorted(train, key=lambda i: source.rows[i]), console)
+def render_views(material: Material) -> Rendered:
+    """Views of the training part (`ser.data.views`), found in the store or made now."""
+    in_order = sorted(material.train, key=lambda i: material.source.rows[i])
+    work = Rendering(material.config, material.source, material.classifier, material.corpus, in_order, material.console)
     entries, notes = _stored_views(work)
     notes = [f"views: {work.count} of each training recording; an epoch draws one of them or the recording", *notes]
     return Rendered(work, _computed(work) if entries is None else StackedFeatures(entries), notes)
@@ -128,7 +109,7 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
     decides, code = what_decides(config, work.source, work.classifier), code_fingerprint(augmentations)
     if decides is None or code is None:
         return None, ["views are rendered for this run only: nobody knows what files your own classes depend on"]
-    plain, notes = stored_features(config, work.source, work.classifier, work.corpus, work.console)
+    plain, notes = stored_features(work)
     if plain is None:
         return None, notes
     rows = work.source.rows[work.train]
