@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from ser.crossval import judged, pooled_folder
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
-from ser.training import Job
+from ser.sweeps.crossval import judged, pooled_folder
+from ser.training.train import Job
 
 SHOWN = ("uar", "wa", "f1_macro")
 

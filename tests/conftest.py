@@ -72,7 +72,7 @@ def ser(request, in_tmp, tiny_ravdess, capsys, monkeypatch):
     from ser.cli import main
 
     if "pages" not in request.fixturenames:
-        monkeypatch.setattr("ser.training.write_page", lambda *run: "left out in this test")
+        monkeypatch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(list(arguments))

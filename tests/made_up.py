@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ser.data.corpus import Utterance
-from ser.data.ravdess import Ravdess
+from ser.data.corpora.corpus import Utterance
+from ser.data.corpora.ravdess import Ravdess
 from ser.data.splits import PARTS, Split
 from tests.tiny_corpora import real_corpus
 

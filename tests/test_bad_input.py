@@ -102,7 +102,7 @@ def test_speakers_that_do_not_suffice(ser, in_tmp):
 def test_gpu_out_of_memory_says_what_to_lower(ser, quick, in_tmp, monkeypatch):
     import torch
 
-    from ser.classifier import EmotionClassifier
+    from ser.training.module import EmotionClassifier
 
     def full(self, batch, batch_idx):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")

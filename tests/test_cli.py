@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from ser.config_folder import config_folder
+from ser.system.config_folder import config_folder
 from tests.conftest import REPO, SER
 
 
@@ -109,7 +109,7 @@ def test_wheel_carries_configs(tmp_path):
     words = ["train", "--cfg", "job", "model=mlp"]
     done = run(*words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)})
     assert done.returncode == 0 and "ser.models.mlp.MLP" in done.stdout, done.stderr
-    where = [sys.executable, "-c", "from ser.config_folder import config_folder as folder; print(folder())"]
+    where = [sys.executable, "-c", "from ser.system.config_folder import config_folder as folder; print(folder())"]
     found = subprocess.run(where, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)}, capture_output=True)
     assert found.stdout.decode().strip() == str(unpacked / "ser" / "configs")
 

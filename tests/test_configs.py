@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ser.config_folder import config_folder
-from ser.data.demo import Demo
+from ser.data.corpora.demo import Demo
+from ser.system.config_folder import config_folder
 from tests.conftest import only_run
 from tests.covering import pairwise_rows
 from tests.tiny_corpora import write_tone

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import ser.flac
-from ser.decoding import BadRecording, read
+from ser.data.audio.decode import BadRecording, read
 
 
 @pytest.fixture

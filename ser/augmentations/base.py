@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ser.errors import UserError
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 Range = float | Sequence[float]  # one number, or [smallest, largest], drawn evenly for each clip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ser.source_code import package_fingerprint
+from ser.system.source_code import package_fingerprint
 
 
 def code_fingerprint(augmentations: Sequence[object]) -> str | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 
 class Mixing:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 _SILENCE = 1e-30  # a sum of squares below it is silence: float32 cannot divide by it
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ser.augmentations.base import Augmentation
 from ser.errors import UserError, did_you_mean
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 FILLS = ("mean", "clip_mean")
 

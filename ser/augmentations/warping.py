@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ser.augmentations.base import Augmentation, Range, draw
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 
 class TimeWarp(Augmentation):

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from ser.data.demo import Demo
-from ser.data.ravdess import Ravdess
-from ser.data.tess import Tess
+from ser.data.corpora.demo import Demo
+from ser.data.corpora.ravdess import Ravdess
+from ser.data.corpora.tess import Tess
 
 CORPORA = {"ravdess": Ravdess, "tess": Tess}
 

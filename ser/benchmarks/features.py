@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ser.audio import AudioSettings
 from ser.benchmarks.data import recordings_of
 from ser.benchmarks.measure import Row, compare, in_turns, seconds
-from ser.data.cache import cache_folder
-from ser.data.features import StoredWaveforms, compute_features
-from ser.data.hashes import hash_files
-from ser.data.store import open_store
+from ser.data.audio.prepare import AudioSettings
+from ser.data.features.sources import StoredWaveforms, compute_features
+from ser.data.store.hashes import hash_files
+from ser.data.store.waveforms import open_store
 from ser.frontends.concat import Concat
 from ser.frontends.mel import Mel
 from ser.frontends.mfcc import Mfcc
 from ser.frontends.stft import Stft
 from ser.frontends.time_stats import TimeStats
 from ser.frontends.zcr_rms_chroma import ZcrRmsChroma
+from ser.system.cache import cache_folder
 
 SAMPLE_RATE = 22050
 AUDIO = AudioSettings(sample_rate=SAMPLE_RATE, offset_s=0.6, trim_db=None, duration_s=2.5)

@@ -18,15 +18,15 @@ import torch
 from rich.console import Console
 from torch.nn import functional as F
 
-from ser.assembly import build_recordings
 from ser.benchmarks.data import dataset_arguments
 from ser.benchmarks.measure import Row, alone, compare, quiet, seconds
 from ser.commands import train
-from ser.data.cache import cache_folder
 from ser.errors import UserError
-from ser.preparation import Parts, prepare, steps_per_epoch
 from ser.reports.events import epoch_ends
 from ser.runs.directory import load_config
+from ser.system.cache import cache_folder
+from ser.training.build import build_recordings
+from ser.training.setup import Parts, prepare, steps_per_epoch
 
 EPOCHS = {"cnn2d": 2, "cnn1d": 4, "mlp": 25}  # timed in each round; one more warms up
 TARGETS = {"cnn2d": "≤ 1.10", "cnn1d": "≤ 1.15", "mlp": "≤ 8 ms + 0.4 ms a step more"}

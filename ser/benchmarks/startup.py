@@ -17,8 +17,8 @@ def leave(self, *args):
     os._exit(0)
 
 if "train" in sys.argv:
-    import ser.classifier
-    ser.classifier.EmotionClassifier.on_train_batch_end = leave
+    import ser.training.module
+    ser.training.module.EmotionClassifier.on_train_batch_end = leave
 main(sys.argv[1:])
 os._exit(3)
 """

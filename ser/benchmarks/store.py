@@ -5,11 +5,11 @@ from pathlib import Path
 
 import librosa
 
-from ser.audio import AudioSettings
 from ser.benchmarks.data import recordings_of
 from ser.benchmarks.measure import Row, alone, compare, in_turns, seconds
-from ser.data.hashes import hash_files
-from ser.data.store import open_store
+from ser.data.audio.prepare import AudioSettings
+from ser.data.store.hashes import hash_files
+from ser.data.store.waveforms import open_store
 
 AUDIO = AudioSettings(sample_rate=16000, trim_db=40.0)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ser.errors import UserError, did_you_mean
-from ser.files import write_text
+from ser.system.files import write_text
 
 BENCHMARKS = {
     "features": "feature sets of published systems, one thread, against librosa",
@@ -79,7 +79,7 @@ def _environment() -> dict:
     import torch
 
     from ser.runs.environment import describe_environment
-    from ser.trainers import device_name
+    from ser.training.trainer import device_name
 
     return describe_environment(device_name({"accelerator": "auto", "devices": 1}), torch.get_num_threads())
 

@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"--html {html}: the page is an HTML file, name it so: {html.name}.html.")
 
     from ser.comparison.comparing import Question, compare
-    from ser.expressions import Condition
+    from ser.comparison.conditions import Condition
 
     question = Question(
         where=None if asked.where is None else Condition(asked.where, "--where"),
@@ -124,7 +124,7 @@ def _show(comparison, kind: str, output: Path | None) -> None:
     from ser.comparison.writing import WRITERS
 
     if output is not None:
-        from ser.files import write_text
+        from ser.system.files import write_text
 
         write_text(output, WRITERS[kind](comparison) if kind != "table" else as_text(comparison))
         print(f"Written: {output}")

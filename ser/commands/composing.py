@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from ser.commands.hydra_app import in_users_words, plain_config
-from ser.config_folder import config_folder
+from ser.system.config_folder import config_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def plan(arguments: list[str]) -> list[Any]:
     found = []
 
     def find(cfg) -> None:
-        from ser.crossval import folds_of
+        from ser.sweeps.crossval import folds_of
 
         check_torch_pair()
         found.extend(folds_of(plain_config(cfg)))
@@ -83,8 +83,8 @@ def plan(arguments: list[str]) -> list[Any]:
 def _pool(folds: list[Any]) -> None:
     from rich.console import Console
 
-    from ser.crossval import pool_folds
     from ser.reports.evaluation_tables import evaluation_table
+    from ser.sweeps.crossval import pool_folds
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     pooled = pool_folds(folds, console)

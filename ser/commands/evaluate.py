@@ -48,7 +48,7 @@ def _run(cfg) -> None:
     if config["threads"]:
         torch.set_num_threads(config["threads"])
 
-    from ser.finished import open_run
+    from ser.inference.finished_run import open_run
 
     run = open_run(Path(config["run"]), config["trust"], config["device"])
     if config["root"] is not None:
@@ -62,14 +62,14 @@ def _run(cfg) -> None:
 
 
 def _own(run, console) -> None:
-    from ser.reevaluation import reevaluate
+    from ser.inference.reevaluate import reevaluate
 
     evaluation, notes, report = reevaluate(run, console)
     _show(console, evaluation, run.directory.protocol, notes, report)
 
 
 def _other(run, name: str, config: dict[str, Any], console) -> None:
-    from ser.transfer import score_elsewhere
+    from ser.inference.cross_corpus import score_elsewhere
 
     found = score_elsewhere(run, name, config["dataset"], config["map"], config["batch_size"], console)
     _show(console, found.evaluation, found.stamp, found.notes, found.report)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ser.commands.show import config_groups, describe
-from ser.config_folder import config_folder
+from ser.system.config_folder import config_folder
 
 GROUPS = ("audio", "dataset", "frontend")
 HELP = """ser explore [group=choice …] [key=value …]
@@ -46,10 +46,10 @@ def _run(cfg) -> None:
     config = plain_config(cfg)
     folder = Path(config["out_dir"]).expanduser()
 
-    from ser.exploration import explore
-    from ser.keeping import bar
-    from ser.reports.exploration import check_folder, write_exploration
-    from ser.reports.exploration_table import print_exploration
+    from ser.reports.exploration.explore import explore
+    from ser.reports.exploration.page import check_folder, write_exploration
+    from ser.reports.exploration.table import print_exploration
+    from ser.training.feature_cache import bar
 
     check_folder(folder)
     console = Console(width=None if sys.stdout.isatty() else 120)

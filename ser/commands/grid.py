@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser.config_folder import config_folder
+from ser.system.config_folder import config_folder
 
 if TYPE_CHECKING:
     from ser.sweeps.task import Launch

@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ser.commands.experiments import without_stale
-from ser.config_folder import config_folder
 from ser.errors import UserError, did_you_mean
 from ser.runs.identity import PATH_KEY, flatten
+from ser.system.config_folder import config_folder
 
 FLAGS_WITH_VALUE = frozenset(
     ["--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",

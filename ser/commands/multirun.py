@@ -24,9 +24,9 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ser.commands.hydra_app import flags_first, in_users_words, plain_config
-from ser.config_folder import config_folder
 from ser.errors import UserError
 from ser.sweeps.runs import SweepRun
+from ser.system.config_folder import config_folder
 
 SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # settings of the grid itself, needed before there is a job; all others may belong to a part that only some jobs have

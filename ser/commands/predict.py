@@ -56,10 +56,10 @@ def main(arguments: list[str]) -> int:
 def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     from rich.console import Console
 
+    from ser.inference.find_files import find_files
     from ser.inference.predictor import load
-    from ser.inference.walking import find_files
     from ser.inference.writing import WRITERS, printable
-    from ser.keeping import bar
+    from ser.training.feature_cache import bar
 
     model = load(asked.run, asked.device, asked.trust, asked.calibrated)
     paths, remarks = find_files(asked.places)
@@ -75,7 +75,7 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
         sys.stdout.flush()  # a full disk is to be heard of here
         return int(num_failed > 0)
 
-    from ser.files import write_atomically
+    from ser.system.files import write_atomically
 
     failed = []
 

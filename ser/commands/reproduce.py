@@ -9,8 +9,8 @@ from typing import Any
 
 from ser.commands import crossval, train
 from ser.errors import UserError, did_you_mean
-from ser.files import write_text
 from ser.reports.results_table import with_table
+from ser.system.files import write_text
 
 FIVE = tuple(range(5))
 
@@ -163,7 +163,7 @@ def _jobs(arguments: list[str]) -> list[Any]:
     """The runs of a grid that is trained."""
     from ser.commands.multirun import Multirun
     from ser.sweeps.scans import Scans
-    from ser.training import find_job
+    from ser.training.train import find_job
 
     scans = Scans()
     return [find_job(run.config, alone=False, scan=scans) for run in Multirun("train", arguments).runs()]

@@ -8,7 +8,7 @@ from hydra.errors import HydraException, OverrideParseException
 
 from ser.commands.show import config_groups
 from ser.errors import UserError, did_you_mean
-from ser.search.space import Parameter
+from ser.sweeps.search.space import Parameter
 
 TAGS = ("log", "int", "float")
 

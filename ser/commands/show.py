@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ser.config_folder import config_folder
 from ser.errors import UserError, did_you_mean
+from ser.system.config_folder import config_folder
 
 HELP = """ser show [group]: lists the choices of each config group, or of one
 

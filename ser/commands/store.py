@@ -1,7 +1,7 @@
 """`ser store list|clear`: what is kept of recordings, decoded or as features, and how to take it away."""
 
-from ser.data.cache import cache_folder
 from ser.errors import UserError, did_you_mean
+from ser.system.cache import cache_folder
 
 HELP = """ser store list    what is kept of decoded recordings and their features, and where
 ser store clear   remove it; later runs make it again
@@ -25,7 +25,7 @@ def _list(cache) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ser.data.entries import list_entries
+    from ser.data.store.array_store import list_entries
 
     entries = list_entries(cache)
     table = Table(title=f"{cache}: {sum(entry.size for entry in entries) / 1e6:,.0f} MB", title_justify="left")
@@ -41,7 +41,7 @@ def _list(cache) -> int:
 
 
 def _clear(cache) -> int:
-    from ser.data.entries import clear_entries
+    from ser.data.store.array_store import clear_entries
 
     count, size = clear_entries(cache)
     print(f"Removed {count} entries, {size / 1e6:,.0f} MB, from {cache}.")

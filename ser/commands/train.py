@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ser.commands.show import config_groups, describe
-from ser.config_folder import config_folder
 from ser.errors import Interrupted, UserError
+from ser.system.config_folder import config_folder
 
 HELP = """ser train [group=choice …] [key=value …]
 
@@ -66,9 +66,9 @@ def _run(cfg, typed: list[str]) -> None:
 def _train(config: dict[str, Any], run_dir: str | None) -> None:
     from rich.console import Console
 
-    from ser.callbacks.interruption import Interruption
-    from ser.trainers import is_main_process
-    from ser.training import dry_run, find_job, train
+    from ser.training.callbacks.interruption import Interruption
+    from ser.training.train import dry_run, find_job, train
+    from ser.training.trainer import is_main_process
 
     console = Console(quiet=not is_main_process(), width=None if sys.stdout.isatty() else 120)
     interruption = Interruption()

@@ -10,7 +10,7 @@ from ser.commands.show import settings as settings_of
 from ser.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
-    from ser.search.plan import Plan
+    from ser.sweeps.search.plan import Plan
 
 HELP = """ser tune key=values … [group=choice …] [key=value …]
 
@@ -86,10 +86,10 @@ def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]
     from ser.commands.composing import Composer
     from ser.commands.search_space import parameter, parse
     from ser.compatibility import check_torch_pair
-    from ser.search.plan import make_plan
-    from ser.search.settings import Settings
-    from ser.search.space import Space
-    from ser.search.storage import without_password
+    from ser.sweeps.search.plan import make_plan
+    from ser.sweeps.search.settings import Settings
+    from ser.sweeps.search.space import Space
+    from ser.sweeps.search.storage import without_password
 
     overrides = parse(words)
     _check(overrides)
@@ -160,9 +160,9 @@ def _check_space(space: Any, settings: Any, typed: set[str], config: dict[str, A
 def _search(plan: "Plan", config: dict[str, Any]) -> int:
     from rich.console import Console
 
-    from ser.callbacks.interruption import Interruption
-    from ser.search.progress import Progress, announce
-    from ser.search.run import search
+    from ser.sweeps.search.progress import Progress, announce
+    from ser.sweeps.search.run import search
+    from ser.training.callbacks.interruption import Interruption
 
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True)
     announce(plan, console)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.comparison.gathering import Run, frozen, shown
+from ser.comparison.load_runs import Run, frozen, shown
 
 NO_GROUP = ("experiment",)  # a preset's name: what it sets shows by itself
 FIRST = ("dataset", "audio", "split", "frontend", "augmentation", "model", "optimizer", "scheduler", "trainer")

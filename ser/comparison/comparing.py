@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser.comparison.columns import value_of
-from ser.comparison.gathering import Run, gather
-from ser.comparison.pairs import Pair, compare_rows, corrected
+from ser.comparison.conditions import Condition
+from ser.comparison.load_runs import Run, gather
 from ser.comparison.rows import Row, is_number, ranked
 from ser.comparison.sections import Section, sections_of
+from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, did_you_mean
-from ser.expressions import Condition
 
 METRICS = ("test/uar", "test/wa", "test/f1_macro")
 COSTS = ("seconds", "num_parameters")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser.comparison.columns import belongs_to, differing, label, value_of
-from ser.comparison.gathering import DRAWN, Run, frozen
+from ser.comparison.load_runs import DRAWN, Run, frozen
 
 FALLING = ("loss", "ece", "ece_scaled", "seconds", "num_parameters", "epochs", "temperature")  # less is better or first
 

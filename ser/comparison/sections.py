@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.comparison.gathering import Run, frozen
+from ser.comparison.load_runs import Run, frozen
 from ser.comparison.rows import Row, rows_of
 
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ser.comparison.comparing import Comparison
-from ser.comparison.sheets import Sheet, closing, sheets_of
+from ser.comparison.text_tables import Sheet, closing, sheets_of
 
 PLAIN = {"markup": False, "highlight": False}
 GAP = 2  # columns of the terminal between two of the table

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ser.comparison.comparing import COSTS, Comparison
-from ser.comparison.gathering import shown
-from ser.comparison.pairs import Pair
+from ser.comparison.load_runs import shown
 from ser.comparison.rows import Row
 from ser.comparison.sections import Section
-from ser.comparison.sheets import Sheet, closing, sheets_of
+from ser.comparison.significance import Pair
+from ser.comparison.text_tables import Sheet, closing, sheets_of
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -8,14 +8,14 @@ import pytorch_lightning as L
 import torch
 from torch import Tensor
 
+from ser.data.features.views import Views
 from ser.data.splits import Split
-from ser.data.views import Views
 from ser.errors import UserError
-from ser.randomness import derive_seed
+from ser.system.seeding import derive_seed
 
 
 class BatchSource(Protocol):
-    """Gives the tensors of some utterances (`ser.data.features`); `chosen`: the indices as they lie on the device."""
+    """Gives the tensors of some utterances (`ser.data.features.sources`); `chosen`: the indices as they lie on the device."""
 
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]: ...
 

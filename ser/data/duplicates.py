@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ser.errors import UserError
 
 if TYPE_CHECKING:
-    from ser.data.corpus import Utterance
+    from ser.data.corpora.corpus import Utterance
 
 
 def without_copies(named: Iterable[tuple[str, "Utterance"]]) -> tuple[list["Utterance"], int]:
@@ -50,7 +50,7 @@ def same_recording(a: Path, b: Path) -> bool:
 def _same_samples(a: Path, b: Path) -> bool:
     import numpy as np
 
-    from ser.decoding import BadRecording, decode  # soundfile is loaded only for the rare pair that needs it
+    from ser.data.audio.decode import BadRecording, decode  # soundfile is loaded only for the rare pair that needs it
 
     try:
         (first, rate), (second, other_rate) = decode(a), decode(b)

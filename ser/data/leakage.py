@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ser.data.corpus import Utterance
-from ser.data.near_copies import NearCopy
+from ser.data.corpora.corpus import Utterance
+from ser.data.near_duplicates import NearCopy
 
 FIELDS = ("speaker", "statement", "word")
 NAMED = 3  # copies that a note names
@@ -95,7 +95,7 @@ def check_leakage(
     Args:
         utterances: With their contents, as decoding fills them in.
         parts: Indices by part, in the order of their use: train, val, test. Each is compared with those before it.
-        copies: From `ser.data.near_copies`; they may name recordings that are in no part.
+        copies: From `ser.data.near_duplicates`; they may name recordings that are in no part.
     """
     members = {part: [utterances[i] for i in indices] for part, indices in parts.items()}
     pairs = [(part, other) for other, part in combinations(parts, 2)]

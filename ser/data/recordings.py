@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.audio import AudioSettings
-from ser.data.corpus import Corpus, Utterance
-from ser.data.hashes import hash_files
+from ser.data.audio.prepare import AudioSettings
+from ser.data.corpora.corpus import Corpus, Utterance
 from ser.data.selection import Selected, Selection
 from ser.data.splits.base import Splitter
-from ser.data.store import Waveforms, open_store
+from ser.data.store.hashes import hash_files
+from ser.data.store.waveforms import Waveforms, open_store
 from ser.errors import UserError
 
 log = logging.getLogger("ser")

@@ -7,8 +7,8 @@ then the chosen ones are kept, then each utterance gets its label.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ser.data.corpus import Utterance
-from ser.emotions import canonical, in_order, position
+from ser.data.corpora.corpus import Utterance
+from ser.data.emotions import canonical, in_order, position
 from ser.errors import UserError, did_you_mean
 
 # A target: emotion (after merging) and utterance → label, or None where the corpus does not know it.
@@ -28,7 +28,7 @@ class Selected:
     Args:
         utterances: In the order of the corpus, as it knows them: a merged emotion shows in `labels`, not here.
         labels: The class of each utterance.
-        classes: The classes that occur: emotions in the order of `ser.emotions.EMOTIONS`, then others by the alphabet;
+        classes: The classes that occur: emotions in the order of `ser.data.emotions.EMOTIONS`, then others by the alphabet;
             `gender_emotion` first by gender, then in that order; `gender` and `intensity` by the alphabet.
     """
 

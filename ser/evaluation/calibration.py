@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ser.evaluation.confidence import LEVEL, Estimate, Speakers, spread_factor
+from ser.evaluation.metrics import negative_log_likelihood, ratio, softmax
 from ser.evaluation.predictions import Predictions
-from ser.metrics import negative_log_likelihood, ratio, softmax
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)

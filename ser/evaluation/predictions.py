@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.data.corpus import Utterance
+from ser.data.corpora.corpus import Utterance
 from ser.errors import UserError
-from ser.metrics import softmax
-from ser.runs.results import TRAITS
+from ser.evaluation.metrics import softmax
+from ser.evaluation.results_io import TRAITS
 
 SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
 REMEDY = "The file is damaged or was edited: train the run again with rerun=true"
@@ -113,7 +113,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
 def read_predictions(path: Path, count: int | None = None) -> Predictions:
     """Reads predictions.csv, whoever wrote it.
 
-    Columns as `ser.runs.results.write_predictions` says; those of `TRAITS` may be missing, the classes are all columns
+    Columns as `ser.evaluation.results_io.write_predictions` says; those of `TRAITS` may be missing, the classes are all columns
     after `predicted`.
 
     Args:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ser.evaluation.calibration import expected_calibration_error
 from ser.evaluation.confidence import Estimate, Speakers
+from ser.evaluation.metrics import f1_macro, f1s, mean_of_defined, precisions, ratio, recalls, uar, wa
 from ser.evaluation.predictions import Predictions
-from ser.metrics import f1_macro, f1s, mean_of_defined, precisions, ratio, recalls, uar, wa
 
 OF_DECISIONS = {"uar": uar, "wa": wa, "f1_macro": f1_macro}
 OF_DECISIONS_BY_CLASS = {"recall": recalls, "precision": precisions, "f1": f1s}

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ser.source_code import package_fingerprint
+from ser.system.source_code import package_fingerprint
 
 
 def code_fingerprint(frontend: nn.Module) -> str | None:

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from ser.padding import frame_mask, nothing_padded
+from ser.masking import frame_mask, nothing_padded
 
 # Slaney's mel scale (Auditory Toolbox, 1998; librosa's `htk=False`): linear to 1000 Hz, logarithmic above.
 _HZ_PER_MEL = 200.0 / 3.0

@@ -8,7 +8,7 @@ from ser.frontends.decibels import Decibels
 from ser.frontends.functional import keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 
 class LogMelContour(MelFrontend):

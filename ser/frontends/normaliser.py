@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ser.errors import UserError, did_you_mean
 from ser.frontends.functional import keep_valid
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 MODES = ("none", "feature", "feature_and_frame")
 

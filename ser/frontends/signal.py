@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ser.frontends.base import Frontend
 from ser.frontends.stft import PowerSpectrogram, Stft
-from ser.padding import frame_mask, nothing_padded
+from ser.masking import frame_mask, nothing_padded
 
 
 class Signal:

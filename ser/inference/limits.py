@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.audio import AudioSettings
+from ser.data.audio.prepare import AudioSettings
 from ser.errors import UserError
 from ser.frontends.stft import Stft
 

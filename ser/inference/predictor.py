@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ser.audio import AudioSettings, prepare
-from ser.audio import load as load_recording
-from ser.classifier import EmotionClassifier
 from ser.compatibility import check_torch_pair
-from ser.decoding import BadRecording
+from ser.data.audio.decode import BadRecording
+from ser.data.audio.prepare import AudioSettings, prepare
+from ser.data.audio.prepare import load as load_recording
 from ser.errors import UserError, did_you_mean
+from ser.evaluation.metrics import softmax
 from ser.inference.arrays import mono, rate
+from ser.inference.find_files import find_files, why_no_file
 from ser.inference.limits import bins_per_sample
 from ser.inference.source import build_model, calibration, find_source
-from ser.inference.walking import find_files, why_no_file
-from ser.machine import num_cores
-from ser.metrics import softmax
+from ser.system.machine import num_cores
+from ser.training.module import EmotionClassifier
 
 BATCH_SIZE = 64
 MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings go in fewer at a time
@@ -125,7 +125,7 @@ class Predictor:
         """The emotion in each file, in order, as they are computed.
 
         Args:
-            places: A file or folder, or several; folders are walked (`ser.inference.walking`).
+            places: A file or folder, or several; folders are walked (`ser.inference.find_files`).
             batch_size: Recordings at once; changes nothing but time and memory.
 
         Raises:

@@ -1,7 +1,7 @@
 """Where a trained model comes from: a run's directory, or a checkpoint that was copied elsewhere.
 
 Both are files that a stranger may have made. They are read as plain data: YAML without tags, weights with
-`weights_only`, no `${…}` is resolved. What the config names is built by `ser.composition`, which goes by what a name
+`weights_only`, no `${…}` is resolved. What the config names is built by `ser.instantiate`, which goes by what a name
 resolves to; sizes are looked at before anything is made (`ser.inference.limits`).
 """
 
@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.assembly import build_audio, build_frontend, count_frames
-from ser.audio import AudioSettings
-from ser.classifier import EmotionClassifier
-from ser.composition import build
+from ser.data.audio.prepare import AudioSettings
 from ser.errors import UserError
 from ser.evaluation.calibration import TEMPERATURES
-from ser.finished import finished_directory
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
+from ser.inference.find_files import SUFFIXES
+from ser.inference.finished_run import finished_directory
 from ser.inference.limits import CONFIGURED, check_archive, check_clip, check_shapes, check_sizes, check_weights
-from ser.inference.walking import SUFFIXES
+from ser.instantiate import build
 from ser.models.base import Model
 from ser.runs.weights import load_weights, read_checkpoint
+from ser.training.build import build_audio, build_frontend, count_frames
+from ser.training.module import EmotionClassifier
 
 MOST_CLASSES = 1000
 

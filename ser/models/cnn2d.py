@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.errors import UserError
+from ser.masking import frame_mask, nothing_padded
 from ser.models.base import Model
 from ser.models.layers import BatchNorm, fill_padding
 from ser.models.pooling import TimePool
 from ser.models.settings import as_list, positive, rate
-from ser.padding import frame_mask, nothing_padded
 
 Size = TypeVar("Size", int, Tensor)
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ser.masking import frame_mask, nothing_padded
 from ser.models.settings import choose
-from ser.padding import frame_mask, nothing_padded
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

@@ -6,9 +6,9 @@ All of them are weighted statistics whose weights add up to 1 over the valid fra
 import torch
 from torch import Tensor, nn
 
+from ser.masking import frame_mask
 from ser.models.layers import fill_padding, padding_mask
 from ser.models.settings import choose
-from ser.padding import frame_mask
 
 # name: (are the weights learned?, does the standard deviation stand beside the mean?)
 POOLINGS = {

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from ser.comparison.columns import value_of
 from ser.comparison.comparing import Comparison
-from ser.comparison.gathering import frozen
+from ser.comparison.load_runs import frozen
 from ser.comparison.rows import Row
 from ser.comparison.sections import Section
-from ser.comparison.sheets import Sheet, closing, sheets_of
+from ser.comparison.text_tables import Sheet, closing, sheets_of
 from ser.errors import UserError, did_you_mean
-from ser.files import write_text
 from ser.reports.comparison_figures import curves_picture, heat_map, parallel_coordinates
 from ser.reports.events import Curve, curves_of
 from ser.reports.figures import Picture
 from ser.reports.page import Page, columns, details, figure, heading, note, table, text
+from ser.system.files import write_text
 
 MOST_CURVES = 8  # rows that one figure overlays and eyes can tell apart
 MOST_RUNS = 12  # of a row whose event files are read, each in a tenth of a second

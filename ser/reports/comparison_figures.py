@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 
 from ser.comparison.columns import value_of
-from ser.comparison.gathering import frozen, shown
+from ser.comparison.load_runs import frozen, shown
 from ser.comparison.rows import Row, is_number
 from ser.reports.events import Curve
 from ser.reports.figures import GREY, WIDTH, Picture, blank, counted_along, literal, png_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.audio import AudioSettings
+from ser.data.audio.prepare import AudioSettings
 from ser.data.recordings import Decoded
 from ser.evaluation.predictions import Predictions
 from ser.reports.figures import Picture

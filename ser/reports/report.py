@@ -11,7 +11,6 @@ import yaml
 from ser.evaluation.evaluate import MODEL, Evaluation
 from ser.evaluation.groups import Division
 from ser.evaluation.predictions import Predictions
-from ser.files import write_atomically, write_text
 from ser.reports.class_bars import class_bars
 from ser.reports.curves import learning_curves
 from ser.reports.evaluation_tables import FIGURES, cell, remarks
@@ -20,6 +19,7 @@ from ser.reports.figures import Picture, confusion_pictures
 from ser.reports.mistakes import Sounds, find_mistakes, mistake_card, mistakes_parts
 from ser.reports.page import Page, code, columns, details, facts, figure, note, table, text
 from ser.reports.reliability import reliability_picture
+from ser.system.files import write_atomically, write_text
 
 BY_GROUP = ("uar", "wa", "f1_macro")
 MOST_ROWS = 14  # of a table that stands open

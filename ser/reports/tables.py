@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ser.data.corpus import Utterance
+from ser.data.corpora.corpus import Utterance
 from ser.data.splits import Split
 
 SCORES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "loss": "loss"}

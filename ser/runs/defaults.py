@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from ser.config_folder import config_folder
 from ser.runs.identity import counts
+from ser.system.config_folder import config_folder
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only, like safe_load, and ten times as fast
 NEVER_FILLED = frozenset(["batch_size", "choices"])  # they say what the run is, in another way than by their key

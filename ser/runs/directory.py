@@ -29,8 +29,8 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
-from ser.files import write_text
 from ser.runs.defaults import LOADER, with_defaults
+from ser.system.files import write_text
 
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` took away, and when
 DEEPEST = 100  # lists and mappings in each other; a config has less than ten

@@ -11,9 +11,9 @@ from datetime import date
 from pathlib import Path
 
 from ser.errors import UserError, did_you_mean
-from ser.files import write_text
 from ser.runs.directory import REMOVED, RunDirectory
 from ser.runs.listing import FoundRun, read_run
+from ser.system.files import write_text
 
 LEFTOVERS = ".*.ckpt.*.partial"  # of a process that was killed while it wrote
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.data.hashes import content_hash
+from ser.data.store.hashes import content_hash
 from ser.errors import UserError
 from ser.runs.directory import REMOVED
 

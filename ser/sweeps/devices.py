@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
-from ser.machine import num_cores, visible_gpus
+from ser.system.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")

@@ -18,9 +18,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
-from ser.files import why_refused, write_text
 from ser.runs.directory import safe_name
 from ser.sweeps.runs import SweepRun
+from ser.system.files import why_refused, write_text
 
 INDEX = "sweep.json"
 

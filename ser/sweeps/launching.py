@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ser.data.cache import cache_folder
 from ser.errors import Interrupted, UserError
 from ser.sweeps import outcomes
 from ser.sweeps.devices import ONE_AFTER_THE_OTHER, Packing
@@ -14,6 +13,7 @@ from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.task import Launch
 from ser.sweeps.watching import update
+from ser.system.cache import cache_folder
 
 RELAUNCHES = 2  # of a run whose process ended without a word
 Launcher = Callable[[Launch, Sequence[SweepRun]], None]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ser.errors import UserError
-from ser.files import write_text
+from ser.system.files import write_text
 
 FOLDER = ".jobs"
 STOP = "stop"  # in that folder: no further job begins, and those that run come to an orderly end

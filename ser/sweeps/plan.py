@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ser.assembly import build_split
+from ser.comparison.conditions import Condition
 from ser.compatibility import check_torch_pair
 from ser.data.splits import Split
 from ser.errors import UserError, did_you_mean
-from ser.expressions import Condition
-from ser.preparation import check_train
 from ser.runs.identity import flatten
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
-from ser.trainers import num_devices
-from ser.training import find_job
+from ser.training.build import build_split
+from ser.training.setup import check_train
+from ser.training.train import find_job
+from ser.training.trainer import num_devices
 
 Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how many → wraps an iterator in a bar
 

@@ -16,19 +16,19 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 
-from ser.assembly import build_audio, build_classifier, build_learning
-from ser.audio import AudioSettings, load
-from ser.classifier import EmotionClassifier
+from ser.data.audio.decode import BadRecording
+from ser.data.audio.prepare import AudioSettings, load
 from ser.data.datamodule import EpochOrder
-from ser.data.features import StoredWaveforms, compute_features
+from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.recordings import Recordings
 from ser.data.splits import Split
-from ser.data.store import Waveforms
-from ser.decoding import BadRecording
+from ser.data.store.waveforms import Waveforms
 from ser.errors import UserError
 from ser.runs.identity import flatten
 from ser.runs.weights import start_from
-from ser.trainers import OURS
+from ser.training.build import build_audio, build_classifier, build_learning
+from ser.training.module import EmotionClassifier
+from ser.training.trainer import OURS
 
 HANDFUL = 4  # recordings that are decoded
 TRIES = 40  # recordings looked at, where some are damaged

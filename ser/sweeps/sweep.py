@@ -10,9 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ser.callbacks.interruption import Interruption
 from ser.errors import Interrupted, UserError, some
-from ser.keeping import bar
 from ser.runs.environment import made_by_others
 from ser.sweeps import outcomes
 from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, release, trains_on_gpu
@@ -22,6 +20,8 @@ from ser.sweeps.launching import Launcher, launch_all
 from ser.sweeps.plan import Plan, make_plan
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.watching import Watch, best_of, duration, figure
+from ser.training.callbacks.interruption import Interruption
+from ser.training.feature_cache import bar
 
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}
 AGAIN = "The same command trains only what is missing."

@@ -123,9 +123,9 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
     import torch
     from rich.console import Console
 
-    from ser.callbacks.interruption import Interruption
     from ser.sweeps.scans import Scans
-    from ser.training import find_job, train
+    from ser.training.callbacks.interruption import Interruption
+    from ser.training.train import find_job, train
 
     global _scans
     _scans = Scans() if _scans is None or launch.here else _scans

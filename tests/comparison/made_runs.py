@@ -10,9 +10,9 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
+from ser.evaluation.results_io import write_rows
 from ser.runs.directory import RunDirectory
 from ser.runs.identity import identity
-from ser.runs.results import write_rows
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 MODELS: dict[str, dict[str, Any]] = {
@@ -30,9 +30,9 @@ CONFIG: dict[str, Any] = {
         "augmentation": "none", "frontend": "log_mel", "split": "speaker_kfold", "audio": "clip", "dataset": "ravdess",
     },
     "seed": 0, "batch_size": 32,
-    "dataset": {"_target_": "ser.data.ravdess.Ravdess", "emotions": None, "target": "emotion", "root": "/data/ravdess"},
+    "dataset": {"_target_": "ser.data.corpora.ravdess.Ravdess", "emotions": None, "target": "emotion", "root": "/data/ravdess"},
     "monitor": "val/uar", "init_from": None, "name": None, "runs_dir": "runs",
-    "audio": {"_target_": "ser.audio.AudioSettings", "sample_rate": 16000},
+    "audio": {"_target_": "ser.data.audio.prepare.AudioSettings", "sample_rate": 16000},
     "split": {"_target_": "ser.data.splits.SpeakerKFold", "k": 4, "fold": 0, "val": 0.15, "seed": 0},
     "frontend": FRONTENDS["log_mel"], "model": MODELS["mlp"],
     "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.001},

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ser.comparison.comparing import Question, compare
-from ser.comparison.gathering import gather
+from ser.comparison.load_runs import gather
 from ser.comparison.sections import runs_in_words, sections_of
 from ser.errors import UserError
 from tests.comparison.made_runs import answers, part_of_fold, write_folds, write_run
@@ -67,7 +67,7 @@ def test_means_and_deviations_are_those_of_pandas(grid):
 
 def test_other_recordings_classes_and_splits_are_sections_of_their_own(tmp_path):
     write(tmp_path), write(tmp_path, model="cnn1d"), write(tmp_path, **{"split.k": 5})
-    write(tmp_path, dataset="tess", **{"dataset._target_": "ser.data.tess.Tess"})
+    write(tmp_path, dataset="tess", **{"dataset._target_": "ser.data.corpora.tess.Tess"})
     write(tmp_path, **{"dataset.emotions": ["angry", "happy"]})
     sections = sections_of(gather([tmp_path]).runs)
     assert [len(section.rows) for section in sections] == [2, 1, 1, 1]

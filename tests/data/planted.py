@@ -8,7 +8,7 @@ import scipy.signal
 import soundfile
 import soxr
 
-from ser.audio import voiced_range
+from ser.data.audio.prepare import voiced_range
 
 Alter = Callable[[np.ndarray, int], tuple[np.ndarray, int]]  # waveform (T,) or (T, channels), sample rate → the same
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.data.datamodule import EmotionData, EpochOrder, IndexLoader
-from ser.data.features import ResidentFeatures
+from ser.data.features.sources import ResidentFeatures
 from ser.data.splits import Split
 from ser.errors import UserError
 
@@ -156,7 +156,7 @@ def test_lightning_follows_the_order_epoch_by_epoch(tmp_path, val):
 
 
 class SaveAt(L.Callback):
-    """Saves as `ser.callbacks.checkpoints` does: when the rest of the epoch is done."""
+    """Saves as `ser.training.callbacks.checkpoints` does: when the rest of the epoch is done."""
 
     def __init__(self, epoch, path):
         self.epoch, self.path = epoch, path

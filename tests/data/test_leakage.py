@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from ser.audio import AudioSettings
-from ser.data.corpus import Utterance
+from ser.data.audio.prepare import AudioSettings
+from ser.data.corpora.corpus import Utterance
+from ser.data.corpora.ravdess import Ravdess
 from ser.data.leakage import PartedCopy, Shared, check_leakage
-from ser.data.near_copies import NearCopy, near_copies
-from ser.data.ravdess import Ravdess
+from ser.data.near_duplicates import NearCopy, near_copies
 from ser.data.recordings import decode_recordings, find_recordings
 from ser.data.selection import Selection
 from tests.data.planted import write_planted

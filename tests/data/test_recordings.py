@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ser.audio import AudioSettings, load
-from ser.data.folder import Folder
-from ser.data.ravdess import Ravdess
+from ser.data.audio.prepare import AudioSettings, load
+from ser.data.corpora.folder import Folder
+from ser.data.corpora.ravdess import Ravdess
 from ser.data.recordings import decode_recordings, find_recordings
 from ser.data.selection import Selection
 from ser.errors import UserError
@@ -104,7 +104,7 @@ def test_nothing_usable_at_all(root, cache):
 
 def test_other_emotions_share_one_entry_of_the_store(root, cache, monkeypatch):
     decode_recordings(find(root, cache), AUDIO, cache)
-    monkeypatch.setattr("ser.data.store.load", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("ser.data.store.waveforms.load", lambda *_: pytest.fail("decoded again"))
     decode_recordings(find(root, cache, emotions=["happy", "sad"]), AUDIO, cache)
 
 

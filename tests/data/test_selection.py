@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.data.corpus import Utterance
+from ser.data.corpora.corpus import Utterance
 from ser.data.selection import Selection
 from ser.errors import UserError
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.evaluation.confidence import Speakers
+from ser.evaluation.metrics import softmax
 from ser.evaluation.predictions import Predictions
+from ser.evaluation.results_io import TRAITS
 from ser.evaluation.scores import score_part
-from ser.metrics import softmax
-from ser.runs.results import TRAITS
 
 CLASSES = tuple("abcdefgh")
 SAID = np.repeat(np.arange(8), [4, *[8] * 7])  # by each speaker, as in RAVDESS: 60 utterances, half as many neutral

@@ -14,7 +14,7 @@ from ser.evaluation.calibration import (
     reliability,
 )
 from ser.evaluation.confidence import Speakers
-from ser.metrics import softmax
+from ser.evaluation.metrics import softmax
 from tests.evaluation.simulated import made_of
 
 

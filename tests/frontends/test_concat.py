@@ -15,7 +15,7 @@ from ser.frontends.spectrogram import Spectrogram
 from ser.frontends.stft import PowerSpectrogram, Stft
 from ser.frontends.time_stats import TimeStats
 from ser.frontends.zcr_rms_chroma import ZcrRmsChroma
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 RATE = 16_000
 

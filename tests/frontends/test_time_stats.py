@@ -5,7 +5,7 @@ import torch
 
 from ser.frontends.base import Frontend
 from ser.frontends.time_stats import TimeStats
-from ser.padding import frame_mask
+from ser.masking import frame_mask
 
 
 class Steps(Frontend):

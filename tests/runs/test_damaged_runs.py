@@ -32,7 +32,7 @@ def trained(tiny_ravdess, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("ser.training.write_page", lambda *run: "left out in this test")
+        patch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
         assert main(command) == 0
     return folder, command
 
@@ -114,7 +114,7 @@ def test_a_failure_is_noted_and_forgotten_when_the_run_succeeds(ser, command, in
     def crash(*_):
         raise RuntimeError("something\nbroke")
 
-    monkeypatch.setattr("ser.training._score", crash)
+    monkeypatch.setattr("ser.training.train._score", crash)
     with pytest.raises(RuntimeError):
         ser(*command)
     run = only_run(in_tmp)
@@ -140,7 +140,7 @@ def test_what_was_interrupted_did_not_fail(ser, command, in_tmp, monkeypatch):
     def stop(*_):
         raise Interrupted(2)
 
-    monkeypatch.setattr("ser.training._score", stop)
+    monkeypatch.setattr("ser.training.train._score", stop)
     assert ser(*command)[0] == 130
     assert find_runs([in_tmp / "runs"])[0][0].state == "interrupted"
 

@@ -32,7 +32,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch):
     disk = Disk()
-    monkeypatch.setattr("ser.files.os.fsync", disk.fsync)
+    monkeypatch.setattr("ser.system.files.os.fsync", disk.fsync)
     return disk
 
 

@@ -18,7 +18,7 @@ def command(quick):
 
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
-    monkeypatch.setattr("ser.training.write_page", lambda *run: "left out in this test")
+    monkeypatch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
 
 
 def results(folder):

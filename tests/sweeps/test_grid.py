@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
-from ser import training
 from ser.data import recordings
 from ser.sweeps import devices, plan, preflight
+from ser.training.train import train as training
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 
 

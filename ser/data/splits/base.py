@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.data.corpus import Utterance
-from ser.data.splits.stamp import stamp
+from ser.data.corpora.corpus import Utterance
+from ser.data.splits.protocol import stamp
 from ser.errors import UserError
 
 PARTS = ("train", "val", "test")
@@ -22,7 +22,7 @@ class Split:
 
     Args:
         train, val, test: The parts; `val` may be empty. A recording may be in none of them.
-        protocol: What the parts have apart (`ser.data.splits.stamp`); it goes with every figure.
+        protocol: What the parts have apart (`ser.data.splits.protocol`); it goes with every figure.
     """
 
     train: list[int]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpus import Utterance
+from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import Splitter, parts_are_named
-from ser.data.splits.drawing import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
+from ser.data.splits.sampling import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
 from ser.errors import UserError
 
 

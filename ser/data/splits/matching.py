@@ -8,7 +8,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ser.data.corpus import AUDIO_SUFFIXES, Utterance
+from ser.data.corpora.corpus import AUDIO_SUFFIXES, Utterance
 from ser.data.splits.part_lists import Entry
 from ser.errors import UserError
 

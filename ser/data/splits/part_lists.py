@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.data.table import read_table, read_text
-from ser.emotions import one_form
+from ser.data.corpora.table import read_table, read_text
+from ser.data.emotions import one_form
 from ser.errors import UserError
 
 PART_NAMES = {

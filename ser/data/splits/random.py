@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpus import Utterance
+from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import ShareSplitter
-from ser.data.splits.drawing import checked_strata, draw_stratified
+from ser.data.splits.sampling import checked_strata, draw_stratified
 
 
 class RandomSplit(ShareSplitter):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ser.data.ravdess_tess import RavdessTess
+from ser.data.corpora.ravdess_tess import RavdessTess
 from ser.data.recordings import find_recordings
 from ser.data.selection import Selection
 from ser.data.splits import CrossCorpusSplit

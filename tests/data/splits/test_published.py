@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from ser.config_folder import config_folder
-from ser.data.ravdess import Ravdess
+from ser.data.corpora.ravdess import Ravdess
 from ser.data.splits import PublishedFolds
 from ser.errors import UserError
+from ser.system.config_folder import config_folder
 from tests.made_up import check_parts, in_two_parts, of_parts, ravdess_like, real_ravdess, tess_like
 from tests.tiny_corpora import write_tiny_ravdess
 

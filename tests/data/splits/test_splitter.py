@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from ser.config_folder import config_folder
 from ser.data import splits
 from ser.data.splits import (
     CrossCorpusSplit,
@@ -19,6 +18,7 @@ from ser.data.splits import (
     WordSplit,
 )
 from ser.errors import UserError
+from ser.system.config_folder import config_folder
 from tests.made_up import check_parts, in_two_parts, ravdess_like, utterance
 
 SHARES = [RandomSplit, SpeakerSplit, WordSplit]

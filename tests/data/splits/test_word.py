@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ser.data.corpora.tess import Tess
 from ser.data.splits import WordSplit
-from ser.data.tess import Tess
 from ser.errors import UserError
 from tests.made_up import QUICK, check_parts, corpora, in_two_parts, of_parts, ravdess_like, seeds, tess_like
 from tests.tiny_corpora import real_corpus

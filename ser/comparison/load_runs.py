@@ -1,0 +1,220 @@
+"""The runs to compare: the finished ones, with what counts in their settings, their figures and their predictions."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser.comparison.conditions import Condition
+from ser.errors import UserError, some
+from ser.evaluation.metrics import confusion_matrix, uar
+from ser.evaluation.predictions import Predictions, read_predictions
+from ser.runs.identity import counts, flatten
+from ser.runs.listing import FoundRun, find_runs
+
+DRAWN = ("seed", "split.seed", "split.fold")  # runs that differ in these alone are one configuration
+COUNTED_TOO = ("batch_size", "init_from")  # part of a run's identity in another shape
+TOLERANCE = 1e-6  # between metrics.json and predictions.csv
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """What a run said of its test part, ordered by recording: two runs on one part have equal rows.
+
+    Args:
+        classes: In label order.
+        recordings: (corpus, key) of each of the N utterances.
+        true, predicted: Labels (N,).
+        speakers: N names; None where unknown.
+        part: A hash of recordings and labels: equal for equal test parts.
+    """
+
+    classes: tuple[str, ...]
+    recordings: tuple[tuple[str, str], ...]
+    true: np.ndarray
+    predicted: np.ndarray
+    speakers: tuple[str | None, ...]
+    part: str
+
+    @classmethod
+    def of(cls, test: Predictions) -> "Answered":
+        """The predictions in order, without the probabilities."""
+        named = list(zip((word or "" for word in test.traits["corpus"]), test.keys, strict=True))
+        order = sorted(range(len(named)), key=named.__getitem__)
+        recordings, true = tuple(named[i] for i in order), test.true[order]
+        facts = json.dumps([test.classes, recordings, true.tolist()]).encode()
+        speakers = tuple(test.traits["speaker"][i] for i in order)
+        part = hashlib.blake2b(facts, digest_size=8).hexdigest()
+        return cls(test.classes, recordings, true, test.predicted[order], speakers, part)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run as it is compared.
+
+    Args:
+        path: Its directory.
+        identity, protocol: As it began.
+        config: Its own, plain data.
+        metrics: metrics.json.
+        answered: From predictions.csv.
+    """
+
+    path: Path
+    identity: str
+    protocol: str
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    answered: Answered
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Group → the choice made in it."""
+        return self.config["choices"]
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its dotted key."""
+        return dict(flatten({key: value for key, value in self.config.items() if key != "choices"}))
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What counts, by dotted key, but for what is drawn anew in each run of a configuration."""
+        counted = {key: value for key, value in self.flat.items() if counts(key) or key in COUNTED_TOO}
+        counted["batch_size"] = self.flat.get("batch_size", 0) * _devices(self.flat)
+        if counted.get("init_from"):
+            counted["init_from"] = Path(str(counted["init_from"])).name
+        return {key: value for key, value in counted.items() if key not in DRAWN}
+
+    @cached_property
+    def configuration(self) -> str:
+        """Equal for runs of one configuration."""
+        return frozen(self.settings)
+
+    @property
+    def drawn(self) -> tuple[Any, Any, Any]:
+        """Seed, seed of the split (by default the same), fold (None where the split has none)."""
+        seed, of_split, fold = (self.flat.get(key) for key in DRAWN)
+        return seed, seed if of_split is None else of_split, fold
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """All that a condition may ask for: choices, settings, figures, the folder's name as `run`."""
+        return {**self.metrics, **self.flat, **self.choices, "run": self.path.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Finished runs, by path, and remarks on what was passed over."""
+
+    runs: tuple[Run, ...]
+    remarks: tuple[str, ...]
+
+
+def gather(places: Sequence[str | Path], condition: Condition | None = None) -> Gathered:
+    """Finds runs and reads them; one that is damaged is named and does not stop the others.
+
+    Args:
+        places: Run directories, folders of runs, sweep folders, cross-validations, or globs.
+        condition: Which are compared.
+
+    Raises:
+        UserError: A place holds no run, none is finished, or none fits the condition.
+    """
+    found, remarks = find_runs(places)
+    runs, damaged = _readable(run for run in found if run.state == "finished")
+    remarks = [*remarks, *damaged]
+    if others := Counter(run.state for run in found if run.state not in ("finished", "damaged")):
+        counted = ", ".join(f"{count} {state}" for state, count in sorted(others.items()))
+        remarks.append(f"Not finished and left out: {counted} (`ser runs` lists them).")
+    runs = _once(runs)
+    if not runs:
+        raise UserError(f"No finished run among {len(found)} in {some([str(p) for p in places])}. {' '.join(remarks)}")
+    if condition is not None:
+        runs = _fitting(runs, condition)
+    return Gathered(tuple(runs), tuple(remarks))
+
+
+def frozen(value: Any) -> str:
+    """A value as text, equal where the setting is: 1 and 1.0 are one number, a number and a text are two settings."""
+    return json.dumps(_plain(value), sort_keys=True, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _devices(flat: dict[str, Any]) -> int:
+    """Devices that share a step, where the config names their number: 2 × 32 is the same experiment as 1 × 64."""
+    sizes = (flat.get("trainer.devices"), flat.get("trainer.num_nodes"))
+    return int(np.prod([size for size in sizes if isinstance(size, int) and size > 0], initial=1))
+
+
+def _readable(found: Iterable[FoundRun]) -> tuple[list[Run], list[str]]:
+    runs, damaged = [], []
+    for run in found:
+        try:
+            runs.append(_read(run))
+        except UserError as error:
+            damaged.append(f"{run.path} is damaged: {error}")
+    return runs, damaged
+
+
+def _read(found: FoundRun) -> Run:
+    """The run with its predictions, which must be those that its figures were computed from."""
+    choices = found.config.get("choices")
+    if not isinstance(choices, dict) or not isinstance(found.config.get("split"), dict):
+        raise UserError("its config.yaml is not the config of a run.")
+    if not isinstance(found.metrics, dict):
+        raise UserError("its metrics.json holds no figures.")
+    test = read_predictions(found.path / "predictions.csv", found.metrics.get("num_test"))
+    said = found.metrics.get("test/uar")
+    here = float(uar(confusion_matrix(test.true, test.predicted, len(test.classes))))
+    if not isinstance(said, int | float) or not abs(said - here) <= TOLERANCE:
+        raise UserError(f"metrics.json says test/uar {said}, predictions.csv {here:.6f}: one of them was changed.")
+    return Run(found.path, found.identity, found.protocol, found.config, found.metrics, Answered.of(test))
+
+
+def _once(runs: list[Run]) -> list[Run]:
+    """Each identity once: a run copied to another folder is the same run, as a remark of the search says."""
+    kept: dict[str, Run] = {}
+    for run in runs:
+        kept.setdefault(run.identity, run)
+    return list(kept.values())
+
+
+def _fitting(runs: list[Run], condition: Condition) -> list[Run]:
+    condition.check_known({key for run in runs for key in run.values})
+    fitting = [run for run in runs if condition.holds(run.values)]
+    if not fitting:
+        said = {key: sorted({shown(run.values.get(key)) for run in runs}) for key in sorted(condition.keys)}
+        there = "; ".join(f"{key} is {some(values)}" for key, values in said.items())
+        raise UserError(f"{condition.where} “{condition.text}” fits none of {len(runs)} finished runs. There {there}.")
+    return fitting
+
+
+def shown(value: Any) -> str:
+    """A setting as a cell: floats without zeros to no purpose, nothing as a dash.
+
+    >>> shown(0.001), shown(1e-05), shown(None), shown([64, 128]), shown(True), shown(0.30000000000000004)
+    ('0.001', '1e-05', '–', '[64, 128]', 'true', '0.3')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    return str(value)

@@ -1,0 +1,125 @@
+"""A comparison as cells of text: what the terminal, Markdown, LaTeX and the page show alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ser.comparison.comparing import COSTS, Comparison
+from ser.comparison.load_runs import shown
+from ser.comparison.rows import Row, Spread
+from ser.comparison.sections import Section, runs_in_words
+from ser.comparison.significance import Pair
+
+DIGITS = {"seconds": ".1f", "num_parameters": ",.0f"}
+HEADINGS = {"num_parameters": "parameters"}
+APART = (
+    "These runs do not share one protocol (recordings, classes, split), so they are not ranked together: each table "
+    "stands for itself."
+)
+ALONE = "One row only: there is nothing to compare it with."
+ON_PAIRS = (
+    "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each for "
+    "itself, which resamples speakers. p: corrected by Holm over all pairs shown."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One section as text.
+
+    Args:
+        title, stamp: Of the section.
+        header, rows: The ranking; `left` counts the columns of words before those of numbers.
+        pairs_header, pairs: The paired tests; no rows where there are none.
+        notes: Sentences that belong to it.
+    """
+
+    title: str
+    stamp: str
+    left: int
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    pairs_header: tuple[str, ...]
+    pairs: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def sheets_of(comparison: Comparison) -> list[Sheet]:
+    """Each section as a sheet."""
+    return [
+        _sheet(comparison, section, pairs) for section, pairs in zip(comparison.sections, comparison.pairs, strict=True)
+    ]
+
+
+def closing(comparison: Comparison) -> list[str]:
+    """What holds of all sections: how they are sorted, why they stand apart, and what was passed over."""
+    key = comparison.question.sort
+    said = f"Sorted by {key}, {'best' if '/' in key else 'first'} first."
+    if key.startswith("test/"):
+        said += " To choose a configuration, use --sort val/uar: a test part that chooses flatters what it chose."
+    return [said, *([APART] if len(comparison.sections) > 1 else []), *comparison.remarks]
+
+
+def mean_cell(spread: Spread, style: str = ".3f") -> str:
+    """`0.586 ± 0.050`, without a spread for a single run, a dash for nothing.
+
+    >>> mean_cell(Spread(0.586, 0.05, 3)), mean_cell(Spread(0.586, None, 1)), mean_cell(Spread(None, None, 0))
+    ('0.586 ± 0.050', '0.586', '–')
+    """
+    if spread.mean is None:
+        return "–"
+    return format(spread.mean, style) + ("" if spread.deviation is None else f" ± {format(spread.deviation, style)}")
+
+
+def p_cell(p: float | None) -> str:
+    """`0.031`, `<0.001`, or a dash."""
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> Sheet:
+    metrics = [name for name in comparison.question.metrics if name not in COSTS]
+    # a single column of nothing would say nothing: a row alone is called by its name
+    named = section.columns or ("configuration",)
+    header = ("#", *named, *metrics, "runs", *(HEADINGS.get(name, name) for name in COSTS))
+    rows = [_cells(number, row, section.columns, metrics) for number, row in enumerate(section.rows, start=1)]
+    notes = [f"{section.varied}.", *section.remarks, *_on_pairs(comparison, section, pairs)]
+    pairs_header = ("pair", "first", "second", "difference", "runs", "test", "p", "p (Holm)", "verdict")
+    said = tuple(_pair_cells(pair) for pair in pairs)
+    return Sheet(section.title, section.stamp, 1 + len(named), header, tuple(rows), pairs_header, said, tuple(notes))
+
+
+def _cells(number: int, row: Row, columns: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    named = [shown(row.cells[column]) for column in columns] or [row.name]
+    figures = [mean_cell(row.spread(name)) for name in metrics]
+    costs = [_cost(name, row.spread(name)) for name in COSTS]
+    return (str(number), *named, *figures, runs_in_words(row.runs), *costs)
+
+
+def _cost(name: str, spread: Spread) -> str:
+    """Sizes that are equal in all runs, as they mostly are, need no spread."""
+    exact = Spread(spread.mean, spread.deviation or None, spread.count)
+    return mean_cell(exact, DIGITS[name])
+
+
+def _pair_cells(pair: Pair) -> tuple[str, ...]:
+    difference = pair.difference
+    limits = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
+    value = "–" if pair.p is None else f"{difference.value:+.3f}{limits}"
+    test = pair.test or "–"
+    return (
+        f"{pair.first}–{pair.second}", *pair.names, value, str(pair.runs), test, p_cell(pair.p),
+        p_cell(pair.corrected), pair.verdict,
+    )  # fmt: skip
+
+
+def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> list[str]:
+    if comparison.question.pairs == "none":
+        return []
+    if len(section.rows) < 2:
+        return [ALONE]
+    without = dict.fromkeys(pair.difference.remark for pair in pairs if pair.difference.remark)
+    said = [ON_PAIRS, *(f"No interval for some pairs: {remark}." for remark in without)]
+    if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
+        said.append("Tests over utterances speak of these speakers only: too few are known to speak of others.")
+    if any(pair.runs == 1 for pair in pairs):
+        said.append("Pairs of one run each compare two trainings; other seeds may turn them round.")
+    return said

@@ -1,0 +1,151 @@
+"""From a file to one clean waveform: decode, mono, offset, resample, trim, level.
+
+The only module that knows soxr. Everything here is NumPy on one recording; no state, so that threads may prepare a
+corpus side by side (soxr releases Python's lock).
+"""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from ser.data.audio.decode import BadRecording, check_length, decode
+from ser.errors import UserError, did_you_mean
+
+LEVELS = ("none", "peak", "rms")
+RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
+SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
+TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """How every recording of a run is prepared (config group `audio`).
+
+    Args:
+        sample_rate: Hz; recordings at another rate are resampled (soxr HQ).
+        offset_s: Seconds passed over at the start of each file.
+        trim_db: Frames this many dB below the loudest are cut at both ends, as `librosa.effects.trim`; null keeps them.
+        level: `none`, `peak` (largest sample becomes 1) or `rms` (root mean square becomes 0.1).
+        duration_s: Each clip is cut or zero-padded to this many seconds; null keeps each clip's own length.
+        padding_is_signal: Whether padding counts as real signal; true only to repeat a published system that did so.
+        min_duration_s: A recording shorter than this, after trimming, is a bad file.
+
+    Raises:
+        UserError: A value outside its range, or of another kind.
+    """
+
+    sample_rate: int = 16000
+    offset_s: float = 0.0
+    trim_db: float | None = 40.0
+    level: str = "none"
+    duration_s: float | None = None
+    padding_is_signal: bool = False
+    min_duration_s: float = 0.1
+
+    def __post_init__(self):
+        if self.level not in LEVELS:
+            raise UserError(f"audio.level={self.level} is not a level. {did_you_mean(str(self.level), list(LEVELS))}")
+        if not _is_number(self.sample_rate) or self.sample_rate != int(self.sample_rate) or self.sample_rate < 1000:
+            raise UserError(f"audio.sample_rate={self.sample_rate} must be a whole number of Hz, at least 1000.")
+        for name in ("offset_s", "min_duration_s"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                raise UserError(f"audio.{name}={getattr(self, name)} must be a number of seconds, not negative.")
+        for name in ("trim_db", "duration_s"):
+            value = getattr(self, name)
+            if value is not None and (not _is_number(value) or value <= 0):
+                raise UserError(f"audio.{name}={value} must be a number above zero, or null to switch it off.")
+        if self.num_samples == 0:
+            raise UserError(f"audio.duration_s={self.duration_s} is shorter than one sample.")
+        if not isinstance(self.padding_is_signal, bool):
+            raise UserError(f"audio.padding_is_signal={self.padding_is_signal} must be true or false.")
+
+    @property
+    def num_samples(self) -> int | None:
+        """Samples of every clip, or None where each keeps its own length."""
+        return None if self.duration_s is None else int(self.duration_s * self.sample_rate)
+
+
+def load(path: Path, settings: AudioSettings) -> np.ndarray:
+    """Reads one recording as the store keeps it: everything but the duration.
+
+    Returns:
+        Waveform (T,) float32 at `settings.sample_rate`.
+
+    Raises:
+        BadRecording: Empty, truncated, not audio, NaN, silent or too short.
+    """
+    waveform, sample_rate = decode(path)
+    return prepare(waveform, sample_rate, settings)
+
+
+def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> np.ndarray:
+    """Applies offset, resampling, trim and level to a mono waveform (T,), in this order.
+
+    Raises:
+        BadRecording: NaN or infinite samples, silence, or nothing left.
+    """
+    energy = _energy(waveform)
+    if not math.isfinite(energy) and not np.isfinite(waveform).all():
+        raise BadRecording("holds NaN or infinite samples")
+    if start := int(settings.offset_s * sample_rate):
+        energy = _energy(waveform := waveform[start:])
+    # where the root mean square is above the limit the peak is: speech is never searched for it
+    if energy < SILENCE_PEAK**2 * len(waveform) and np.abs(waveform).max() < SILENCE_PEAK:
+        raise BadRecording("silent: no sample above -80 dBFS")
+    if len(waveform) and sample_rate != settings.sample_rate:
+        check_length(len(waveform) * settings.sample_rate / sample_rate)
+        waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
+    if len(waveform) and settings.trim_db is not None:
+        start, end = voiced_range(waveform, settings.trim_db)
+        waveform = waveform[start:end]
+    if len(waveform) < max(1, settings.min_duration_s * settings.sample_rate):
+        raise BadRecording(
+            f"too short: {len(waveform) / settings.sample_rate:.3f} s after offset and trim, "
+            f"audio.min_duration_s is {settings.min_duration_s}"
+        )
+    return np.ascontiguousarray(set_level(waveform, settings.level), dtype=np.float32)
+
+
+def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:
+    """First and last sample of what is louder than `trim_db` below the loudest frame.
+
+    The same range as `librosa.effects.trim(waveform, top_db=trim_db)`: mean square of centred, zero-padded frames, kept
+    where its level passes the threshold. A frame is four hops, so each hop is squared once, and not four times.
+
+    >>> tone = np.r_[np.zeros(4096), np.ones(4096), np.zeros(4096)].astype("float32")
+    >>> voiced_range(tone, 40.0)
+    (3584, 9216)
+    """
+    num_frames = 1 + len(waveform) // TRIM_HOP
+    hops = np.zeros((num_frames + 3, TRIM_HOP), dtype=np.float32)  # two before the waveform, one behind its last frame
+    hops.reshape(-1)[2 * TRIM_HOP :][: len(waveform)] = waveform
+    energy = np.einsum("ij,ij->i", hops, hops).astype(np.float64)
+    mean_square = (energy[:-3] + energy[1:-2] + energy[2:-1] + energy[3:]) / (4 * TRIM_HOP)
+    power_floor = 1e-10  # librosa's amin for amplitudes, squared
+    level_db = 10.0 * np.log10(np.maximum(mean_square, power_floor) / max(mean_square.max(), power_floor))
+    loud = np.flatnonzero(level_db > -trim_db)
+    if not len(loud):
+        return 0, 0
+    return int(loud[0]) * TRIM_HOP, min(len(waveform), (int(loud[-1]) + 1) * TRIM_HOP)
+
+
+def _energy(waveform: np.ndarray) -> float:
+    """The sum of squares, in one pass; not finite where a sample is not."""
+    return float(np.einsum("i,i->", waveform, waveform))
+
+
+def set_level(waveform: np.ndarray, level: str) -> np.ndarray:
+    """Scales a non-silent waveform to a peak of 1 (`peak`) or a root mean square of 0.1 (`rms`)."""
+    if level == "peak":
+        return waveform / np.abs(waveform).max()
+    if level == "rms":
+        return waveform * (RMS_LEVEL / np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+    return waveform
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

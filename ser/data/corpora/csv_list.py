@@ -1,0 +1,121 @@
+"""Your own recordings, listed in a CSV file."""
+
+import os
+import stat
+from pathlib import Path
+
+from ser.data.corpora.corpus import AUDIO_SUFFIXES, Corpus, Scan, Utterance
+from ser.data.corpora.folder import own_fields
+from ser.data.corpora.table import read_table
+from ser.data.emotions import canonical, one_form
+from ser.errors import UserError
+
+REQUIRED = ("path", "emotion", "speaker")
+OPTIONAL = ("gender", "split", "intensity", "statement", "word", "repetition")
+SPLITS = ("train", "val", "test")
+
+
+class CsvList(Corpus):
+    """A CSV file with one row a recording.
+
+    Columns, in any order and any case: `path`, `emotion` and `speaker`; where you have them also `gender` (`female`,
+    `male`, `f`, `m`, …), `split` (`train`, `val` or `test`: your own division), `intensity`, `statement`,
+    `word` and `repetition`. Cells are separated by comma, semicolon, tab or `|`; the encoding is UTF-8, with or without
+    a byte order mark, or UTF-16 with one.
+
+    Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A recording
+    is known by its path. An empty speaker cell means that the speaker is not known; other speakers are prefixed
+    `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name an
+    existing regular file with an audio ending: nothing else is ever opened.
+
+    Args:
+        csv: The CSV file: absolute, relative to the working folder, or starting with `~`.
+        root: Folder that the paths are relative to; by default the folder of the CSV file.
+    """
+
+    name = "csv"
+    layout = "audio files at the paths that the CSV file names."
+    source = "these are your own recordings."
+
+    def __init__(self, csv: str, root: str | None = None):
+        if not csv:
+            raise UserError("dataset.csv is empty: name the CSV file that lists your recordings.")
+        self.csv = Path(csv).expanduser().absolute()
+        super().__init__(root or str(self.csv.parent))
+
+    def _how_to_get(self) -> str:
+        return f"Set {self.setting} to the folder that the paths in {self.csv.name} are relative to."
+
+    def _check_root(self) -> None:
+        if not self.csv.is_file():
+            what = "is a folder, not a CSV file" if self.csv.is_dir() else "does not exist"
+            raise UserError(f"The list of recordings {self.csv} {what}. Set dataset.csv=<file>.")
+        super()._check_root()
+
+    def _read(self) -> Scan:
+        columns, rows = read_table(self.csv, REQUIRED)
+        if not rows:
+            raise UserError(f"{self.csv} has a header but no rows: write one row for each recording.")
+        utterances: dict[str, tuple[int, Utterance]] = {}
+        for number, row in rows:
+            utterance = self._utterance(number, row)
+            before, _ = utterances.setdefault(utterance.key, (number, utterance))
+            if before != number:
+                raise UserError(
+                    f"{self.csv}, row {number}: the path {row['path']} is already listed in row {before}; "
+                    "remove one of them."
+                )
+        self._check_split(rows)
+        unused = [column for column in columns if column and column not in REQUIRED + OPTIONAL]
+        notes = (f"columns not used: {', '.join(unused)}",) if unused else ()
+        return Scan(tuple(utterance for _, (_, utterance) in sorted(utterances.items())), notes)
+
+    def _utterance(self, number: int, row: dict[str, str]) -> Utterance:
+        path = self._recording(number, row["path"])
+        emotion = canonical(row["emotion"])
+        if not emotion:
+            raise UserError(f"{self.csv}, row {number}: the emotion is empty; fill it in or remove the row.")
+        part = one_form(row.get("split", "")) or None
+        if part and part not in SPLITS:
+            raise UserError(f"{self.csv}, row {number}: split '{row['split']}' must be train, val or test.")
+        repetition = row.get("repetition", "")
+        if repetition and not (repetition.isascii() and repetition.isdigit()):
+            raise UserError(f"{self.csv}, row {number}: repetition '{repetition}' must be a whole number.")
+        key = Path(os.path.relpath(path, self.root)).as_posix()
+        return Utterance(path, key, emotion, self.name, part=part, **own_fields(self.name, row))
+
+    def _recording(self, number: int, cell: str) -> Path:
+        """The existing audio file that a `path` cell names."""
+        if not cell:
+            raise UserError(f"{self.csv}, row {number}: the path is empty; fill it in or remove the row.")
+        path = Path(os.path.normpath(self.root / cell))
+        mode = _mode(path)
+        if mode is None and "\\" in cell:  # written on Windows
+            path = Path(os.path.normpath(self.root / cell.replace("\\", "/")))
+            mode = _mode(path)
+        if mode is None:
+            raise UserError(
+                f"{self.csv}, row {number}: no file {cell}; looked for {path}. Correct the path, or set "
+                "dataset.root to the folder that paths are relative to."
+            )
+        if not stat.S_ISREG(mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
+            raise UserError(
+                f"{self.csv}, row {number}: {path} is not an audio file ({', '.join(sorted(AUDIO_SUFFIXES))})."
+            )
+        return path
+
+    def _check_split(self, rows: list[tuple[int, dict[str, str]]]) -> None:
+        # A recording that the user forgot must not slip into a part by itself.
+        empty = [number for number, row in rows if not row.get("split")]
+        if empty and len(empty) < len(rows):
+            raise UserError(
+                f"{self.csv}, row {empty[0]}: the split is empty, and other rows have one; write train, val or test."
+            )
+
+
+def _mode(path: Path) -> int | None:
+    """The file's mode, or None where there is nothing (or nothing that can have a name, such as a NUL character)."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None

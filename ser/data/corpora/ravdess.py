@@ -1,0 +1,83 @@
+"""RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song."""
+
+import re
+from typing import Any
+
+from ser.data.corpora.corpus import NamedCorpus
+from ser.errors import UserError, did_you_mean
+
+VOCAL_CHANNELS = {"speech": ("01",), "song": ("02",), "both": ("01", "02")}
+
+_NAME = re.compile(
+    r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
+    r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1[0-9]|2[0-4])"
+)
+
+
+class Ravdess(NamedCorpus):
+    """RAVDESS: 24 professional actors (12 women, 12 men), North American English, acted.
+
+    Source: Livingstone and Russo 2018, PLoS ONE 13(5): e0196391; Zenodo, doi 10.5281/zenodo.1188976. CC BY-NC-SA 4.0.
+
+    Contents, audio only: 1440 recordings of speech (60 an actor) and 1012 of song (44 an actor, none of actor 18), WAV,
+    48 kHz, 16 bit, 3 to 5 s; nearly all mono, a handful stereo. Eight emotions in speech, six in song (no disgust, no
+    surprise), each at two intensities except neutral; two statements, two takes.
+
+    File name: seven two-digit numbers, `modality-channel-emotion-intensity-statement-repetition-actor`, e.g.
+    `03-01-06-01-02-01-12.wav`. Modality 03 is audio only, 01 and 02 are films; channel 01 speech, 02 song; intensity 01
+    normal, 02 strong; statement 01 'Kids are talking by the door' (here `kids`), 02 'Dogs are sitting by the door'
+    (`dogs`); odd actors are men. Folders do not matter.
+
+    One pair of recordings has identical samples under two names (actor 07, `03-01-03-01-02-01-07` and `-02-07`): both
+    are kept, and the splitters never separate them.
+
+    Args:
+        root: The folder with `Actor_01` to `Actor_24`, or one that holds it as `ravdess/`.
+        vocal_channel: `speech`, `song` or `both`.
+
+    Raises:
+        UserError: `vocal_channel` is none of these.
+    """
+
+    name = "ravdess"
+    layout = "Actor_01/ … Actor_24/ with files such as 03-01-06-01-02-01-12.wav (WAV or FLAC)."
+    source = (
+        "https://doi.org/10.5281/zenodo.1188976, Audio_Speech_Actors_01-24.zip (208 MB, 1440 files) and "
+        "Audio_Song_Actors_01-24.zip (1012 files); licence CC BY-NC-SA 4.0."
+    )
+    emotions = {
+        "01": "neutral",
+        "02": "calm",
+        "03": "happy",
+        "04": "sad",
+        "05": "angry",
+        "06": "fearful",
+        "07": "disgust",
+        "08": "surprised",
+    }
+
+    def __init__(self, root: str, vocal_channel: str = "speech"):
+        super().__init__(root)
+        if vocal_channel not in VOCAL_CHANNELS:
+            raise UserError(
+                f"dataset.vocal_channel={vocal_channel} does not exist. "
+                f"{did_you_mean(str(vocal_channel), list(VOCAL_CHANNELS))}"
+            )
+        self.vocal_channel = vocal_channel
+
+    def _facts(self, stem: str) -> dict[str, Any] | str:
+        match = _NAME.fullmatch(stem)
+        if not match:
+            return "the name does not follow RAVDESS's grammar"
+        if match["modality"] != "03":
+            return "sound of a film, modality 01 or 02"
+        if match["channel"] not in VOCAL_CHANNELS[self.vocal_channel]:
+            return f"{'song' if match['channel'] == '02' else 'speech'}, and vocal_channel is {self.vocal_channel}"
+        return {
+            "emotion": self.emotions[match["emotion"]],
+            "speaker": f"{self.name}_{match['actor']}",
+            "gender": "male" if int(match["actor"]) % 2 else "female",
+            "intensity": "strong" if match["intensity"] == "02" else "normal",
+            "statement": "kids" if match["statement"] == "01" else "dogs",
+            "repetition": int(match["repetition"]),
+        }

@@ -1,0 +1,84 @@
+"""Reading a table that a person has saved: CSV from any spreadsheet."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser.data.emotions import one_form
+from ser.errors import UserError
+
+Row = tuple[int, dict[str, str]]  # its number as a spreadsheet shows it (the header is row 1), and its cells by column
+
+
+def read_table(file: Path, required: Sequence[str] = ()) -> tuple[list[str], list[Row]]:
+    """The columns of a CSV file in one form (`ser.data.emotions.one_form`), and its rows.
+
+    Cells are separated by comma, semicolon, tab or `|`, and stripped; rows without any text are left out. The encoding
+    is UTF-8, with or without a byte order mark, or UTF-16 with one.
+
+    Args:
+        file: The CSV file.
+        required: Columns that it must have.
+
+    Raises:
+        UserError: The file cannot be read as text, lacks a column or has one twice, or a row is longer than the header.
+    """
+    text = read_text(file)
+    lines = text.splitlines()
+    skipped = 1 if lines and lines[0].lower().startswith("sep=") else 0  # Excel's own first line
+    delimiter = _delimiter(next(iter(lines[skipped:]), ""))
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))[skipped:]
+    except csv.Error as error:
+        raise UserError(f"{file} cannot be read as CSV: {error}. Save it again as CSV, UTF-8.") from error
+    columns = [one_form(cell) for cell in table[0]] if table else []
+    _check_columns(file, columns, required)
+    rows = []
+    for number, cells in enumerate(table[1:], start=2 + skipped):
+        cells = [cell.strip() for cell in cells]
+        if any(cells[len(columns) :]):
+            raise UserError(
+                f"{file}, row {number}: {len(cells)} cells under {len(columns)} columns; put quotes around a cell that "
+                f"contains '{delimiter}'."
+            )
+        if any(cells):
+            cells += [""] * (len(columns) - len(cells))
+            rows.append((number, dict(zip(columns, cells, strict=False))))
+    return columns, rows
+
+
+def read_text(file: Path) -> str:
+    """A text file as UTF-8 or UTF-16, without its byte order mark.
+
+    Raises:
+        UserError: The file cannot be read, or is no such text.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return data.decode("utf-16" if utf16 else "utf-8-sig")  # both take a byte order mark away
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{file} is not UTF-8 text (line {line}): save it with the encoding UTF-8.") from error
+
+
+def _delimiter(header: str) -> str:
+    # csv.Sniffer guesses from all characters and is easily led astray by paths; a header of known words is clearer.
+    return max(",;\t|", key=header.count)
+
+
+def _check_columns(file: Path, columns: list[str], required: Sequence[str]) -> None:
+    for column in required:
+        if column not in columns:
+            found = ", ".join(filter(None, columns)) or "none"
+            raise UserError(
+                f"{file} has no column '{column}': its first row must name {', '.join(required)}. "
+                f"Columns found: {found}."
+            )
+    twice = {column for column in columns if column and columns.count(column) > 1}
+    if twice:
+        raise UserError(f"{file} has the column '{sorted(twice)[0]}' twice; remove one.")

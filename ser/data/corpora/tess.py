@@ -1,0 +1,64 @@
+"""TESS, the Toronto Emotional Speech Set."""
+
+import re
+from typing import Any
+
+from ser.data.corpora.corpus import NamedCorpus, Utterance
+from ser.data.emotions import canonical
+
+# `OA_bite_neutral` lacks a letter in the corpus itself. The emotion is the longest ending that is one: a word has no
+# underscore, `pleasant_surprised` has.
+_NAME = re.compile(
+    r"(?P<actress>oaf?|yaf?)[_ ](?P<word>[^_ ]+)[_ ]"
+    r"(?P<emotion>angry|anger|disgust|fear(?:ful)?|happy|neutral|ps|(?:pleasant[_ ])?surprised?|sad)",
+    re.IGNORECASE,
+)
+
+
+class Tess(NamedCorpus):
+    """TESS: two actresses, aged 64 (OAF) and 26 (YAF), Canadian English, acted.
+
+    Source: Pichora-Fuller and Dupuis 2020, Scholars Portal Dataverse, doi 10.5683/SP2/E8H2MF. CC BY-NC-ND 4.0.
+
+    Contents: 2800 recordings, WAV, 24,414 Hz (one of 96 kHz), 16 bit, mono, about 2 s: each actress says the sentence
+    'Say the word …' with each of 200 words in seven emotions: anger, disgust, fear, happiness, pleasant surprise (`ps`
+    in file names, here `surprised`), sadness and neutral. Both are women: gender cannot be learnt from TESS.
+
+    File name: `<actress>_<word>_<emotion>`, e.g. `OAF_back_angry.wav`. The corpus is not regular: folders are called
+    `OAF_Fear` and `YAF_fear`, `OAF_Pleasant_surprise` and `YAF_pleasant_surprised`, and one file is `OA_bite_neutral`.
+    Only file names are read, in any mixture of upper and lower case. `word` is the word in lower case, `statement` is
+    `say_the_word_<word>`, so that no statement here is one of another corpus.
+
+    Args:
+        root: The folder with `OAF_angry` to `YAF_sad`, or one that holds it as `tess/`.
+    """
+
+    name = "tess"
+    layout = "OAF_angry/ … YAF_sad/ with files such as OAF_back_angry.wav (WAV or FLAC)."
+    source = "https://doi.org/10.5683/SP2/E8H2MF (about 270 MB, 2800 files); licence CC BY-NC-ND 4.0."
+    emotions = {
+        "angry": "angry",
+        "disgust": "disgust",
+        "fear": "fearful",
+        "happy": "happy",
+        "neutral": "neutral",
+        "ps": "surprised",
+        "sad": "sad",
+    }
+
+    def _facts(self, stem: str) -> dict[str, Any] | str:
+        match = _NAME.fullmatch(stem)
+        if not match:
+            return "the name does not follow TESS's grammar"
+        word = match["word"].lower()
+        return {
+            "emotion": canonical(match["emotion"]),
+            "speaker": f"{self.name}_{match['actress'][:2].lower()}f",
+            "gender": "female",
+            "statement": f"say_the_word_{word}",
+            "word": word,
+        }
+
+    def _recording(self, utterance: Utterance) -> str:
+        # Not the file's name: `OA_bite_neutral`, mended to `OAF_bite_neutral` in one copy, is still one recording.
+        return f"{utterance.speaker}_{utterance.word}_{utterance.emotion}"

@@ -1,0 +1,89 @@
+"""The feature store: what a frontend without randomness makes of a corpus, computed once for all runs that want it.
+
+An entry (`ser.data.store.array_store`) holds the features of every usable recording of one waveform entry, without their padding.
+Its key says all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from torch import Tensor
+
+from ser.data.store.array_store import Entry, open_entry
+from ser.data.store.hashes import content_hash
+
+FORMAT = 1  # raise it when the meaning of an entry changes
+
+
+class Features:
+    """Features of a corpus, in the order of its waveforms, on disk.
+
+    Args:
+        entry: Of the store.
+    """
+
+    def __init__(self, entry: Entry):
+        self.num_features: int = entry.index["num_features"]
+        self.frames = entry.sizes // self.num_features  # (N,); 0 for a recording that could not be used
+        self.num_frames: int = entry.index[
+            "num_frames"
+        ]  # of the longest, its padding counted where clips have one length
+        self._entry = entry
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Features of recording i, (F, its valid frames) float32, read-only."""
+        return self._entry[i].reshape(self.num_features, -1)
+
+    def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features (B, F, `num_frames`) float32 of some recordings, zeros behind their valid frames (B,) int64."""
+        frames = self.frames[rows]
+        block = np.zeros((len(rows), self.num_features, self.num_frames), dtype=np.float32)
+        for place, i, count in zip(block, rows, frames, strict=True):
+            place[:, :count] = self[i]
+        return block, frames
+
+    def let_go(self) -> None:
+        """Takes what was read so far out of this process's memory."""
+        self._entry.let_go()
+
+    def size(self, rows: np.ndarray) -> int:
+        """Bytes that these recordings take in memory, padded to one length."""
+        return 4 * len(rows) * self.num_features * self.num_frames
+
+
+def open_features(
+    depends_on: Mapping[str, Any], rows: np.ndarray, total: int, compute: Iterable[tuple[Tensor, Tensor]], about: dict,
+    cache: Path,
+) -> Features:  # fmt: skip
+    """Features of a corpus, computed now or found in the store.
+
+    Args:
+        depends_on: Everything that decides the values, as plain data.
+        rows: Recordings that `compute` is about, in ascending order.
+        total: Recordings of the corpus.
+        compute: Gives features (B, F, L) and frames (B,) of `rows`, batch by batch; asked only where they are missing.
+        about: `name` of the corpus and `settings`, for `ser store list`.
+        cache: The cache folder.
+
+    Raises:
+        OSError: They cannot be written; nothing is left of them.
+    """
+    key = content_hash(json.dumps({"format": FORMAT, **depends_on}, sort_keys=True, default=str).encode())
+    return Features(open_entry(cache / "features" / key, lambda file: about | _write(file, rows, total, compute)))
+
+
+def _write(file: BinaryIO, rows: np.ndarray, total: int, compute: Iterable[tuple[Tensor, Tensor]]) -> dict:
+    lengths, waiting, num_features, num_frames = [0] * total, iter(rows.tolist()), 0, 0
+    for features, frames in compute:
+        features, frames = features.cpu().numpy(), frames.tolist()
+        num_features, num_frames = features.shape[1], max(num_frames, features.shape[2])
+        for values, count in zip(features, frames, strict=True):
+            file.write(np.ascontiguousarray(values[:, :count]).data)
+            lengths[next(waiting)] = num_features * count
+    return {"lengths": lengths, "num_features": num_features, "num_frames": num_frames}

@@ -1,0 +1,160 @@
+"""Entries of the cache: arrays of different lengths, end to end in one file, kept whole or not at all.
+
+An entry is a folder `<cache>/<kind>/<key>/` with `values.f32` and an `index.json` that says how they are divided,
+sealed with a hash. It is written under another name and renamed when whole: what a killed process leaves is never used,
+and the next writer clears it away. Whoever comes while another process writes waits, and finds the entry.
+"""
+
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from filelock import FileLock
+
+from ser.data.store.hashes import content_hash
+
+VALUES = "values.f32"
+BUFFER = 2**16  # bytes: for pieces of a megabyte Linux looks for as much contiguous memory, and takes thrice as long
+KINDS = ("waveforms", "features")  # subfolders of the cache that hold entries
+
+
+class Entry:
+    """An entry as it lies on disk, memory-mapped.
+
+    Args:
+        folder: Where.
+        index: Its `index.json`; `lengths` are the values of each array.
+    """
+
+    def __init__(self, folder: Path, index: dict):
+        self.folder, self.index = folder, index
+        self.sizes = np.asarray(index["lengths"], dtype=np.int64)  # (N,)
+        self._starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        total = int(self._starts[-1])
+        self.values = np.memmap(folder / VALUES, np.float32, "r", shape=(total,)) if total else np.zeros(0, np.float32)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Array i, flat float32, read-only."""
+        return self.values[self._starts[i] : self._starts[i + 1]]
+
+    def let_go(self) -> None:
+        """Takes what was read so far out of this process's memory; it is read again when it is asked for."""
+        mapped = getattr(self.values, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The entry, or None where it is missing or not whole."""
+    if (index := read_index(folder)) is None:
+        return None
+    try:
+        return Entry(folder, index)
+    except OSError:  # another process cleared the cache a moment ago
+        return None
+
+
+def open_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> Entry:
+    """The entry as it was found, or as `fill` makes it now.
+
+    Args:
+        folder: Where it belongs; the parents are made.
+        fill: Writes the values and gives the index: `lengths`, and what else there is to know.
+
+    Raises:
+        OSError: It cannot be written; nothing is left of it.
+    """
+    if (found := read_entry(folder)) is not None:
+        return found
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if (found := read_entry(folder)) is None:
+            _write_entry(folder, fill)
+            found = read_entry(folder)
+    return found
+
+
+def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> None:
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process: the lock says that nobody else is writing it
+    partial.mkdir()
+    try:
+        with (partial / VALUES).open("wb", buffering=BUFFER) as values:
+            index = fill(values)
+            values.flush()
+            os.fsync(values.fileno())
+        index = {**index, "created": datetime.now().isoformat(timespec="seconds")}
+        (partial / "index.json").write_text(json.dumps({**index, "seal": _seal(index)}), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # an entry that did not read as whole
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_index(folder: Path) -> dict | None:
+    """What index.json says, if it is undamaged and the values are all there."""
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        size = (folder / VALUES).stat().st_size
+        return index if index.pop("seal") == _seal(index) and size == 4 * sum(index["lengths"]) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _seal(index: dict) -> str:
+    return content_hash(json.dumps(index, sort_keys=True).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One entry as `ser store list` shows it.
+
+    Args:
+        folder: Where it lies.
+        kind: `waveforms` or `features`.
+        name: Of the corpus.
+        recordings: How many.
+        size: Bytes on disk.
+        settings: What it was made with.
+        created: When.
+    """
+
+    folder: Path
+    kind: str
+    name: str
+    recordings: int
+    size: int
+    settings: dict
+    created: str
+
+
+def list_entries(cache: Path) -> list[Kept]:
+    """The whole entries under `cache`, newest first."""
+    found = []
+    for folder in (folder for kind in KINDS for folder in (cache / kind).glob("*/")):
+        if folder.suffix or (index := read_index(folder)) is None:
+            continue
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        about = (index["name"], len(index["lengths"]), size, index["settings"], index["created"])
+        found.append(Kept(folder, folder.parent.name, *about))
+    return sorted(found, key=lambda entry: entry.created, reverse=True)
+
+
+def clear_entries(cache: Path) -> tuple[int, int]:
+    """Removes every entry, whole or not, and the remembered hashes; gives how many, and their bytes."""
+    entries = list_entries(cache)
+    for kind in KINDS:
+        shutil.rmtree(cache / kind, ignore_errors=True)
+    (cache / "hashes.sqlite").unlink(missing_ok=True)
+    return len(entries), sum(entry.size for entry in entries)

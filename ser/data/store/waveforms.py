@@ -1,0 +1,198 @@
+"""The waveform store: a corpus decoded once per audio setting, memory-mapped by every later run.
+
+An entry (`ser.data.store.array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
+their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents and of
+the settings: a changed file or setting makes a new entry, and an old one is never wrong.
+"""
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ser.data.audio.decode import BadRecording
+from ser.data.audio.prepare import AudioSettings, load
+from ser.data.store.array_store import Entry, open_entry
+from ser.data.store.hashes import content_hash
+from ser.errors import UserError
+from ser.system.files import why_refused
+from ser.system.machine import num_cores
+from ser.system.memory import keep_freed_memory
+
+FORMAT = 3  # raise it when the meaning of an entry changes
+HANDFUL = 64  # files that a thread decodes at a time, at most
+HANDFUL_BYTES = 4_000_000  # of such files: long recordings go one by one
+SKETCHED = 500  # samples in the middle that are looked at first, to tell recordings apart; hashlib keeps Python's lock
+WRITEBACK = 64_000_000  # bytes
+
+
+class Waveforms:
+    """The waveforms of a corpus, in the order of its utterances, on disk.
+
+    Args:
+        entry: Of the store.
+    """
+
+    def __init__(self, entry: Entry):
+        self.folder = entry.folder  # equal names are equal waveforms
+        self.lengths = entry.sizes  # (N,) samples; 0 for a bad file
+        self.contents: list[str] = entry.index["contents"]  # equal strings are identical samples
+        self.bad: dict[int, str] = {int(i): reason for i, reason in entry.index["bad"].items()}
+        self._entry = entry
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Waveform i, (T,) float32, read-only."""
+        return self._entry[i]
+
+    def let_go(self) -> None:
+        """Takes what was read so far out of this process's memory."""
+        self._entry.let_go()
+
+    def batch(self, indices: Sequence[int], num_samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Waveforms side by side, zero-padded.
+
+        Args:
+            indices: Which.
+            num_samples: Cut or pad all to this length; None pads to the longest of the batch.
+
+        Returns:
+            waveforms (B, T) float32 and lengths (B,) int64 of real samples.
+        """
+        lengths = self.lengths[np.asarray(indices)]
+        width = int(lengths.max()) if num_samples is None else num_samples
+        lengths = np.minimum(lengths, width)
+        waveforms = np.zeros((len(lengths), width), dtype=np.float32)
+        for row, i, length in zip(waveforms, indices, lengths, strict=True):
+            row[:length] = self[i][:length]
+        return waveforms, lengths
+
+
+def open_store(
+    paths: Sequence[Path], hashes: Sequence[str], settings: AudioSettings, cache: Path, name: str, progress=iter
+) -> Waveforms:
+    """Waveforms of `paths`, decoded now or found in the store.
+
+    Args:
+        paths: The recordings.
+        hashes: Content hash of each (`ser.data.store.hashes`).
+        settings: How they are prepared; the duration does not matter here, clips are cut when batches are made.
+        cache: The cache folder.
+        name: Of the corpus, for `ser store list`.
+        progress: Wraps the iterator over decoded files, e.g. in a progress bar.
+
+    Raises:
+        UserError: The disk is full or may not be written.
+    """
+    kept = {key: value for key, value in asdict(settings).items() if key not in ("duration_s", "padding_is_signal")}
+    description = json.dumps({"format": FORMAT, "audio": kept, "files": list(hashes)}, sort_keys=True)
+    folder = cache / "waveforms" / content_hash(description.encode())
+    about = {"name": name, "settings": kept}
+    try:
+        return Waveforms(open_entry(folder, lambda file: about | _decode_into(file, paths, settings, progress)))
+    except OSError as error:
+        raise UserError(
+            f"Cannot write the waveform store under {cache}: {why_refused(error)}. Nothing was kept of it. Free some "
+            "space (`ser store list` shows what lies there), or set SER_CACHE to a folder on another disk."
+        ) from error
+
+
+def _decode_into(file: BinaryIO, paths: Sequence[Path], settings: AudioSettings, progress) -> dict:
+    """Writes all waveforms end to end; gives their lengths and contents, and which files could not be used."""
+    lengths, sketches, bad = [], [], {}
+    with _early_writeback(file) as written:
+        for i, (waveform, about) in enumerate(progress(_decode_all(paths, settings))):
+            if waveform is None:
+                bad[str(i)] = about
+            else:
+                file.write(waveform.data)
+                written()
+            lengths.append(0 if waveform is None else len(waveform))
+            sketches.append("" if waveform is None else about)
+    file.flush()
+    return {"lengths": lengths, "contents": _contents(Path(file.name), lengths, sketches), "bad": bad}
+
+
+def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tuple[np.ndarray | None, str]]:
+    """Each recording in order with a sketch of it, or None and the reason why it cannot be used.
+
+    Threads decode a few handfuls ahead of the writer: handfuls, since handing over costs as much as a short file.
+    """
+    workers = num_cores()
+    waiting: deque[Future] = deque()
+    keep_freed_memory()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for handful in _handfuls(paths, min(HANDFUL, -(-len(paths) // (4 * workers)))):
+                waiting.append(pool.submit(_load_some, handful, settings))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _handfuls(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
+    """The paths in order, so many at a time, or fewer where they are large."""
+    handful, size = [], 0
+    for path in paths:
+        handful.append(path)
+        with suppress(OSError):  # a file that vanished is told by who loads it
+            size += path.stat().st_size
+        if len(handful) == most or size >= HANDFUL_BYTES:
+            yield handful
+            handful, size = [], 0
+    if handful:
+        yield handful
+
+
+def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[tuple[np.ndarray | None, str]]:
+    return [_load_or_reason(path, settings) for path in paths]
+
+
+def _load_or_reason(path: Path, settings: AudioSettings) -> tuple[np.ndarray | None, str]:
+    try:
+        waveform = load(path, settings)
+    except BadRecording as error:
+        return None, str(error)
+    middle = max(0, len(waveform) - SKETCHED) // 2
+    return waveform, f"{len(waveform)}-{content_hash(waveform[middle : middle + SKETCHED].data)}"
+
+
+def _contents(samples: Path, lengths: Sequence[int], sketches: Sequence[str]) -> list[str]:
+    """What tells recordings apart: a sketch where no other recording has the same one, else a hash of all samples.
+
+    Different sketches are different samples; hashing all of every waveform would take a tenth of the decoding.
+    """
+    common = {sketch for sketch, count in Counter(sketches).items() if sketch and count > 1}
+    starts, contents = np.concatenate([[0], np.cumsum(lengths)]), []
+    with samples.open("rb") as file:
+        for start, length, sketch in zip(starts.tolist(), lengths, sketches, strict=False):
+            if sketch in common:
+                file.seek(4 * start)
+                sketch = content_hash(file.read(4 * length))
+            contents.append(sketch)
+    return contents
+
+
+@contextmanager
+def _early_writeback(file: BinaryIO) -> Iterator[Callable[[], None]]:
+    """Has what is written sent to the disk while decoding goes on, so that the end need not wait for all of it."""
+    pending: list[Future] = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def written() -> None:
+            if file.tell() // WRITEBACK > len(pending):
+                pending.append(pool.submit(os.fsync, file.fileno()))
+
+        yield written

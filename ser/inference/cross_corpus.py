@@ -1,0 +1,144 @@
+"""A finished run scored on other recordings than its own, their emotions mapped by name or by the user."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from ser.data.features.sources import StoredWaveforms
+from ser.data.recordings import Decoded, Recordings, decode_recordings
+from ser.data.store.hashes import content_hash
+from ser.errors import UserError
+from ser.evaluation.baselines import majority
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
+from ser.evaluation.predictions import Predictions, predictions_of
+from ser.evaluation.results_io import write_predictions
+from ser.inference.finished_run import FinishedRun
+from ser.inference.other_recordings import find_others, without
+from ser.inference.seen_recordings import Heard, heard_by, transfer_stamp
+from ser.reports.mistakes import Sounds
+from ser.reports.report import Material, write_report
+from ser.reports.run_report import stamps_of
+from ser.runs.directory import safe_name
+from ser.system.cache import cache_folder
+from ser.system.files import write_text
+from ser.training.build import build_audio
+from ser.training.feature_cache import bar
+from ser.training.trainer import training_device
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What came out.
+
+    Args:
+        evaluation: All figures.
+        stamp: What training and these recordings have apart.
+        notes: What was left out, or counted as something else.
+        report: The page.
+    """
+
+    evaluation: Evaluation
+    stamp: str
+    notes: tuple[str, ...]
+    report: Path
+
+
+def score_elsewhere(
+    run: FinishedRun,
+    name: str,
+    dataset: dict[str, Any],
+    chosen: Mapping[str, str | None] | None,
+    batch_size: int,
+    console: Console,
+) -> Transfer:
+    """Scores other recordings and writes `<run>/evaluations/<name>-<hash>/`; the run's own figures stay as they are.
+
+    The temperature is that of the run's validation part: nothing is fitted to what is tested.
+
+    Args:
+        run: The run.
+        name: Of the other dataset.
+        dataset: Its config node.
+        chosen: The user's map: emotion → emotion of the run, or None to leave it out.
+        batch_size: Recordings at once.
+        console: For the bars.
+
+    Raises:
+        UserError: Nothing in common; recordings of training that cannot be told from others; from any of the parts.
+    """
+    test, val = run.predictions()
+    recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
+    heard, trained_on = _heard(run, test, val, recordings)
+    if heard is not None:
+        recordings, left = without(recordings, heard.hashes)
+        notes += left
+    audio = build_audio(run.config)
+    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    labels = np.array([test.classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
+    logits = _logits(run, decoded, batch_size, console)
+    about = decoded.utterances, labels, logits, test.classes
+    said = predictions_of(*about)
+    baselines = {}
+    if heard is not None:  # the commonest of the classes that occur here: another would be wrong every time
+        baselines["majority class"] = majority(heard.labels[np.isin(heard.labels, labels)], said)
+    evaluation = evaluate([Fold(said, val, baselines)])
+    stamp, notes = transfer_stamp(heard, trained_on, decoded.utterances), (*notes, *decoded.notes)
+
+    mapping = json.dumps(dict(chosen or {}), sort_keys=True)
+    key = content_hash(f"{recordings.fingerprint()} {mapping}".encode())[:10]
+    folder = run.path / "evaluations" / f"{safe_name(name)}-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_predictions(folder / "predictions.csv", *about)
+    write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
+    facts = {"protocol": stamp, "run": run.directory.recorded_identity(), "dataset": dataset, "map": dict(chosen or {})}
+    write_text(folder / "about.json", json.dumps(facts | {"notes": notes}, indent=2) + "\n")
+    material = Material(
+        title=f"{run.path.name} on {name}",
+        stamp=stamp,
+        test=said,
+        evaluation=evaluation,
+        sounds=Sounds(decoded, audio),
+        about={"scored on": f"{name}: {len(said)} utterances"} | stamps_of(run.directory),
+        config=run.config,
+        notes=notes,
+    )
+    return Transfer(evaluation, stamp, notes, write_report(folder, material))
+
+
+def _heard(
+    run: FinishedRun, test: Predictions, val: Predictions | None, recordings: Recordings
+) -> tuple[Heard | None, set[str]]:
+    """What the run was trained on, if it can be found, and the names of its corpora."""
+    try:
+        heard = heard_by(run, test, val)
+        return heard, {utterance.corpus for utterance in (*heard.train, *heard.val)}
+    except UserError as error:
+        why = str(error).splitlines()[0]
+    names = {run.config["choices"].get("dataset"), *test.traits["corpus"], *(val.traits["corpus"] if val else ())}
+    names -= {None}
+    if shared := names & {utterance.corpus for utterance in recordings.utterances}:
+        raise UserError(
+            f"Recordings of {', '.join(sorted(shared))} may have been in the run's training, and that cannot be told: "
+            f"{why} Say where the run's own recordings lie with root=FOLDER."
+        )
+    return None, names
+
+
+def _logits(run: FinishedRun, decoded: Decoded, batch_size: int, console: Console) -> np.ndarray:
+    """Logits (N, K) of all utterances, in order."""
+    audio, device = build_audio(run.config), training_device(run.config["trainer"])
+    classifier = run.classifier(device)
+    source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
+    everyone, logits = range(len(decoded.rows)), []
+    starts = range(0, len(everyone), batch_size)
+    with torch.inference_mode():
+        for start in bar(console, "scoring", len(starts))(starts):
+            batch = source.batch(everyone[start : start + batch_size])
+            logits.append(classifier(batch["waveforms"].to(device), batch["lengths"].to(device)).float().cpu().numpy())
+    return np.concatenate(logits)

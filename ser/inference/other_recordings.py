@@ -1,0 +1,120 @@
+"""Other recordings in the words of a run: its target, its emotions, and nothing that it has heard."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ser.data.corpora.corpus import Corpus, Scan
+from ser.data.emotion_mapping import map_emotions
+from ser.data.recordings import Recordings, find_recordings
+from ser.data.selection import Selection
+from ser.errors import UserError
+from ser.instantiate import build
+
+OF_EMOTIONS = ("emotion", "gender_emotion")  # targets that a map of emotions has to do with
+
+
+class Renamed:
+    """A corpus in a run's words; an emotion without a counterpart stands in brackets, and no selection takes it.
+
+    It stays in the scan all the same, so that the store holds the corpus once for every run.
+
+    Args:
+        corpus: The corpus.
+        scan: Its recordings.
+        words: Its emotion → the run's.
+    """
+
+    def __init__(self, corpus: Corpus, scan: Scan, words: Mapping[str, str]):
+        self.name = corpus.name
+        renamed = (replace(u, emotion=words.get(u.emotion, f"({u.emotion})")) for u in scan.utterances)
+        self._scan = Scan(tuple(renamed), scan.notes)
+
+    def scan(self) -> Scan:
+        """Its recordings."""
+        return self._scan
+
+
+def find_others(
+    dataset: Mapping[str, Any], chosen: Mapping[str, str | None] | None, run: Mapping[str, Any], classes: Sequence[str],
+    cache: Path,
+) -> tuple[Recordings, list[str]]:  # fmt: skip
+    """The recordings that a run can be scored on, and remarks on those that it cannot.
+
+    Args:
+        dataset: Node of the other corpus, with `on_bad_file`.
+        chosen: The user's map of emotions.
+        run: The run's config, whose target counts.
+        classes: Of the run.
+        cache: The folder of hashes.
+
+    Raises:
+        UserError: From the corpus; nothing in common; a map where the target is no emotion.
+    """
+    target = run["dataset"].get("target", "emotion")
+    own = {key: value for key, value in dataset.items() if key != "on_bad_file"}
+    corpus = build(own, "dataset", run["trust"])
+    scan = corpus.scan()
+    notes, words, emotions = [], {}, None
+    if target in OF_EMOTIONS:
+        names = list(dict.fromkeys(name.partition("_")[2] if target == "gender_emotion" else name for name in classes))
+        words, notes = map_emotions(Counter(u.emotion for u in scan.utterances), names, chosen)
+        emotions = sorted(set(words.values()))
+        notes += _merged_in_training(run, set(scan_emotions(scan)) - set(words))
+    elif chosen:
+        raise UserError(f"map is about emotions, and this run recognises {target}: leave it out.")
+    else:
+        words = {emotion: emotion for emotion in scan_emotions(scan)}
+    selection = Selection(emotions, target=target, on_bad_file=dataset.get("on_bad_file", "stop"))
+    recordings = find_recordings(Renamed(corpus, scan, words), selection, cache)
+    known = [k for k, label in enumerate(recordings.labels) if recordings.classes[label] in classes]
+    return only(recordings, known), notes
+
+
+def without(recordings: Recordings, heard: Collection[str]) -> tuple[Recordings, list[str]]:
+    """Leaves out what a run was trained or chosen by, known by its content.
+
+    Args:
+        recordings: Of which.
+        heard: Content hashes.
+
+    Raises:
+        UserError: Nothing is left.
+    """
+    kept = [k for k, i in enumerate(recordings.chosen) if recordings.hashes[i] not in heard]
+    lost = len(recordings.chosen) - len(kept)
+    if not kept:
+        raise UserError(f"The run was trained on all {lost} of these recordings: nothing is left to score it on.")
+    return only(recordings, kept), [f"{lost} recordings left out: the run was trained on them"] if lost else []
+
+
+def only(recordings: Recordings, kept: Sequence[int]) -> Recordings:
+    """Some of the chosen recordings, and the classes that occur in them.
+
+    Args:
+        recordings: All.
+        kept: Positions in `chosen`.
+    """
+    labels = [recordings.classes[recordings.labels[k]] for k in kept]
+    classes = tuple(name for name in recordings.classes if name in set(labels))
+    return replace(
+        recordings,
+        chosen=tuple(recordings.chosen[k] for k in kept),
+        utterances=tuple(recordings.utterances[k] for k in kept),
+        labels=tuple(classes.index(label) for label in labels),
+        classes=classes,
+    )
+
+
+def scan_emotions(scan: Scan) -> list[str]:
+    """The emotions that occur."""
+    return list(dict.fromkeys(utterance.emotion for utterance in scan.utterances))
+
+
+def _merged_in_training(run: Mapping[str, Any], left_out: Collection[str]) -> list[str]:
+    """A hint where training counted an emotion as another that is left out here."""
+    merged = run["dataset"].get("merge") or {}
+    again = [f"{old}: {new}" for old, new in merged.items() if old in left_out]
+    return [f"training counted some as others; to do so here: map='{{{', '.join(again)}}}'"] if again else []

@@ -1,0 +1,85 @@
+"""A finished run evaluated again: its figures from its own files, and on demand what sweeps leave out."""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from ser.errors import UserError
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
+from ser.evaluation.predictions import Predictions
+from ser.evaluation.scores import Scores
+from ser.inference.finished_run import FinishedRun
+from ser.reports.mistakes import Sounds
+from ser.reports.run_report import write_run_report
+from ser.system.cache import cache_folder
+from ser.system.files import write_text
+from ser.training.augment import without_augmentation
+from ser.training.build import build_audio, build_recordings
+from ser.training.results import baselines_of
+from ser.training.setup import Parts, prepare
+
+
+def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str], Path]:
+    """Writes evaluation.json, figures/ and report.html anew, from predictions.csv and predictions_val.csv.
+
+    The test part is not scored again: what the model said of it stands in the files. Baselines and sounds need the
+    recordings; where they have moved, the report goes without and says so, and keeps the baselines it had.
+
+    Args:
+        run: The run.
+        console: For the bars.
+
+    Returns:
+        All figures, remarks, and the page.
+
+    Raises:
+        UserError: A file of the run is missing or damaged, or somebody trains it at this moment.
+    """
+    run.directory.lock()
+    try:
+        test, val = run.predictions()
+        parts, notes = _recordings(run, test, console)
+        baselines, sounds = {}, None
+        if parts is not None:
+            baselines = baselines_of(parts, np.asarray(parts.split.test), test, run.config["seed"])
+            sounds = Sounds(parts.decoded, build_audio(run.config))
+        evaluation = evaluate([Fold(test, val, baselines)])
+        kept = {name: scores for name, scores in _kept(run).items() if name not in evaluation.systems}
+        evaluation = replace(evaluation, systems=evaluation.systems | kept)
+        write_text(run.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
+        return evaluation, notes, write_run_report(run.directory, test, evaluation, sounds, notes)
+    finally:
+        run.directory.release()
+
+
+def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[Parts | None, list[str]]:
+    """The run made ready once more, if its recordings are still where they were and what they were."""
+    try:
+        recordings = build_recordings(run.config, cache_folder())
+        parts = prepare(without_augmentation(run.config), recordings, console)
+    except UserError as error:
+        why = str(error).splitlines()[0].rstrip(":")
+        return None, [f"Without sounds, and baselines are not computed again: {why}"]
+    said = list(zip(test.traits["corpus"], test.keys, test.true.tolist(), strict=True))
+    there = [
+        (utterance.corpus, utterance.key, int(parts.decoded.labels[i]))
+        for i, utterance in ((i, parts.decoded.utterances[i]) for i in parts.split.test)
+    ]
+    if said != there:
+        return None, [
+            "Without sounds, and baselines are not computed again: the recordings there are other ones than those that "
+            "the run was tested on."
+        ]
+    return parts, []
+
+
+def _kept(run: FinishedRun) -> dict[str, Scores]:
+    """The systems of the run's evaluation.json, as far as it can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        written = json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))
+        return {name: Scores.from_dict(scores) for name, scores in written["systems"].items()}
+    return {}

@@ -1,0 +1,75 @@
+"""What a run has heard, and what that has in common with other recordings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.data.corpora.corpus import Utterance
+from ser.data.splits.protocol import stamp
+from ser.errors import UserError
+from ser.evaluation.predictions import Predictions
+from ser.inference.finished_run import FinishedRun
+from ser.system.cache import cache_folder
+from ser.training.build import build_recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The recordings by which a run was trained and chosen.
+
+    Args:
+        train, val: The parts.
+        labels: Of `train`.
+        hashes: Contents of both.
+    """
+
+    train: tuple[Utterance, ...]
+    val: tuple[Utterance, ...]
+    labels: np.ndarray
+    hashes: frozenset[str]
+
+
+def heard_by(run: FinishedRun, test: Predictions, val: Predictions | None) -> Heard:
+    """Finds them again: whatever the run used of its corpus and did not test on, train if it is not validation.
+
+    Args:
+        run: The run.
+        test, val: Its own predictions, which name the recordings of these parts.
+
+    Raises:
+        UserError: The recordings are not where they were, or are other ones.
+    """
+    recordings = build_recordings(run.config, cache_folder())
+    keys = [(utterance.corpus, utterance.key) for utterance in recordings.utterances]
+    tested, chosen_by = (set(zip(p.traits["corpus"], p.keys, strict=True)) if p else set() for p in (test, val))
+    if recordings.classes != test.classes or not (tested | chosen_by) <= set(keys):
+        raise UserError("the recordings there are other ones than those that the run was trained on.")
+    train = [i for i, key in enumerate(keys) if key not in tested | chosen_by]
+    validated = [i for i, key in enumerate(keys) if key in chosen_by]
+    return Heard(
+        tuple(recordings.utterances[i] for i in train),
+        tuple(recordings.utterances[i] for i in validated),
+        np.array([recordings.labels[i] for i in train], dtype=np.int64),
+        frozenset(recordings.hashes[recordings.chosen[i]] for i in train + validated),
+    )
+
+
+def transfer_stamp(heard: Heard | None, trained_on: set[str], others: Sequence[Utterance]) -> str:
+    """`cross-corpus: trained on ravdess, tested on tess; …`, then the stamp that every split has.
+
+    Args:
+        heard: What the run was trained on; None where that cannot be found.
+        trained_on: Names of its corpora.
+        others: What it is tested on.
+    """
+    tested_on = {utterance.corpus for utterance in others}
+    kind = "same corpus" if trained_on & tested_on else "cross-corpus"
+    head = f"{kind}: trained on {' + '.join(sorted(trained_on))}, tested on {' + '.join(sorted(tested_on))}"
+    if heard is None:
+        return f"{head}; shared speakers not counted, since the training recordings are not at hand"
+    groups = {"train": heard.train, "val": heard.val, "test": others}
+    everyone = [utterance for group in groups.values() for utterance in group]
+    ends = np.cumsum([len(group) for group in groups.values()]).tolist()
+    parts = {part: range(end - len(groups[part]), end) for part, end in zip(groups, ends, strict=True)}
+    return f"{head}; {stamp(everyone, parts)}"

@@ -1,0 +1,124 @@
+"""Building parts from config nodes: `_target_` and settings in, an object out, nothing else executed.
+
+A node may name classes of the rooms of `ser` where parts live, and of torch's `nn` and `optim`, and the functions of
+`ser.training.schedules`. No other function: a class only makes an object, while `ser.data.store.array_store.clear_entries`, named in
+somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
+classes and functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is
+named with its nearest right one.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ser.errors import UserError, did_you_mean
+
+ROOMS = ("audio", "augmentations", "data", "frontends", "models", "schedules")  # of `ser`: where parts live
+TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim")
+FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
+
+
+def build(node: dict[str, Any], where: str, trust: Sequence[str] = (), **given: Any) -> Any:
+    """Calls what `node["_target_"]` names with the node's settings; nested nodes are built first.
+
+    Args:
+        node: A plain dict with `_target_` (full dotted name) and settings.
+        where: The node's place in the config, for messages: `model`.
+        trust: Packages allowed beside `TRUSTED`.
+        given: Arguments handed over at composition, which the node must not name.
+
+    Raises:
+        UserError: An unknown or untrusted target, a misspelt or missing setting.
+    """
+    target = resolve(node, where, trust)
+    settings = {key: _build_nested(value, f"{where}.{key}", trust) for key, value in node.items() if key != "_target_"}
+    check_settings(target, settings, where, given)
+    try:
+        return target(**settings, **given)
+    except TypeError as error:  # a list where a number belongs, and the like
+        raise UserError(
+            f"{where}: {error} (settings: {', '.join(f'{k}={v}' for k, v in settings.items())})."
+        ) from error
+
+
+def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Callable:
+    """What a node's `_target_` names, if it may be called.
+
+    Args:
+        node: A plain dict with `_target_`.
+        where: The node's place in the config.
+        trust: Packages allowed beside our own.
+
+    Raises:
+        UserError: No such name, one that lies outside the trusted packages, or a function that no config may call.
+    """
+    trust = [trust] if isinstance(trust, str) else list(trust or ())  # trust=my_package, without brackets
+    if not isinstance(node, dict) or not isinstance(node.get("_target_"), str):
+        raise UserError(f"The config node '{where}' names no _target_, the class to build.")
+    dotted = node["_target_"]
+    allowed = (*TRUSTED, *trust)
+    if not _within(dotted, allowed):
+        package = dotted.split(".")[0]
+        raise UserError(
+            f"{where}._target_={dotted} lies outside the trusted packages ({', '.join(allowed)}). "
+            f"If the package is yours, add trust=[{package}] on the command line."
+        )
+    found = _locate(dotted, where)
+    home = str(
+        getattr(found, "__module__", "")
+    )  # a trusted module also holds what it imported: `ser.data.audio.prepare.Path`
+    if isinstance(found, type) and _within(home, allowed):
+        return found
+    if inspect.isfunction(found) and (home == FUNCTIONS or _within(home, trust)):
+        return found
+    raise UserError(f"{where}._target_={dotted} is not a class of {', '.join(allowed)}, nor a function of {FUNCTIONS}.")
+
+
+def _within(dotted: str, packages: Sequence[str]) -> bool:
+    """Whether a dotted name is one of the packages or lies in one.
+
+    >>> _within("ser.data.audio.prepare.load", ["ser"]), _within("service.load", ["ser"])
+    (True, False)
+    """
+    return any(f"{dotted}.".startswith(f"{package}.") for package in packages)
+
+
+def _locate(dotted: str, where: str) -> Any:
+    module_name, _, name = dotted.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{where}._target_={dotted} cannot be found: {error}.") from error
+
+
+def check_settings(target: Callable, settings: dict[str, Any], where: str, given: dict[str, Any] | None = None) -> None:
+    """Compares settings with the signature of `target`.
+
+    Raises:
+        UserError: A setting it does not have (with the nearest one that it has), or a missing one.
+    """
+    given = given or {}
+    parameters = inspect.signature(target).parameters
+    known = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    open_ended = len(known) < len(parameters)
+    free = [name for name in known if name not in given and name not in ("self", "params")]
+    for key in settings:
+        if key in given or (key not in known and not open_ended):
+            raise UserError(f"{where} has no setting '{key}'. {did_you_mean(key, free)}")
+    missing = [
+        name for name in free if parameters[name].default is inspect.Parameter.empty
+        and parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL and name not in settings
+    ]  # fmt: skip
+    if missing:
+        raise UserError(f"{where} needs a value for {' and '.join(f'{where}.{name}' for name in missing)}.")
+
+
+def _build_nested(value: Any, where: str, trust: Sequence[str]) -> Any:
+    if isinstance(value, dict):
+        if "_target_" in value:
+            return build(value, where, trust)
+        return {key: _build_nested(item, f"{where}.{key}", trust) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_build_nested(item, f"{where}.{i}", trust) for i, item in enumerate(value)]
+    return value

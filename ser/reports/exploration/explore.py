@@ -1,0 +1,128 @@
+"""The recipe of `ser explore`: find the corpus, decode it, measure its files, suspect some, draw examples."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ser.data.audio.prepare import AudioSettings
+from ser.data.store.waveforms import Waveforms, open_store
+from ser.errors import UserError
+from ser.frontends.base import Frontend
+from ser.reports.exploration.examples import draw_examples
+from ser.reports.exploration.inspection import Inspected, inspect_recordings
+from ser.reports.exploration.outliers import Suspicion, find_suspicious
+from ser.system.cache import cache_folder
+from ser.training.build import build_audio, build_frontend, build_recordings
+
+UNSPLIT = {"_target_": "ser.data.splits.base.Splitter"}  # has a use for every recording
+MOST_EMOTIONS = 16  # of which examples are shown: those with most recordings
+LONGEST_S = 10.0  # of an example; of a longer recording the beginning
+Progress = Callable[[str, int], Callable[[Iterable], Iterable]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A recording to look at and to listen to.
+
+    Args:
+        gender: `female`, `male`, or None where it is not known.
+        recording: What it is.
+        waveform: (T,) as training gets it, at its own length, at most 10 s.
+        features: (F, L) of the frontend.
+    """
+
+    gender: str | None
+    recording: Inspected
+    waveform: np.ndarray
+    features: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """`female angry`, or the emotion alone."""
+        return " ".join(word for word in (self.gender, self.recording.emotion) if word)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exploration:
+    """All that is shown of a corpus.
+
+    Args:
+        corpus: Short name.
+        recordings: The chosen ones.
+        emotions: The words that occur, in their order.
+        suspicious: Why some deserve a look.
+        examples: By emotion, then by gender.
+        audio: How they are prepared for training.
+        frontend: Of the examples' features.
+        features: Its name.
+        notes: Remarks of the corpus.
+    """
+
+    corpus: str
+    recordings: tuple[Inspected, ...]
+    emotions: tuple[str, ...]
+    suspicious: tuple[Suspicion, ...]
+    examples: tuple[Example, ...]
+    audio: AudioSettings
+    frontend: Frontend
+    features: str
+    notes: tuple[str, ...]
+
+
+def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -> Exploration:
+    """Looks at a corpus; what is decoded for it, training finds in the store.
+
+    Args:
+        config: The resolved `explore.yaml`.
+        bars: Gives a progress bar for what is done to so many files.
+
+    Raises:
+        UserError: From the corpus, the selection or the store; a setting that makes no sense; no usable recording.
+    """
+    seed = config["examples"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"examples={seed} is the seed that draws the examples, a whole number from 0.")
+    audio, frontend = build_audio(config), build_frontend(config).eval()
+    found = build_recordings({**config, "split": UNSPLIT}, cache_folder())
+    bar = bars("decoding", len(found.paths))
+    waveforms = open_store(found.paths, found.hashes, audio, cache_folder(), found.corpus, bar)
+    recordings = inspect_recordings(found, waveforms, audio, bars("measuring", len(found.utterances)))
+    suspicious = find_suspicious(recordings)
+    if all(recording.bad for recording in recordings):
+        raise UserError(f"None of the {len(recordings)} recordings can be used; the first: {recordings[0].bad}.")
+    return Exploration(
+        corpus=found.corpus,
+        recordings=tuple(recordings),
+        emotions=found.classes,
+        suspicious=tuple(suspicious),
+        examples=tuple(
+            _examples(recordings, suspicious, waveforms, frontend, seed, int(LONGEST_S * audio.sample_rate))
+        ),
+        audio=audio,
+        frontend=frontend,
+        features=config["choices"]["frontend"],
+        notes=found.notes,
+    )
+
+
+@torch.inference_mode()
+def _examples(
+    recordings: list[Inspected],
+    suspicious: list[Suspicion],
+    waveforms: Waveforms,
+    frontend: Frontend,
+    seed: int,
+    longest: int,
+) -> Iterator[Example]:
+    passed_over = {suspicion.index for suspicion in suspicious}
+    counts = Counter(recording.emotion for recording in recordings if recording.bad is None)
+    shown = {emotion for emotion, _ in counts.most_common(MOST_EMOTIONS)}
+    for (gender, emotion), i in draw_examples(recordings, passed_over, seed).items():
+        if emotion in shown:
+            waveform = np.array(waveforms[recordings[i].row][:longest])  # (T,), a copy: the store is read-only
+            features, _ = frontend(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))  # (1, F, L)
+            yield Example(gender, recordings[i], waveform, features[0].numpy())

@@ -1,0 +1,174 @@
+"""Cross-validation: folds that are runs like any other, and their predictions pooled into one result."""
+
+import hashlib
+import json
+import re
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from ser.data.splits import Splitter
+from ser.errors import UserError
+from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
+from ser.evaluation.predictions import Predictions, pool
+from ser.evaluation.results_io import TRAITS, write_rows
+from ser.inference.finished_run import FinishedRun
+from ser.reports.report import Material, write_report
+from ser.runs.directory import safe_name
+from ser.sweeps.scans import Scans
+from ser.system.files import write_text
+from ser.training.augment import without_augmentation
+from ser.training.build import build_split
+from ser.training.results import baselines_of
+from ser.training.setup import prepare
+from ser.training.train import Job, find_job
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """The result of a cross-validation.
+
+    Args:
+        folder: Where it lies.
+        evaluation: All figures of the pooled predictions.
+        stamp: What the folds kept apart.
+        untested: Recordings that no fold tests.
+        report: The page.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    stamp: str
+    untested: int
+    report: Path
+
+
+def folds_of(config: dict[str, Any]) -> list[Job]:
+    """The runs of a cross-validation, in the order of the folds, found but not begun.
+
+    Args:
+        config: Resolved, of any fold.
+
+    Raises:
+        UserError: The split has no folds.
+    """
+    splitter: Splitter = build_split(config)
+    scans = Scans()
+    first = find_job(config, alone=False, scan=scans)
+    count = splitter.num_folds(first.recordings.utterances)
+    if count is None:
+        raise UserError(
+            f"split={config['choices']['split']} has no folds to go through. Choose split=kfold, speaker_kfold, "
+            "leave_one_speaker_out, statement, emobox or five_actors, or train it with several seeds: "
+            "ser train -m seed=0,1,2."
+        )
+    return [find_job(_of_fold(config, fold), alone=False, scan=scans) for fold in range(count)]
+
+
+def _of_fold(config: dict[str, Any], fold: int) -> dict[str, Any]:
+    return {**config, "split": {**config["split"], "fold": fold}}
+
+
+def pool_folds(jobs: list[Job], console: Console) -> Pooled:
+    """Pools the predictions of finished folds, each with the baselines of its own training part.
+
+    Writes into a directory of its own: crossval.json (the folds), metrics.json, predictions.csv, evaluation.json,
+    figures/ and report.html.
+
+    Args:
+        jobs: All folds, finished.
+        console: For the bars.
+
+    Raises:
+        UserError: A fold's files are missing or damaged, or the directory cannot be written.
+    """
+    folds = [judged(job, console) for job in jobs]
+    test = pool([fold.test for fold in folds])
+    evaluation = evaluate(folds)
+    stamp = pooled_stamp([job.directory.protocol for job in jobs])
+    folder = pooled_folder(jobs)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    traits = zip(*(test.traits[name] for name in TRAITS), strict=True)
+    rows = zip(test.keys, traits, test.true, test.predicted, test.probabilities.tolist(), strict=True)
+    write_rows(folder / "predictions.csv", rows, test.classes)
+    write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
+    config = {**jobs[0].config, "split": {**jobs[0].config["split"], "fold": "all"}}
+    of_folds = {
+        "identity": folder.name.rpartition("-")[2],
+        "folds": [job.directory.path.name for job in jobs],
+        "temperatures": list(evaluation.temperatures),
+    }
+    about = {**of_folds, "folds": ", ".join(of_folds["folds"]), "temperatures": str(of_folds["temperatures"])}
+    report = write_report(folder, Material(folder.name, stamp, test, evaluation, about=about, config=config))
+    write_text(folder / "crossval.json", json.dumps({**of_folds, "protocol": stamp, "config": config}, indent=2) + "\n")
+    write_text(folder / "metrics.json", json.dumps(_metrics(jobs, evaluation), indent=2) + "\n")  # last: it is whole
+    used = len(jobs[0].recordings.utterances)
+    return Pooled(folder, evaluation, stamp, used - len(test), report)
+
+
+def judged(job: Job, console: Console) -> Fold:
+    """What a finished run said, and what the majority class and a decision tree say of the same test part.
+
+    Raises:
+        UserError: Its files are missing or damaged.
+    """
+    run = FinishedRun(job.directory, job.config)
+    test, val = run.predictions()
+    parts = prepare(without_augmentation(job.config), job.recordings, console)
+    rows = _rows_of(test, parts.decoded.utterances, job)
+    return Fold(test, val, baselines_of(parts, rows, test, job.config["seed"]))
+
+
+def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
+    """Where the tested recordings stand among the run's."""
+    place = {(utterance.corpus, utterance.key): i for i, utterance in enumerate(utterances)}
+    try:
+        return np.array([place[key] for key in zip(test.traits["corpus"], test.keys, strict=True)])
+    except KeyError as error:
+        raise UserError(
+            f"{job.directory.path}/predictions.csv names {error.args[0][1]}, which the corpus does not have."
+        ) from error
+
+
+def _metrics(jobs: list[Job], evaluation: Evaluation) -> dict[str, float]:
+    """The pooled figures, the mean and the spread over folds of those that each fold has by itself, and the cost."""
+    of_folds = [job.directory.metrics() for job in jobs]
+    recalls = {
+        f"test/recall/{name}": figures["recall"].value
+        for name, figures in evaluation.systems[MODEL].by_class.items()
+        if name not in evaluation.absent
+    }
+    metrics = {**evaluation.as_metrics(), **recalls}
+    for name in ("test/uar", "test/wa", "test/f1_macro"):
+        values = [metrics_of_fold[name] for metrics_of_fold in of_folds]
+        metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}
+    return {
+        **metrics,
+        "num_folds": len(jobs),
+        "num_test": evaluation.num_utterances,
+        "num_parameters": of_folds[0]["num_parameters"],
+        "seconds": round(sum(figures["seconds"] for figures in of_folds), 3),
+    }
+
+
+def pooled_folder(jobs: list[Job]) -> Path:
+    """Where the pooled result of these folds belongs: beside them, named by what they are."""
+    config, chosen = jobs[0].config, jobs[0].config["choices"]
+    identity = hashlib.blake2b("".join(job.directory.identity for job in jobs).encode(), digest_size=5).hexdigest()
+    first = config["name"] or chosen.get("experiment") or chosen["dataset"]
+    readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
+    return Path(config["runs_dir"]).expanduser().absolute() / f"{safe_name(readable)}-crossval-{identity}"
+
+
+def pooled_stamp(stamps: list[str]) -> str:
+    """What all folds say, with their number in place of each one's own.
+
+    >>> pooled_stamp(["speaker-independent, fold 1 of 2 (EmoBox)", "speaker-independent, fold 2 of 2 (EmoBox)"])
+    'speaker-independent, 2 folds pooled (EmoBox)'
+    """
+    said = dict.fromkeys(re.sub(r"fold \d+ of (\d+)", r"\1 folds pooled", stamp) for stamp in stamps)
+    return " / ".join(said)

@@ -1,0 +1,44 @@
+"""The best settings as an experiment: a YAML file with all that differs from the defaults, for anybody to train."""
+
+from typing import Any
+
+import yaml
+from optuna.trial import FrozenTrial
+
+from ser.runs.identity import OTHER_KEYS, flatten
+from ser.sweeps.search.plan import Plan
+
+ABOUT_NUMBERS = {"batch_size", "init_from"}  # of the keys that do not count by themselves, these change a number
+
+
+def experiment_of(plan: Plan, best: FrozenTrial, value: str) -> str:
+    """`experiment/best.yaml`: choices of groups as overrides of the defaults list, then single settings.
+
+    Args:
+        plan: Of the search.
+        best: The trial.
+        value: Of the metric, in words.
+    """
+    config = plan.compose([*plan.space.overrides(best.params), *plan.repeats[0]])
+    plain = plan.defaults()
+    choices = {
+        group: choice
+        for group, choice in config["choices"].items()
+        if choice != plain["choices"].get(group) and group != "experiment"
+    }
+    theirs = dict(flatten(plan.defaults([f"{group}={choice}" for group, choice in choices.items()])))
+    node: dict[str, Any] = {}
+    if choices:
+        node["defaults"] = [{f"override /{group}": choice} for group, choice in choices.items()]
+    skipped = OTHER_KEYS - ABOUT_NUMBERS
+    for key, setting in flatten({key: value for key, value in config.items() if key not in skipped}):
+        if key not in theirs or theirs[key] != setting:
+            _put(node, key.split("."), setting)
+    head = f"# @package _global_\n# {plan.settings.metric} {value}: the best of a search\n"
+    return head + yaml.safe_dump(node, sort_keys=False, allow_unicode=True)
+
+
+def _put(node: dict[str, Any], path: list[str], setting: Any) -> None:
+    for name in path[:-1]:
+        node = node.setdefault(name, {})
+    node[path[-1]] = setting

@@ -1,0 +1,112 @@
+"""One trial: its runs, ordinary ones, and what the search learns of them while they train."""
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from optuna import Trial
+from rich.console import Console
+
+from ser.errors import Pruned, UserError
+from ser.reports.events import curves_of
+from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.trials import RUNS, SECONDS, VALUES
+from ser.training.callbacks.epoch_reports import EpochReports
+from ser.training.callbacks.interruption import Interruption
+from ser.training.train import Job, find_job, train
+
+WAIT_S = 1.0  # between two looks at a run that another process trains
+
+
+def value_of(plan: Plan, trial: Trial) -> float:
+    """Trains the runs of a trial, or finds them finished, and gives the mean of the metric over them.
+
+    The first run is watched epoch by epoch and given up where the pruner says so; its directory is then marked as
+    pruned. With several runs a trial is judged again after each, by the mean so far.
+
+    Args:
+        plan: Of the search.
+        trial: Claimed, with its settings drawn.
+
+    Raises:
+        Pruned: It was given up.
+        UserError: Something the user can mend; a metric that is no number.
+        Interrupted: The worker was asked to stop.
+    """
+    started, values, runs = time.monotonic(), [], []
+    settings = plan.space.overrides(trial.params)
+    try:
+        for i, repeat in enumerate(plan.repeats):
+            job = find_job(plan.compose([*settings, *repeat]), alone=False)
+            runs.append(job.directory.path.name)
+            trial.set_user_attr(RUNS, [*runs])
+            values.append(_metric(plan, job, trial if i == 0 else None))
+            if i > 0:
+                _judge_mean(plan, trial, values)
+    finally:
+        with suppress(Exception):  # others may have ended it meanwhile
+            trial.set_user_attr(SECONDS, round(time.monotonic() - started, 3))
+            trial.set_user_attr(VALUES, values)
+    return statistics.fmean(values)
+
+
+def _metric(plan: Plan, job: Job, trial: Trial | None) -> float:
+    """What validation says of one run; `trial` where the search watches it."""
+    name = plan.settings.metric
+    if trial is not None and job.directory.finished:
+        _report_curve(trial, curves_of(job.directory.path).get(name, []))
+    watching = [] if trial is None else [EpochReports(lambda *epoch: _judge_epoch(name, trial, *epoch))]
+    metrics = train_when_free(job, watching)
+    value = metrics.get(name, math.nan)
+    if not math.isfinite(value):
+        raise UserError(f"{name} of {job.directory.path} is {value}, by which no search can go.")
+    return value
+
+
+def train_when_free(job: Job, callbacks: Sequence[Any] = ()) -> dict[str, float]:
+    """Trains a run; where another process has it in work, waits for its end first."""
+    while True:
+        interruption = Interruption()
+        try:
+            with interruption.listening():
+                return train(job, interruption, Console(quiet=True), callbacks)
+        except UserError:
+            if not job.directory.held():
+                raise
+        time.sleep(WAIT_S)
+
+
+def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], is_last: bool) -> None:
+    value = scores.get(name, math.nan)
+    _report(trial, epoch, value)
+    if not is_last and trial.should_prune():
+        raise Pruned(f"given up by the search after epoch {epoch}: {name} {value:.4f}")
+
+
+def _judge_mean(plan: Plan, trial: Trial, values: list[float]) -> None:
+    """After the second run and each further one: the mean so far counts as one more epoch."""
+    mean = statistics.fmean(values)
+    _report(trial, plan.epochs + len(values) - 2, mean)
+    if len(values) < len(plan.repeats) and trial.should_prune():
+        raise Pruned(f"given up by the search after {len(values)} runs: mean {plan.settings.metric} {mean:.4f}")
+
+
+def _report(trial: Trial, step: int, value: float) -> None:
+    """A trial that continues another's run knows its first epochs already."""
+    if step not in _reported(trial):
+        trial.report(value, step)
+
+
+def _report_curve(trial: Trial, points: list[tuple[int, float]]) -> None:
+    known = _reported(trial)
+    for epoch, value in dict(points).items():
+        if epoch not in known:
+            trial.report(value, epoch)
+
+
+def _reported(trial: Trial) -> set[int]:
+    trials = trial.study.get_trials(deepcopy=False)
+    return set(trials[trial.number].intermediate_values)

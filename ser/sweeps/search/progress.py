@@ -1,0 +1,110 @@
+"""What the person at the keyboard sees of a search: a line a trial, and on a terminal a bar with the best so far."""
+
+from collections.abc import Iterator
+
+from optuna import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.trials import DONE, ENDED, RUNS, SECONDS, WHY
+
+
+def announce(plan: Plan, console: Console) -> None:
+    """What is about to be searched."""
+    settings = plan.settings
+    of = f", mean over {plan.repeated()}" if plan.repeated() else ""
+    end = "lowest" if settings.direction == "minimize" else "highest"
+    console.print(f"Search for the {end} {settings.metric}{of} ({plan.protocol})")
+    width = max(len(parameter.name) for parameter in plan.space.parameters)
+    for parameter in plan.space.parameters:
+        console.print(f"  {parameter.name:<{width}}  {parameter.words()}")
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    console.print(f"{settings.trials} trials: sampler {settings.sampler}, pruner {settings.pruner}{workers}")
+    combinations = plan.space.count()
+    if combinations is not None and combinations < settings.trials:
+        console.print(
+            f"Note: the space has only {combinations} combinations, so trials will repeat (a finished run is not "
+            "trained again). A grid trains each once: ser train -m …"
+        )
+    console.print(f"Folder: {plan.folder}")
+
+
+class Progress:
+    """Tells of each trial once.
+
+    Args:
+        plan: Of the search.
+        console: Where to.
+    """
+
+    def __init__(self, plan: Plan, console: Console):
+        self._plan, self._console = plan, console
+        self._told: set[int] | None = None
+        columns = (TextColumn("trials"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
+        self._bar = Bar(
+            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True,
+            disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=plan.settings.trials)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Takes the bar away."""
+        self._bar.stop()
+
+    def look(self, study: Study) -> None:
+        """Tells what ended since the last look. What was done before this command is told in one line."""
+        trials = study.get_trials(deepcopy=False)
+        ended = [t for t in trials if t.state in DONE or t.state == TrialState.FAIL and t.user_attrs.get(ENDED)]
+        if self._told is None:
+            self._begin(ended)
+        best = best_of(self._plan, trials)
+        for trial in ended:
+            if trial.number not in self._told:
+                self._told.add(trial.number)
+                for line in _lines(self._plan, trial, best):
+                    self._console.print(line)
+        done = sum(trial.state in DONE for trial in trials)
+        said = "" if best is None else f"best {self._plan.settings.metric} {best.value:.4f} (trial {best.number})"
+        self._bar.update(self._task, completed=done, description=said)
+
+    def _begin(self, ended: list[FrozenTrial]) -> None:
+        self._told = {trial.number for trial in ended}
+        done = [trial for trial in ended if trial.state in DONE]
+        if done:
+            self._console.print(f"Continuing: {len(done)} of {self._plan.settings.trials} trials are done.")
+        self._bar.start()
+
+
+def best_of(plan: Plan, trials: list[FrozenTrial]) -> FrozenTrial | None:
+    """The best complete trial, the first of equals."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    sign = 1 if plan.settings.direction == "minimize" else -1
+    return min(complete, key=lambda trial: sign * trial.value, default=None)
+
+
+def _lines(plan: Plan, trial: FrozenTrial, best: FrozenTrial | None) -> Iterator[str]:
+    settings = " ".join(plan.space.overrides(trial.params)) if _is_whole(plan, trial) else ""
+    head, seconds = f"trial {trial.number:>3}", f"{trial.user_attrs.get(SECONDS, 0):.0f} s"
+    if trial.state == TrialState.COMPLETE:
+        said = f"  best so far: {best.value:.4f}, trial {best.number}" if best is not None else ""
+        yield f"{head}  {plan.settings.metric} {trial.value:.4f}  {seconds}  {settings}{said}"
+    elif trial.state == TrialState.PRUNED:
+        value = "" if trial.value is None else f" at {trial.value:.4f}"
+        yield f"{head}  pruned{value} after epoch {trial.last_step}  {seconds}  {settings}"
+    elif trial.user_attrs.get(ENDED) == "error":
+        yield f"{head}  failed: {trial.user_attrs.get(WHY, '')}  {settings}  {' '.join(trial.user_attrs.get(RUNS, []))}"
+    elif trial.user_attrs.get(ENDED) == "given back":
+        yield f"{head}  {trial.user_attrs.get(WHY, '')}; it will be continued"
+
+
+def _is_whole(plan: Plan, trial: FrozenTrial) -> bool:
+    return all(parameter.name in trial.params for parameter in plan.space.parameters)

@@ -1,0 +1,76 @@
+"""A study of Optuna that belongs to one search: made, found again, or refused."""
+
+import json
+import warnings
+
+import optuna
+from optuna import Study
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage
+
+from ser.errors import UserError
+from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.sampling import build_pruner, build_sampler
+from ser.sweeps.search.storage import JOURNAL
+
+IDENTITY, SPACE = "ser_identity", "ser_space"
+
+
+def open_study(plan: Plan) -> Study:
+    """The study of a search, made where there is none.
+
+    Raises:
+        UserError: The storage cannot be used, or holds a study of another search under this name.
+    """
+    quiet()
+    with plan.storage.told():
+        storage = plan.storage.open()
+        study = _create(plan, storage)
+    about = study.user_attrs
+    if about.get(IDENTITY) is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(SPACE, plan.space.as_dict())
+        study.set_user_attr(IDENTITY, plan.identity)
+    elif about.get(IDENTITY) != plan.identity:
+        raise UserError(f"{plan.storage} holds another search under the name {plan.study_name}: name another storage.")
+    return study
+
+
+def _create(plan: Plan, storage: BaseStorage) -> Study:
+    options = {
+        "study_name": plan.study_name,
+        "storage": storage,
+        "sampler": build_sampler(plan.settings),
+        "pruner": build_pruner(plan.settings, plan.epochs, len(plan.repeats)),
+    }
+    try:
+        return optuna.create_study(**options, direction=plan.settings.direction, load_if_exists=True)
+    except DuplicatedStudyError:  # another machine made it a moment ago
+        return optuna.load_study(**options)
+
+
+def check_folder(plan: Plan) -> None:
+    """Refuses a folder that holds another search, or something else, before anything is written there.
+
+    Raises:
+        UserError: It does.
+    """
+    file = plan.folder / "study.json"
+    if file.is_file():
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))["identity"]
+        except (OSError, ValueError, LookupError, TypeError):
+            raise UserError(f"{file} is damaged. Move the folder away, or name another tune.dir.") from None
+        if found != plan.identity:
+            raise UserError(
+                f"{plan.folder} holds another search (identity {found}, this one is {plan.identity}): the space, what "
+                "is fixed, the recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
+            )
+    elif plan.folder.is_dir() and {path.name for path in plan.folder.iterdir() if path.name[0] != "."} - {JOURNAL}:
+        raise UserError(f"{plan.folder} is not empty and holds no search. Name another tune.dir.")
+
+
+def quiet() -> None:
+    """Optuna tells each trial to the log and warns of what is said to be experimental; here is one line a trial."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"optuna.*")
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

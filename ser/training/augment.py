@@ -1,0 +1,92 @@
+"""The augmentations of a run: built from its config, and the folders of recordings that they work with."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ser.augmentations.clip import Clip
+from ser.data.audio.prepare import AudioSettings
+from ser.data.corpora.sound_folder import find_sounds
+from ser.errors import UserError
+from ser.instantiate import build, resolve
+from ser.system.cache import cache_folder
+
+STAGES = ("waveform", "features", "mixing")  # in the order in which they are applied
+
+
+def check_views(config: dict[str, Any]) -> None:
+    """Refuses pre-rendered views that cannot be, or where nothing would be rendered.
+
+    Raises:
+        UserError: The message names the setting to change.
+    """
+    views, by_views = config["augmentation"].get("views"), config["augmentation"].get("normalise_by_views", False)
+    if not isinstance(by_views, bool):
+        raise UserError(f"augmentation.normalise_by_views={by_views} must be true or false.")
+    if views is None:
+        return
+    if isinstance(views, bool) or not isinstance(views, int) or views < 1:
+        raise UserError(f"augmentation.views={views} must be a whole number from 1, or null to render in each step.")
+    if not config["augmentation"]["waveform"]:
+        raise UserError(
+            f"augmentation.views={views} renders augmentations of waveforms, and augmentation.waveform has none: "
+            "choose augmentation=waveform, pitch_stretch or room, or leave out views."
+        )
+    if config["keep_features"] == "never":
+        raise UserError(
+            f"augmentation.views={views} keeps the features of what it renders, and keep_features=never forbids it: "
+            "choose keep_features=auto, memory or disk, or augmentation.views=null."
+        )
+
+
+def waveform_augmentations(config: dict[str, Any], audio: AudioSettings) -> tuple[Callable, ...]:
+    """Augmentations of waveforms, and behind them what brings clips back to the run's duration."""
+    found = augmentations(config, "waveform")
+    if not found or audio.num_samples is None:
+        return found
+    return (*found, Clip(audio.num_samples, audio.padding_is_signal))
+
+
+def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
+    """What a stage's nodes name.
+
+    A class that takes `recordings` works with a folder: it is handed what its `folder` holds, decoded.
+
+    Args:
+        config: Resolved.
+        stage: `waveform`, `features` or `mixing`.
+
+    Raises:
+        UserError: From the nodes, or from a folder.
+    """
+    parts = []
+    for i, node in enumerate(config["augmentation"][stage] or []):
+        where, given = f"augmentation.{stage}.{i}", {}
+        if "recordings" in inspect.signature(resolve(node, where, config["trust"])).parameters:
+            if not node.get("folder"):
+                key = "augmentation.folder" if "folder" in config["augmentation"] else f"{where}.folder"
+                raise UserError(f"{node['_target_']} works with recordings of yours: name their folder, {key}=FOLDER.")
+            sounds = find_sounds(node["folder"], f"{where}.folder", cache_folder())
+            given["recordings"] = sounds.decode(config["audio"]["sample_rate"], cache_folder())
+        parts.append(build(node, where, config["trust"], **given))
+    return tuple(parts)
+
+
+def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:
+    """What the folders of augmentations hold, by setting: it belongs to a run's identity, their places do not.
+
+    Raises:
+        UserError: A folder that is missing, unreadable or without recordings.
+    """
+    named = {
+        f"augmentation.{stage}.{i}.folder": node["folder"]
+        for stage in STAGES
+        for i, node in enumerate(config["augmentation"][stage] or [])
+        if isinstance(node, dict) and node.get("folder")
+    }
+    return {where: find_sounds(folder, where, cache_folder()).fingerprint() for where, folder in named.items()}
+
+
+def without_augmentation(config: dict[str, Any]) -> dict[str, Any]:
+    """The config for looking at a run that ended: its recordings and features, and nothing that only training needs."""
+    return {**config, "augmentation": {stage: [] for stage in STAGES}}

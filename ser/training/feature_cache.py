@@ -1,0 +1,164 @@
+"""Which features are computed once, and where they are kept: on the training device, or on disk when they are large."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from ser.data.features.feature_store import Features, open_features
+from ser.data.features.sources import (
+    MappedFeatures,
+    ResidentFeatures,
+    StoredWaveforms,
+    compute_features,
+    keep_in_memory,
+)
+from ser.data.features.views import StackedFeatures
+from ser.frontends.code import code_fingerprint
+from ser.system.cache import cache_folder
+from ser.system.files import why_refused
+from ser.training.module import EmotionClassifier
+from ser.training.trainer import free_memory, num_devices
+
+Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
+log = logging.getLogger("ser")
+
+BLOCK = 256  # utterances normalised at once
+SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the features of a run are made of.
+
+    Args:
+        config: Resolved.
+        source: The waveforms.
+        classifier: Its frontend computes, its normaliser is fitted.
+        corpus: Name, for `ser store list`.
+        train: Indices of the training part.
+        console: Shows a bar while something is computed.
+    """
+
+    config: dict[str, Any]
+    source: StoredWaveforms
+    classifier: EmotionClassifier
+    corpus: str
+    train: list[int]
+    console: Console
+
+
+def kept_features(
+    material: Material, views: Blocks | None = None
+) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
+    """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
+
+    Args:
+        material: What they are made of.
+        views: Of the training part, where the normaliser is fitted to these and not to the recordings as they are.
+
+    Returns:
+        The source of batches, and remarks for the summary.
+    """
+    source, classifier, train = material.source, material.classifier, material.train
+    trim = not classifier.model.fixed_length
+    features, notes = stored_features(material)
+    if features is None:
+        everyone = range(len(source.rows))
+        batches = compute_features(source, classifier.frontend, everyone, classifier.device)
+        return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train, views), notes
+    if goes_to_memory(material.config, features.size(source.rows), classifier.device):
+        block, frames = features.batch(source.rows)
+        features.let_go()  # twice in memory is once too often
+        source.waveforms.let_go()
+        resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
+        return _normalised(resident, classifier, train, views), notes
+    mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
+    classifier.normaliser.fit(blocks_of(features, source.rows[train]) if views is None else views)
+    features.let_go()
+    source.waveforms.let_go()
+    return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
+
+
+def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterable]:
+    """Wraps an iterator in a bar that vanishes when done."""
+    return lambda items: track(
+        items, what, total=total, console=console, transient=True, disable=not console.is_terminal
+    )
+
+
+def stored_features(material: Material) -> tuple[Features | None, list[str]]:
+    """Features in the store; None where they cannot be kept there, and why."""
+    config, source, classifier = material.config, material.source, material.classifier
+    depends_on = what_decides(config, source, classifier)
+    if depends_on is None:
+        return None, []
+    whole = StoredWaveforms(
+        source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
+    )
+    everyone = range(len(whole.rows))
+    compute = bar(material.console, "features", len(everyone))(
+        compute_features(whole, classifier.frontend, everyone, classifier.device)
+    )
+    about = {"name": material.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
+    try:
+        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, cache_folder()), []
+    except OSError as error:
+        return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
+
+
+def what_decides(
+    config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier
+) -> dict[str, Any] | None:
+    """All that decides the values of features; None where nobody knows."""
+    code = code_fingerprint(classifier.frontend)
+    if code is None:
+        return None
+    return {
+        "waveforms": source.waveforms.folder.name,
+        "num_samples": source.num_samples,
+        "padding_is_signal": source.padding_is_signal,
+        "frontend": config["frontend"],
+        "code": code,
+        # two devices, or two versions of torch, agree to rounding only
+        "torch": torch.__version__,
+        "device": classifier.device.type,
+    }
+
+
+def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
+    """Whether features of so many bytes are kept in memory: as the user says, or where they fit twice."""
+    if config["keep_features"] in ("memory", "disk"):
+        return config["keep_features"] == "memory"
+    copies = 1 if device.type == "cuda" else num_devices(config["trainer"])  # each process on a CPU has its own
+    return size * copies <= SHARE_OF_FREE_MEMORY * free_memory(device)
+
+
+def blocks_of(features: Features | StackedFeatures, rows: np.ndarray) -> Blocks:
+    """Features (B, F, L) and frames (B,) of these rows, block by block."""
+    for start in range(0, len(rows), BLOCK):
+        yield tuple(map(torch.from_numpy, features.batch(rows[start : start + BLOCK])))
+
+
+def _normalised(
+    kept: ResidentFeatures, classifier: EmotionClassifier, train: list[int], views: Blocks | None
+) -> ResidentFeatures:
+    """Fits the normaliser to the training part, or to its views, and applies it to all, in place."""
+    blocks = [train[start : start + BLOCK] for start in range(0, len(train), BLOCK)]
+    plain = ((kept.features[rows], kept.frames[rows]) for rows in blocks)
+    classifier.normaliser.fit(plain if views is None else views)
+    return normalise(kept, classifier)
+
+
+def normalise(kept: ResidentFeatures, classifier: EmotionClassifier) -> ResidentFeatures:
+    """Applies the fitted normaliser to all, in place."""
+    with torch.no_grad():
+        for start in range(0, len(kept.features), BLOCK):
+            rows = slice(start, start + BLOCK)
+            kept.features[rows] = classifier.normaliser(kept.features[rows], kept.frames[rows])
+    return kept

@@ -1,0 +1,108 @@
+"""What a trained run leaves: predictions, figures with their confidence, metrics, and at last the marker."""
+
+import json
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ser.data.recordings import Recordings
+from ser.evaluation.baselines import decision_tree, majority, tree_inputs
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
+from ser.evaluation.metrics import confusion_matrix
+from ser.evaluation.predictions import Predictions, predictions_of
+from ser.evaluation.results_io import recalls_of_test, write_metrics, write_predictions
+from ser.models.base import count_parameters
+from ser.reports.figures import as_image, confusion_figure
+from ser.reports.tensorboard import RunBoard
+from ser.runs.directory import RunDirectory
+from ser.system.files import write_text
+from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.setup import Parts
+
+log = logging.getLogger("ser")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run's metrics.json, all its figures with their confidence, and what it said of test."""
+
+    metrics: dict[str, float]
+    evaluation: Evaluation
+    test: Predictions
+
+
+def write_down(
+    directory: RunDirectory,
+    config: dict,
+    recordings: Recordings,
+    parts: Parts,
+    scored: dict[str, tuple[np.ndarray, np.ndarray]],
+    scores: dict[str, float],
+    checkpoints: Checkpoints,
+    board: RunBoard,
+    baselines: bool,
+) -> Outcome:
+    """Writes all results, then the marker that says the run is finished.
+
+    Args:
+        directory: Of the run.
+        config, recordings, parts: The run.
+        scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K).
+        scores: The model's `test/…`.
+        checkpoints: Know the best epoch, its scores and the time.
+        board: TensorBoard.
+        baselines: Whether a decision tree is trained beside the model: not in sweeps, where it comes on demand.
+    """
+    classes, decoded = recordings.classes, parts.decoded
+    said: dict[str, Predictions] = {}
+    for part, file in (("val", "predictions_val.csv"), ("test", "predictions.csv")):
+        if part in scored:
+            rows, logits = scored[part]
+            about = [decoded.utterances[i] for i in rows], decoded.labels[rows], logits, classes
+            write_predictions(directory.path / file, *about)
+            said[part] = predictions_of(*about)
+    rows, logits = scored["test"]
+    others = baselines_of(parts, rows, said["test"], config["seed"]) if baselines else {}
+    evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
+    metrics = {
+        **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
+        **{f"test/{name}": scores[f"test/{name}"] for name in ("uar", "wa", "f1_macro", "loss")},
+        **evaluation.as_metrics(),
+        **recalls_of_test(decoded.labels[rows], logits, classes),
+        **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
+        "num_parameters": count_parameters(parts.classifier.model),
+        "epochs": parts.classifier.trainer.current_epoch,
+        "best_epoch": checkpoints.best_epoch,
+        "seconds": round(checkpoints.seconds(), 3),
+    }
+    matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))
+    title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
+    figure = confusion_figure(matrix, classes, title, parts.split.protocol)
+    figure.savefig(directory.path / "figures" / "confusion_matrix.png")
+    write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
+    write_metrics(directory.path / "metrics.json", metrics)
+    board.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
+    board.flush()
+    directory.finish()
+    log.info("finished: %s", metrics)
+    return Outcome(metrics, evaluation, said["test"])
+
+
+def baselines_of(parts: Parts, test_rows: np.ndarray, test: Predictions, seed: int) -> dict[str, Predictions]:
+    """The majority class and, where the features lie in memory, a decision tree on them.
+
+    Args:
+        parts: The run.
+        test_rows: Indices of the test part (N,), in the order of `test`.
+        test: The part to predict.
+        seed: Of the run.
+    """
+    labels, train = parts.decoded.labels, np.asarray(parts.split.train)
+    found = {"majority class": majority(labels[train], test)}
+    features = getattr(parts.data.source, "features", None)
+    if isinstance(features, torch.Tensor):
+        inputs = tree_inputs(features.cpu().numpy(), parts.data.source.frames.cpu().numpy())
+        found["decision tree"] = decision_tree(inputs[train], labels[train], inputs[test_rows], test, seed)
+    return found

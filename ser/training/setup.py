@@ -1,0 +1,184 @@
+"""Everything of a run made ready to train: decoded, dealt, composed, features computed, normaliser fitted."""
+
+import copy
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from rich.console import Console
+
+from ser.data.datamodule import BatchSource, EmotionData, EpochOrder
+from ser.data.features.sources import StoredWaveforms, compute_features
+from ser.data.features.views import Views
+from ser.data.leakage import check_leakage
+from ser.data.near_duplicates import near_copies
+from ser.data.recordings import Decoded, Recordings, decode_recordings
+from ser.data.splits import Split
+from ser.errors import UserError
+from ser.runs.weights import start_from
+from ser.system.cache import cache_folder
+from ser.system.seeding import derive_seed
+from ser.training.augmented_views import render_views
+from ser.training.build import build_audio, build_classifier, build_learning, build_split, count_frames
+from ser.training.feature_cache import Material, bar, kept_features
+from ser.training.module import EmotionClassifier
+from ser.training.trainer import training_device
+
+log = logging.getLogger("ser")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A run ready to train.
+
+    Args:
+        decoded: Utterances, labels, waveforms.
+        split: Which utterance is for what.
+        classifier: With its normaliser fitted.
+        data: Batches.
+        num_frames: Of every clip, or None where they differ.
+        notes: Remarks for the summary.
+    """
+
+    decoded: Decoded
+    split: Split
+    classifier: EmotionClassifier
+    data: EmotionData
+    num_frames: int | None
+    notes: tuple[str, ...]
+
+
+def prepare(config: dict[str, Any], recordings: Recordings, console: Console) -> Parts:
+    """Makes a run ready; whatever can be refused without decoding is refused before it.
+
+    Args:
+        config: Resolved.
+        recordings: From `build_recordings`.
+        console: Shows a bar while files are decoded.
+
+    Raises:
+        UserError: From any of the parts.
+    """
+    audio, splitter = build_audio(config), build_split(config)
+    _build_seeded(config, recordings.classes, [1] * len(recordings.classes))
+    splitter(recordings.utterances)
+    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
+    counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
+    check_train(counts, recordings.classes)
+
+    classifier = _build_seeded(config, recordings.classes, counts.tolist()).to(training_device(config["trainer"]))
+    notes = [*remarks]
+    if config["init_from"]:
+        notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
+    source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
+    num_frames = count_frames(classifier.frontend, audio)
+    material = Material(config, source, classifier, recordings.corpus, split.train, console)
+    served, views, remarks = _sources(material)
+    notes += remarks
+    if config["compile"] != "none":
+        classifier.model.compile(mode=config["compile"])
+    names = [utterance.key for utterance in decoded.utterances]
+    data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
+    return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
+
+
+def _sources(material: Material) -> tuple[BatchSource, Views | None, list[str]]:
+    """Where batches come from, the views that training draws from instead, and remarks; the normaliser is fitted."""
+    config, source, classifier = material.config, material.source, material.classifier
+    learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
+    rendered = config["augmentation"].get("views") is not None
+    if rendered and learns:
+        raise UserError(
+            "augmentation.views keeps features, and those of this frontend change as it learns: leave it out."
+        )
+    augments = bool(classifier.learning.waveform_augmentations) and not rendered
+    if augments or learns or config["keep_features"] == "never":
+        # features change from step to step, or are wanted anew in each
+        classifier.normaliser.fit(compute_features(source, classifier.frontend, material.train, classifier.device))
+        return source, None, []
+    if not rendered:
+        served, remarks = kept_features(material)
+        return served, None, remarks
+    made = render_views(material)
+    fitted_to = made.blocks() if config["augmentation"].get("normalise_by_views") else None
+    served, remarks = kept_features(material, fitted_to)
+    views, more = made.views()
+    return served, views, [*remarks, *more]
+
+
+def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) -> tuple[Split, list[str]]:
+    """The split, stamped with the near-copies that its parts share, and remarks that name them.
+
+    Identical samples are never parted, and shared speakers or texts stand in the stamp already. What is left are
+    recordings that are one another's copy at another level, sample rate or length.
+    """
+    copies = near_copies(decoded.waveforms, sample_rate, bar(console, "looking for copies", len(decoded.waveforms)))
+    decoded.waveforms.let_go()  # all of them were read
+    found = check_leakage(decoded.utterances, split.parts(), copies)
+    if not found.copies:
+        return split, []
+    return replace(split, protocol=f"{split.protocol}; {found.stamp}"), replace(found, shared=()).notes()
+
+
+def _build_seeded(config: dict[str, Any], classes: Sequence[str], class_counts: list[int]) -> EmotionClassifier:
+    """The classifier with initial weights that depend on the run's seed alone."""
+    L.seed_everything(derive_seed(config["seed"]) % 2**32, verbose=False)
+    return build_classifier(config, classes, build_learning(config, class_counts))
+
+
+def check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuses a training part that lacks a class.
+
+    Args:
+        counts: Training utterances of each class (K,).
+        classes: Their names.
+
+    Raises:
+        UserError: Names what is missing.
+    """
+    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
+    if missing:
+        raise UserError(
+            f"The training part has no recording of: {', '.join(missing)}. "
+            "Take another split.seed or smaller split.test, or leave the class out with dataset.emotions."
+        )
+
+
+def steps_per_epoch(parts: Parts) -> int:
+    """Training batches of an epoch."""
+    return len(EpochOrder(parts.split.train, parts.data.batch_size, seed=0))
+
+
+def seconds_per_step(parts: Parts, repeats: int = 3) -> float:
+    """Median time of a step on one batch, with a copy of the model; one step warms up.
+
+    That is forward and backward, and what is computed anew in each step: augmentation of waveforms, and features of
+    them.
+    """
+    classifier = copy.deepcopy(parts.classifier)
+    batch = parts.data.source.batch(parts.split.train[: parts.data.batch_size])
+    times = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        features, frames = _training_features(classifier, batch)
+        classifier.model(features, frames).logsumexp(dim=1).mean().backward()
+        if classifier.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return sorted(times[1:])[repeats // 2]
+
+
+def _training_features(classifier: EmotionClassifier, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    if "features" in batch:
+        return batch["features"], batch["frames"]
+    waveforms, lengths = (batch[key].to(classifier.device) for key in ("waveforms", "lengths"))
+    for augment in classifier.learning.waveform_augmentations:
+        waveforms, lengths = augment(waveforms, lengths, None)
+    return classifier.extract(waveforms, lengths)

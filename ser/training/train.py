@@ -1,0 +1,281 @@
+"""The recipe: know the run, prepare it, fit, score test once, write it down."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from ser.data.recordings import Recordings
+from ser.errors import Pruned, UserError
+from ser.models.base import count_parameters
+from ser.reports.tables import print_result, print_summary
+from ser.reports.tensorboard import RunBoard
+from ser.runs.directory import RunDirectory
+from ser.runs.environment import describe_environment, made_by_another
+from ser.runs.identity import identity
+from ser.runs.log import logging_to
+from ser.runs.weights import content_of_run, load_weights, read_checkpoint, to_resume_from
+from ser.system.cache import cache_folder
+from ser.system.memory import keep_freed_memory
+from ser.training.augment import folder_fingerprints
+from ser.training.build import build_audio, build_recordings, build_split, check_config
+from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.callbacks.interruption import Interruption
+from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
+from ser.training.trainer import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
+
+if TYPE_CHECKING:
+    from ser.training.results import Outcome
+
+log = logging.getLogger("ser")
+PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # paths are printed as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that is known but not begun.
+
+    Args:
+        config: Resolved, as plain data.
+        recordings: What it works on.
+        directory: Where it belongs.
+        alone: Whether it is a run by itself; in a sweep what takes longer to judge comes later, on demand.
+    """
+
+    config: dict[str, Any]
+    recordings: Recordings
+    directory: RunDirectory
+    alone: bool = True
+
+
+def find_job(
+    config: dict[str, Any], run_dir: Path | None = None, alone: bool = True, scan: Callable = build_recordings
+) -> Job:
+    """Scans the corpus and finds the run's directory, by identity or where the user put it.
+
+    Args:
+        config: Resolved.
+        run_dir: Where the user put it, if anywhere.
+        alone: Whether it is a run by itself.
+        scan: Finds the recordings; one that remembers them (`ser.sweeps.scans`) serves many runs.
+
+    Raises:
+        UserError: From the corpus; settings that contradict each other; a directory that holds another run.
+    """
+    check_config(config)
+    check_trainer(config["trainer"])
+    recordings = scan(config, cache_folder())
+    fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
+    if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names
+        fingerprints["split"] = listed
+    if config["init_from"]:
+        fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
+    name = identity(config, fingerprints, num_devices(config["trainer"]))
+    if run_dir is not None:
+        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone)
+    chosen = config["choices"]
+    first = config["name"] or chosen.get("experiment") or chosen["dataset"]
+    readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
+    runs_dir = Path(config["runs_dir"]).expanduser().absolute()
+    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone)
+
+
+def train(
+    job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback] = ()
+) -> dict[str, float]:
+    """Trains a run to its end, or finds it finished.
+
+    Args:
+        job: From `find_job`.
+        interruption: Hears Ctrl-C and SIGTERM.
+        console: For summary, progress and result.
+        callbacks: Lightning's, beside this project's own; one of a search may raise `Pruned`.
+
+    Returns:
+        metrics.json.
+
+    Raises:
+        UserError: Something the user can mend.
+        Interrupted: The run was asked to stop; it can be continued.
+        Pruned: A callback gave the run up; it is marked so, and test is not scored.
+    """
+    config, directory = job.config, job.directory
+    if not is_main_process():
+        return _fit_and_score(job, interruption, console, None, callbacks)
+    if directory.finished and not config["rerun"]:
+        return _reuse(directory, console, config.get("published"))
+    directory.lock()
+    try:
+        if directory.finished and not config["rerun"]:  # another process finished it a moment ago
+            return _reuse(directory, console, config.get("published"))
+        if config["rerun"]:
+            directory.clear()
+        with logging_to(directory.path / "train.log"), _failure_noted(directory):
+            return _fit_and_score(job, interruption, console, directory, callbacks)
+    finally:
+        directory.release()
+
+
+def _reuse(directory: RunDirectory, console: Console, published: dict | None) -> dict[str, float]:
+    """The figures of a run that is finished, shown once more."""
+    metrics = directory.metrics()
+    console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
+    if note := made_by_another(directory.path):
+        console.print(f"Note: {note}", **PLAIN)
+    print_result(console, metrics, directory.protocol, published)
+    return metrics
+
+
+@contextmanager
+def _failure_noted(directory: RunDirectory) -> Iterator[None]:
+    """Leaves failed.json and a line in the log where the run ends by an error, once it has begun."""
+    try:
+        yield
+    except Pruned as pruned:  # no failure
+        log.info("%s", pruned)
+        directory.prune(str(pruned))
+        raise
+    except Exception as error:
+        mendable_by_user = isinstance(error, UserError)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        log.error("failed: %s", reason, exc_info=None if mendable_by_user else error)
+        if directory.recorded_identity() is not None:
+            with suppress(UserError):  # on a full disk the note has no place either
+                directory.fail(reason if mendable_by_user else f"{type(error).__name__}: {reason}")
+        raise
+
+
+def dry_run(job: Job, console: Console) -> None:
+    """Prints the composed run with its sizes and an estimate of the time; trains nothing, writes no run directory."""
+    with mendable(job.config):
+        parts = prepare(job.config, job.recordings, console)
+    _summarise(job, parts, console)
+    epochs = job.config["trainer"]["max_epochs"]
+    steps = steps_per_epoch(parts) * epochs
+    seconds = seconds_per_step(parts)
+    console.print(
+        f"[bold]{'estimate':>12}[/]  about {_duration(seconds * steps)} for {epochs} epochs on this machine "
+        f"({1000 * seconds:.0f} ms a step)",
+        highlight=False,
+    )
+    console.print(f"[bold]{'directory':>12}[/]  {escape(str(job.directory.path))}", highlight=False, soft_wrap=True)
+
+
+def _fit_and_score(
+    job: Job,
+    interruption: Interruption,
+    console: Console,
+    directory: RunDirectory | None,
+    callbacks: Sequence[L.Callback],
+) -> dict[str, float]:
+    """Trains, then scores test once with the weights that count. `directory` is None on ranks that only compute."""
+    config, place = job.config, job.directory
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    monitor = config["monitor"] if config["checkpoint"] == "best" else None
+    checkpoints = Checkpoints(place.best, place.last, monitor)
+    interruption.checkpoints = checkpoints
+    with mendable(config):
+        parts = prepare(config, job.recordings, console)
+    if directory is not None:
+        environment = describe_environment(device_name(config["trainer"]), torch.get_num_threads())
+        directory.begin(config, environment, parts.split.protocol)
+        _summarise(job, parts, console)
+    resumed, remark = to_resume_from(place.last, place.best)
+    if remark:
+        console.print(f"Note: {remark}", **PLAIN)
+    if resumed is not None and directory is not None:
+        console.print(f"Continuing from {resumed}", **PLAIN)
+
+    board = RunBoard(place.path, first_epoch=_epochs_done(resumed)) if directory is not None else None
+    with mendable(config), closing(board) if board is not None else nullcontext():
+        trainer = build_trainer(config, checkpoints, interruption, board, console, callbacks)
+        keep_freed_memory()
+        trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
+        interruption.raise_if_asked()
+        load_weights(parts.classifier, place.best)
+        scored = _score(trainer, parts)
+        if directory is None:
+            return {}
+        from ser.training.results import write_down  # what it takes to judge a run is not needed to begin one
+
+        outcome = write_down(
+            directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, board, job.alone
+        )
+    print_result(console, outcome.metrics, parts.split.protocol, config.get("published"))
+    if job.alone:
+        from ser.reports.evaluation_tables import evaluation_table
+
+        console.print(evaluation_table(outcome.evaluation))
+        console.print(f"Report: {write_page(job, parts, outcome)}", **PLAIN)
+    console.print(f"Run directory: {directory.path}", **PLAIN)
+    return outcome.metrics
+
+
+def write_page(job: Job, parts: Parts, outcome: "Outcome") -> Path:
+    """`report.html` and figures of a run that ended: two seconds of drawing, which sweeps leave for later.
+
+    Args:
+        job, parts: The run.
+        outcome: What it left.
+    """
+    from ser.reports.mistakes import Sounds
+    from ser.reports.run_report import write_run_report
+
+    sounds = Sounds(parts.decoded, build_audio(job.config))
+    return write_run_report(job.directory, outcome.test, outcome.evaluation, sounds)
+
+
+def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What the weights that count say of validation, on which the temperature is fitted, and once of test."""
+    scored = {}
+    if parts.split.val:
+        trainer.validate(parts.classifier, parts.data, verbose=False)
+        scored["val"] = parts.classifier.scored
+    trainer.test(parts.classifier, parts.data, verbose=False)
+    scored["test"] = parts.classifier.scored
+    return scored
+
+
+def _summarise(job: Job, parts: Parts, console: Console) -> None:
+    """The composed run in a few lines."""
+    config, chosen, classifier = job.config, job.config["choices"], parts.classifier
+    trainer = config["trainer"]
+    shape = f"{classifier.frontend.num_features} features × {parts.num_frames or 'varying'} frames"
+    lines = {
+        "frontend": f"{chosen['frontend']}: {shape}",
+        "model": f"{chosen['model']}: {count_parameters(classifier.model):,} parameters",
+        "training": f"{trainer['max_epochs']} epochs × {steps_per_epoch(parts)} steps, batch {config['batch_size']}, "
+        f"{chosen['optimizer']}, {chosen['scheduler']}, augmentation {chosen['augmentation']}",
+        "device": f"{device_name(trainer)}, {trainer['precision']}",
+    }
+    decoded = parts.decoded
+    print_summary(
+        console, job.recordings.corpus, lines, parts.split, decoded.utterances, decoded.labels,
+        job.recordings.classes, [*decoded.notes, *parts.notes],
+    )  # fmt: skip
+
+
+def _epochs_done(checkpoint: Path | None) -> int:
+    """Whole epochs behind a checkpoint to resume from."""
+    if checkpoint is None:
+        return 0
+    return int(read_checkpoint(checkpoint).get("epoch", -1)) + 1
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

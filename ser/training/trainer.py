@@ -1,0 +1,196 @@
+"""Lightning's Trainer, put together quietly, and its failures told in the user's words."""
+
+import logging
+import os
+import platform
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as L
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from rich.console import Console
+
+from ser.errors import UserError
+from ser.instantiate import check_settings
+from ser.reports.tensorboard import RunBoard
+from ser.training.callbacks.checkpoint_files import background_writer
+from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.callbacks.curves import Curves
+from ser.training.callbacks.interruption import Interruption
+from ser.training.callbacks.progress import EpochProgress
+from ser.training.callbacks.steps import NoProfiler
+
+OURS = {  # Trainer arguments that are this project's to set
+    "logger": False,  # `Curves` writes the one event file
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
+
+
+_whole_epochs = "a run is counted in whole epochs, each with its validation; set trainer.max_epochs"
+NOT_OURS = dict.fromkeys(
+    (
+        "max_steps",
+        "max_time",
+        "min_epochs",
+        "min_steps",
+        "check_val_every_n_epoch",
+        "val_check_interval",
+        "fast_dev_run",
+    ),
+    _whole_epochs,
+)
+
+
+def build_trainer(
+    config: dict[str, Any],
+    checkpoints: Checkpoints,
+    interruption: Interruption,
+    board: RunBoard | None,
+    console: Console,
+    others: Sequence[L.Callback] = (),
+) -> L.Trainer:
+    """The Trainer with this project's callbacks and others; `config["trainer"]` holds Lightning's own keys."""
+    _silence_lightning()
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
+    callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["progress"])]
+    if board is not None:
+        callbacks.append(Curves(board))
+    if config["ema"] is not None:
+        callbacks.append(EMAWeightAveraging(decay=config["ema"]))
+    patience = config["early_stopping"]["patience"]
+    if patience is not None:
+        mode = "min" if config["monitor"].endswith("loss") else "max"
+        callbacks.append(EarlyStopping(config["monitor"], patience=patience, mode=mode))
+    callbacks += others  # after the curves: the epoch in which a search gives a run up has its point
+    return L.Trainer(
+        **{key: value for key, value in config["trainer"].items() if key != "profiler"},
+        **OURS,
+        callbacks=callbacks,
+        plugins=[background_writer()],
+        profiler=config["trainer"].get("profiler") or NoProfiler(),
+        default_root_dir=checkpoints.last.parent,
+    )
+
+
+def check_trainer(trainer: dict[str, Any]) -> None:
+    """Refuses, before anything is read, what no Trainer can be made of.
+
+    Raises:
+        UserError: An unknown key, or a device that is not there.
+    """
+    epochs = trainer.get("max_epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise UserError(f"trainer.max_epochs={epochs} must be a whole number from 1; schedules are shares of it.")
+    for key, remedy in NOT_OURS.items():
+        if trainer.get(key) is not None:
+            raise UserError(f"trainer.{key} is not supported: {remedy}.")
+    given = {**OURS, **dict.fromkeys(("callbacks", "plugins", "default_root_dir"))}
+    check_settings(L.Trainer, trainer, "trainer", given)
+    _check_device(trainer)
+    _silence_lightning()
+    try:
+        L.Trainer(**trainer, **OURS)
+    except (ValueError, TypeError, MisconfigurationException) as error:  # `precision: bf16mixed`
+        raise UserError(f"Lightning refuses these trainer settings: {error}") from error
+
+
+@contextmanager
+def mendable(config: dict[str, Any]) -> Iterator[None]:
+    """Tells failures that the user can mend as such.
+
+    Raises:
+        UserError: GPU out of memory, or settings that Lightning refuses.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The GPU ran out of memory with batch_size={config['batch_size']}. Lower it (and raise "
+            "trainer.accumulate_grad_batches to keep the effective batch), take a smaller model or a shorter "
+            "audio.duration_s, or use trainer=cpu."
+        ) from error
+    except MisconfigurationException as error:
+        raise UserError(f"Lightning refuses these trainer settings: {error}") from error
+
+
+def is_main_process() -> bool:
+    """Whether this is rank 0, which alone locks, writes and prints."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+
+
+def num_devices(trainer: dict[str, Any]) -> int:
+    """Over how many devices a batch is spread."""
+    devices = trainer.get("devices", 1)
+    if devices in ("auto", -1, "-1"):
+        count = torch.cuda.device_count() if _wants_gpu(trainer) else 1
+    elif isinstance(devices, (list, str)) and not str(devices).isdigit():
+        count = len(devices if isinstance(devices, list) else devices.split(","))
+    else:
+        count = int(devices)
+    return max(1, count) * int(trainer.get("num_nodes", 1))
+
+
+def training_device(trainer: dict[str, Any]) -> torch.device:
+    """Where this process computes: features are made there, and stay there."""
+    if _wants_gpu(trainer) and torch.cuda.is_available():
+        rank, devices = int(os.environ.get("LOCAL_RANK", "0")), trainer.get("devices", 1)
+        return torch.device("cuda", int(devices[rank]) if isinstance(devices, list) else rank)
+    return torch.device("cpu")
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device, or that the system could free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    with suppress(OSError, ValueError, AttributeError):  # a system without /proc, such as macOS
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 4 * 2**30
+
+
+def device_name(trainer: dict[str, Any]) -> str:
+    """What computes: the GPU's or the processor's name, and how many."""
+    count = num_devices(trainer)
+    times = f"{count} × " if count > 1 else ""
+    if _wants_gpu(trainer) and torch.cuda.is_available():
+        return times + torch.cuda.get_device_name()
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return times + line.split(":", 1)[1].strip()
+    return times + (platform.processor() or platform.machine())
+
+
+def _wants_gpu(trainer: dict[str, Any]) -> bool:
+    accelerator = trainer.get("accelerator", "auto")
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def _check_device(trainer: dict[str, Any]) -> None:
+    if trainer.get("accelerator") in ("gpu", "cuda") and not torch.cuda.is_available():
+        found = "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+        raise UserError(f"A GPU is asked for and {found}. Use trainer=cpu, or trainer=auto to take what there is.")
+    if _wants_gpu(trainer) and num_devices(trainer) > torch.cuda.device_count() * int(trainer.get("num_nodes", 1)):
+        raise UserError(f"trainer.devices={trainer['devices']}, but this machine has {torch.cuda.device_count()} GPUs.")
+
+
+def _silence_lightning() -> None:
+    """No banners, tips or hints about workers: there are none, on purpose; and no search for a GPU in each step."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for module in ("pytorch_lightning", "lightning_fabric", "torch.optim.lr_scheduler"):
+        warnings.filterwarnings("ignore", module=rf"{module}.*")
+    if not torch.cuda.is_available():
+        # Lightning sets it for the sake of forked processes on machines with a GPU; without one, optimizers search for
+        # the driver's library anew in every step
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

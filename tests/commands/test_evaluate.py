@@ -1,0 +1,256 @@
+"""`ser evaluate`: a finished run's own figures, and the run on other recordings."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ser.cli import main
+from ser.data.corpora.ravdess import Ravdess
+from ser.errors import UserError
+from ser.inference.other_recordings import find_others
+from tests.test_cli import complete
+from tests.tiny_corpora import write_tone
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_ravdess) -> Path:
+    """A run by itself."""
+    runs = tmp_path_factory.mktemp("runs")
+    arguments = [
+        "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
+        "trainer.max_epochs=2", "split=random", f"runs_dir={runs}",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    (run,) = runs.iterdir()
+    return run
+
+
+@pytest.fixture
+def run(trained, in_tmp) -> Path:
+    """A copy of it to work on."""
+    return Path(shutil.copytree(trained, in_tmp / "my runs (old)" / trained.name))
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    """One mistake says as much as ten."""
+    monkeypatch.setattr("ser.reports.mistakes.MOST", 1)
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """What the run itself left, other recordings aside."""
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and "evaluations" not in path.parts and not path.name.startswith(".")
+    }
+
+
+def evaluation(folder: Path) -> dict:
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+def test_a_run_by_itself_leaves_a_report(trained):
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    protocol = json.loads((trained / "run.json").read_text())["protocol"]
+    uar = json.loads((trained / "metrics.json").read_text())["test/uar"]
+    assert protocol in page and f"{uar:.3f}" in page and "decision tree" in page and "<audio" in page
+    assert "Learning curves" in page and "model.hidden" not in page and "hidden:" in page
+    assert (trained / "figures" / "classes.png").is_file()
+
+
+def test_a_sweep_leaves_none_until_it_is_asked_for(ser, quick, in_tmp):
+    code, out, err = ser(*quick, "-m", "seed=0,1")
+    assert code == 0 and "Report" not in out, err
+    first, second = sorted(path for path in (in_tmp / "runs").iterdir() if path.is_dir())
+    assert not (first / "report.html").exists() and list(evaluation(first)["systems"]) == ["model"]
+    code, out, err = ser("evaluate", f"run={first}", "device=cpu")
+    assert code == 0, err
+    assert list(evaluation(first)["systems"]) == ["model", "majority class", "decision tree"]
+    assert f"Report: {first / 'report.html'}" in out and (first / "report.html").is_file()
+
+
+def test_figures_are_found_again_to_the_last_digit(ser, run):
+    before, metrics = evaluation(run), (run / "metrics.json").read_bytes()
+    (run / "evaluation.json").unlink()
+    (run / "report.html").unlink()
+    code, out, err = ser("evaluate", f"run={run}", "device=cpu")
+    assert code == 0, err
+    assert evaluation(run) == before and (run / "metrics.json").read_bytes() == metrics
+    assert json.loads(metrics)["test/uar"] == before["systems"]["model"]["overall"]["uar"]["value"]
+    assert "<audio" in (run / "report.html").read_text(encoding="utf-8") and "Note" not in out
+
+
+def move_away(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["dataset"]["root"] = "/nowhere/ravdess"
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def test_recordings_that_have_moved(ser, run, tiny_ravdess):
+    before = evaluation(run)
+    move_away(run)
+    code, out, err = ser("evaluate", f"run={run}")
+    assert code == 0, err
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Note: Without sounds" in out and "/nowhere/ravdess does not exist" in out and "Without sounds" in page
+    assert "<audio" not in page and evaluation(run) == before  # the baselines that it had
+    assert ser("evaluate", f"run={run}", f"root={tiny_ravdess}", "device=cpu")[0] == 0
+    assert "<audio" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_other_recordings_under_the_same_names(ser, run, tiny_ravdess, tmp_path):
+    """As many files, of other emotions: neither heard nor tested by this run."""
+    other = Path(shutil.copytree(tiny_ravdess, tmp_path / "other"))
+    first = next(path for path in sorted(other.rglob("*.wav")) if path.name.split("-")[2] == "05")
+    first.rename(first.with_name(first.name.replace("-05-", "-04-", 1).replace("-01-01-01-", "-01-01-09-", 1)))
+    code, out, err = ser("evaluate", f"run={run}", f"root={other}", "device=cpu")
+    assert code == 0 and "Without sounds" in out, err
+
+
+def test_another_corpus(ser, run, tiny_tess):
+    before = contents(run)
+    code, out, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
+    assert code == 0, err
+    assert contents(run) == before
+    (folder,) = (run / "evaluations").glob("tess-*")
+    found, about = evaluation(folder), json.loads((folder / "about.json").read_text())
+    assert about["protocol"].startswith("cross-corpus: trained on ravdess, tested on tess; speaker-independent")
+    assert found["num_utterances"] == 42 and found["absent"] == ["calm"] and found["num_speakers"] == 2
+    assert list(found["systems"]) == ["model", "majority class"] and found["temperatures"]
+    chance = found["systems"]["majority class"]["overall"]["uar"]["value"]
+    assert chance == pytest.approx(1 / 7)  # of a class that occurs here
+    assert any("no recording is calm" in note for note in about["notes"]) and "no recording is calm" in out
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert about["protocol"] in page and "<audio" in page and "on tess" in page
+    assert len((folder / "predictions.csv").read_text().splitlines()) == 43
+
+
+def test_a_map_says_what_counts_as_what(ser, run, tiny_tess):
+    words = ["dataset=tess", f"dataset.root={tiny_tess}", "device=cpu"]
+    code, out, err = ser("evaluate", f"run={run}", *words, "map={ps: happy, neutral: calm, disgust: null}")
+    assert code == 0, err
+    (folder,) = (run / "evaluations").glob("tess-*")
+    found = evaluation(folder)
+    assert found["num_utterances"] == 36 and set(found["absent"]) == {"neutral", "surprised", "disgust"}
+    assert sum(found["systems"]["model"]["confusion"][found["classes"].index("happy")]) == 12
+    assert "counted: neutral as calm, surprised as happy" in out
+
+
+def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
+    """On its own corpus, what is left is its own test part: scored from the waveform, with the very same figures."""
+    code, out, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
+    assert code == 0, err
+    (folder,) = (run / "evaluations").iterdir()
+    metrics, found = json.loads((run / "metrics.json").read_text()), evaluation(folder)
+    assert found["num_utterances"] == metrics["num_test"]
+    overall = found["systems"]["model"]["overall"]
+    assert overall["uar"]["value"] == metrics["test/uar"]
+    assert overall["ece"]["value"] == pytest.approx(metrics["test/ece"], abs=1e-4)
+    heard = metrics["num_train"] + metrics["num_val"]
+    assert f"{heard} recordings left out: the run was trained on them" in out
+    stamp = json.loads((folder / "about.json").read_text())["protocol"]
+    assert stamp.startswith("same corpus: trained on ravdess, tested on ravdess; speaker-dependent")
+    assert "6 of 6 test speakers" in stamp
+
+
+def test_what_cannot_be_told_from_training_is_refused(ser, run, tiny_ravdess):
+    move_away(run)
+    code, _, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
+    assert code == 2 and "may have been in the run's training" in err and "root=FOLDER" in err
+
+
+def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess):
+    move_away(run)
+    code, out, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
+    assert code == 0, err
+    assert "shared speakers not counted, since the training recordings are not at hand" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["run=runs/nowhere"], "There is no folder"),
+        (["run=."], "is no run directory"),
+        ([], "Needed and not given: run="),
+        (["run=RUN", "map={calm: neutral}"], "map is for other recordings"),
+        (["run=RUN", "device=tpu"], "device=tpu does not exist"),
+        (["run=RUN", "batch_size=0"], "batch_size=0"),
+        (["run=RUN", "map=calm"], "write map='{"),
+        (["run=RUN", "datset=tess"], "Did you mean 'dataset'"),
+        (["run=RUN", "dataset=tess", "dataset.root=/nowhere"], "No tess corpus"),
+        (["run=RUN", "dataset=tess", "dataset.root=TESS", "map={hapy: sad}"], "Did you mean 'happy'"),
+        (["run=RUN", "dataset=tess", "dataset.root=TESS", "map={happy: bored}"], "the run does not know"),
+        (["run=RUN", "dataset=folder", "dataset.root=OTHERS", "dataset.pattern='{emotion}/*'"], "no emotion in common"),
+    ],
+)
+def test_what_cannot_be_evaluated(ser, run, in_tmp, tiny_tess, arguments, message):
+    for emotion in ("bored", "zest"):
+        write_tone(in_tmp / "others" / emotion / "a.wav")
+    places = {"RUN": run, "TESS": tiny_tess, "OTHERS": in_tmp / "others"}
+    for name, place in places.items():
+        arguments = [word.replace(f"={name}", f"={place}") for word in arguments]
+    before = contents(run)
+    code, _, err = ser("evaluate", *arguments)
+    assert code == 2 and message in err and "Traceback" not in err, err
+    assert len(err.strip().splitlines()) == 1 and contents(run) == before
+    assert not (run / "evaluations").exists()
+
+
+def test_a_run_that_did_not_finish(ser, run):
+    (run / "finished.json").unlink()
+    code, _, err = ser("evaluate", f"run={run}")
+    assert code == 2 and "did not finish" in err and f"ser train resume={run}" in err
+
+
+@pytest.mark.parametrize("file", ["predictions.csv", "predictions_val.csv", "metrics.json"])
+def test_damaged_files_are_named(ser, run, file):
+    text = (run / file).read_text()
+    (run / file).write_text(text[: len(text) // 2])
+    code, _, err = ser("evaluate", f"run={run}")
+    assert code == 2 and file in err
+
+
+def test_nothing_in_a_run_is_executed(ser, run, tiny_tess):
+    """A config and a checkpoint may come from anybody."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config |= {"frontend": {"_target_": "os.system", "command": "touch executed"}, "trust": ["os"]}
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, out, _ = ser("evaluate", f"run={run}", "device=cpu")
+    assert code == 0 and "outside the trusted packages" in out
+    code, _, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
+    assert code == 2 and "outside the trusted packages" in err
+    assert not Path("executed").exists()
+
+
+def test_help_names_the_settings_and_imports_nothing_heavy():
+    code = (
+        "import sys; from ser.cli import main; main(['evaluate', '--help']); "
+        "sys.exit(str({'torch', 'hydra', 'numpy', 'matplotlib'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "" and all(word in done.stdout for word in ("map: null", "run=<dir>", "tess"))
+
+
+def test_completion_knows_it():
+    assert "evaluate" in complete("ser ev") and set(complete("ser evaluate dataset=te")) == {"tess"}
+
+
+def test_gender_and_emotion_are_mapped_by_emotion(tiny_tess, tiny_ravdess, tmp_path):
+    classes = ["female_calm", "female_happy", "male_happy"]
+    run = {"dataset": {"target": "gender_emotion", "merge": {"sad": "calm"}}, "trust": []}
+    node = {"_target_": "ser.data.corpora.tess.Tess", "root": str(tiny_tess)}
+    recordings, notes = find_others(node, {"neutral": "calm"}, run, classes, tmp_path)
+    assert recordings.classes == ("female_calm", "female_happy") and len(recordings.utterances) == 12
+    assert any("map='{sad: calm}'" in note for note in notes)
+    run["dataset"]["target"] = "gender"
+    node = {"_target_": "ser.data.corpora.ravdess.Ravdess", "root": str(tiny_ravdess)}
+    recordings, notes = find_others(node, None, run, ["female", "male"], tmp_path)
+    assert len(recordings.utterances) == len(Ravdess(str(tiny_ravdess)).scan().utterances) and notes == []
+    with pytest.raises(UserError, match="this run recognises gender"):
+        find_others(node, {"sad": "happy"}, run, ["female", "male"], tmp_path)

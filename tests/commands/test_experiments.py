@@ -1,0 +1,77 @@
+"""An experiment's settings of a part go when another part takes its place."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import only_run
+
+EXPERIMENT = """# @package _global_
+# of this test
+defaults:
+  - override /split: random
+  - override /model: cnn1d
+  - override /optimizer: adam
+split: {val: 0.0, test: 0.25, stratify: [emotion, gender]}
+model:
+  dropout: 0.4
+  blocks: [{channels: 4, norm: none}]
+optimizer: {eps: 1e-7}
+checkpoint: last
+batch_size: 48
+"""
+
+
+@pytest.fixture
+def config(ser, in_tmp, tiny_ravdess):
+    """The config of a run of the experiment with more arguments."""
+    (in_tmp / "mine" / "experiment").mkdir(parents=True)
+    (in_tmp / "mine" / "experiment" / "preset.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    words = ["--config-dir", "mine", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "experiment=preset"]
+
+    def compose(*more: str) -> dict:
+        code, _, err = ser("train", *words, "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", *more)
+        assert code == 0, err
+        return yaml.safe_load((only_run(Path()) / "config.yaml").read_text(encoding="utf-8"))
+
+    return compose
+
+
+def test_its_own_choices_keep_its_settings(config):
+    found = config()
+    assert found["split"]["stratify"] == ["emotion", "gender"] and found["split"]["test"] == 0.25
+    assert found["model"]["blocks"] == [{"channels": 4, "norm": "none"}] and found["optimizer"]["eps"] == 1e-7
+
+
+def test_another_split_comes_as_its_file_says(config):
+    found = config("split=speaker")
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "configs" / "split" / "speaker.yaml").read_text("utf-8"))
+    assert found["split"] == {**shipped, "seed": 0}
+    assert found["model"]["dropout"] == 0.4 and found["batch_size"] == 48
+
+
+def test_another_model_has_its_own_settings_and_those_that_were_typed(config):
+    found = config("model=mlp", "model.dropout=0.15", "optimizer=adamw")
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "configs" / "model" / "mlp.yaml").read_text("utf-8"))
+    assert found["model"] == {**shipped, "dropout": 0.15}
+    assert "eps" not in found["optimizer"] or found["optimizer"]["eps"] != 1e-7
+    assert found["split"]["val"] == 0.0
+
+
+def test_a_sweep_composes_the_same_runs(ser, in_tmp, config, tiny_ravdess):
+    alone = config("split=speaker")
+    code, out, err = ser(
+        "train", "-m", "--config-dir", "mine", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "experiment=preset",
+        "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", "split=random,speaker",
+    )  # fmt: skip
+    assert code == 0, out + err
+    runs = [path for path in (in_tmp / "runs").iterdir() if path.is_dir()]
+    assert len(runs) == 2, "the one that was there, and the other"
+    assert yaml.safe_load((in_tmp / "runs" / only("speaker", runs) / "config.yaml").read_text("utf-8")) == alone
+
+
+def only(word: str, runs: list[Path]) -> str:
+    """The one whose name says it."""
+    (name,) = [path.name for path in runs if f"-{word}-" in path.name]
+    return name

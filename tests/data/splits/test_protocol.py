@@ -1,0 +1,80 @@
+"""What the stamp says is what is in the parts."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ser.data.splits.protocol import stamp
+from tests.made_up import QUICK, corpora, utterance
+
+
+def stamped(train, val, test, place="", remark=""):
+    """Each recording is written `speaker`, `speaker:text`, or with its corpus before, `corpus/speaker:text`."""
+    utterances = []
+    for name in [*train, *val, *test]:
+        corpus, _, name = name.rpartition("/")
+        speaker, _, text = name.partition(":")
+        known = {"statement": text} if text else {}
+        utterances.append(utterance(len(utterances), speaker=speaker or None, corpus=corpus or "made_up", **known))
+    bounds = len(train), len(train) + len(val)
+    indices = range(len(utterances))
+    parts = {"train": indices[: bounds[0]], "val": indices[bounds[0] : bounds[1]], "test": indices[bounds[1] :]}
+    return stamp(utterances, parts, place, remark)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test", "words"),
+    [
+        (["a", "b"], ["c"], ["d"], "speaker-independent"),
+        (["a", "b"], ["c"], ["b", "d"], "speaker-dependent; 1 of 2 test speakers also in train"),
+        (["a", "b"], ["c"], ["c"], "speaker-dependent; 1 of 1 test speaker also in validation"),
+        (["a", "b"], ["b", "c"], ["b", "c"], "speaker-dependent; 2 of 2 test speakers also in train or validation"),
+        (["a", "b"], ["a"], ["c", "d"], "speaker-independent; 1 of 1 validation speaker also in train"),
+        (["a", ""], ["b"], ["c"], "speakers unknown"),
+        (["a", "b"], [], ["c"], "speaker-independent; no validation"),
+        (["a"], [], ["c"], "speaker-independent, a → c; no validation"),
+        (["a:x"], ["b:y"], ["a:z"], "speaker-dependent, statement-independent; 1 of 1 test speaker also in train"),
+        (["a:x", "b:x"], ["c:x"], ["a:z", "b:z"], "speaker-dependent, statement-independent; 2 of 2 test speakers "
+         "also in train; validation speaker-disjoint"),
+        (["a:x", "a:y"], ["a:z"], ["b:x", "b:z"], "speaker-independent, a → b; 2 of 2 test statements also in train or "
+         "validation; validation statement-disjoint within the training speaker"),
+        (["p/a:x", "p/b:x"], ["p/c:x"], ["q/d:y"], "speaker-independent, P → Q; validation speaker-disjoint within P"),
+        (["p/a", "r/b"], ["p/a"], ["q/d"], "speaker-independent, P + R → Q; 1 of 1 validation speaker also in train"),
+        (["p/", "p/"], ["p/"], ["q/"], "speakers unknown, P → Q; validation within P"),
+    ],
+)  # fmt: skip
+def test_stamps(train, val, test, words):
+    assert stamped(train, val, test) == words
+
+
+def test_place_and_remark():
+    words = stamped(["a", "b"], ["c"], ["d"], "fold 3 of 6 (EmoBox)", "parts named by x.csv")
+    assert words == "speaker-independent, fold 3 of 6 (EmoBox); parts named by x.csv"
+
+
+def test_words_stand_for_statements_where_every_recording_has_one():
+    utterances = [utterance(i, speaker="s", word=f"w{i}", statement="say") for i in range(3)]
+    parts = {"train": [0], "val": [1], "test": [2]}
+    assert stamp(utterances, parts) == "speaker-dependent, word-independent; 1 of 1 test speaker also in train"
+    utterances[0] = replace(utterances[0], word=None)
+    assert "1 of 1 test speaker, 1 of 1 test statement also in train" in stamp(utterances, parts)
+
+
+@QUICK
+@given(corpora(least=3), st.data())
+def test_the_first_words_are_true_of_any_division(utterances, data):
+    named = data.draw(st.lists(st.sampled_from("tvx"), min_size=len(utterances), max_size=len(utterances)))
+    parts = {
+        part: [i for i, letter in enumerate(named) if letter == short]
+        for part, short in {"train": "t", "val": "v", "test": "x"}.items()
+    }
+    if not parts["train"] or not parts["test"]:
+        return
+    heard = {utterances[i].speaker for i in parts["train"] + parts["val"]}
+    tested = {utterances[i].speaker for i in parts["test"]}
+    words = stamp(utterances, parts)
+    assert words.startswith("speaker-dependent" if heard & tested else "speaker-independent")
+    assert (f"{len(heard & tested)} of {len(tested)} test speaker" in words) == bool(heard & tested)
+    assert ("no validation" in words) == (not parts["val"])

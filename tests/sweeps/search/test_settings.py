@@ -1,0 +1,58 @@
+"""The settings of a search, each refused with its remedy."""
+
+import pytest
+import yaml
+
+from ser.errors import UserError
+from ser.sweeps.search.settings import Settings
+from ser.system.config_folder import config_folder
+
+DEFAULTS = yaml.safe_load((config_folder() / "tune.yaml").read_text())["tune"]
+
+
+def read(**changed):
+    return Settings.read({**DEFAULTS, **changed}, "val/uar")
+
+
+def test_defaults():
+    settings = read()
+    assert (settings.trials, settings.metric, settings.direction) == (50, "val/uar", "maximize")
+    assert settings.seeds == () and settings.folds is None and settings.workers == 1
+
+
+def test_a_loss_is_minimised():
+    assert read(metric="val/loss").direction == "minimize"
+    assert Settings.read(DEFAULTS, "val/loss").direction == "minimize"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"trials": 0}, "tune.trials=0 must be a whole number from 1"),
+        ({"trials": "many"}, "tune.trials=many"),
+        ({"trials": True}, "tune.trials=True"),
+        ({"trials": 1.5}, "tune.trials=1.5"),
+        ({"workers": 0}, "tune.workers=0"),
+        ({"metric": "test/uar"}, "would choose settings by the test part"),
+        ({"metric": "val/uarr"}, "Did you mean 'val/uar'?"),
+        ({"sampler": "tpee"}, "Did you mean 'tpe'?"),
+        ({"pruner": "medain"}, "Did you mean 'median'?"),
+        ({"seeds": "0,1"}, "tune.seeds=[0,1,2]"),
+        ({"seeds": []}, "tune.seeds=[0,1,2]"),
+        ({"seeds": [0, 0]}, "different"),
+        ({"seeds": [0, -1]}, "from 0"),
+        ({"folds": "some"}, "tune.folds=[0,1]"),
+        ({"folds": 0}, "tune.folds=0"),
+        ({"dead_after_s": 0}, "seconds"),
+        ({"trails": 5}, "Did you mean 'trials'?"),
+    ],
+)
+def test_refused_with_the_remedy(changed, said):
+    with pytest.raises(UserError) as refused:
+        read(**changed)
+    assert said in str(refused.value)
+
+
+def test_a_test_metric_as_monitor_is_refused_too():
+    with pytest.raises(UserError, match="by the test part"):
+        Settings.read(DEFAULTS, "test/uar")

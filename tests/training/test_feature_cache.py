@@ -1,0 +1,101 @@
+"""Where features are kept makes no difference to what is learnt; where they cannot be kept, the run goes on."""
+
+import json
+import textwrap
+
+import pytest
+
+from ser.data.features.feature_store import open_features
+from ser.data.features.sources import feature_store
+from ser.data.store.array_store import list_entries
+from ser.system.cache import cache_folder
+from tests.conftest import only_run
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    """A cache in which nothing is kept yet."""
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "own_cache"))
+
+
+def result(folder) -> dict:
+    metrics = json.loads((only_run(folder) / "metrics.json").read_text())
+    return {name: value for name, value in metrics.items() if name != "seconds"}
+
+
+def kinds() -> list[str]:
+    return sorted(entry.kind for entry in list_entries(cache_folder()))
+
+
+@pytest.mark.parametrize("normaliser", ["feature", "feature_and_frame"])
+def test_memory_disk_and_never_learn_the_same(ser, quick, in_tmp, normaliser):
+    results = {}
+    for keep in ("memory", "disk", "never"):
+        code, out, err = ser(*quick, f"keep_features={keep}", f"normaliser={normaliser}", "rerun=true")
+        assert code == 0, err
+        assert ("features stay on disk" in out) == (keep == "disk")
+        results[keep] = result(in_tmp)
+    for name in ("val/loss", "test/loss"):
+        assert results["disk"][name] == pytest.approx(results["memory"][name], rel=1e-3)
+        assert results["never"][name] == pytest.approx(results["memory"][name], rel=1e-3)
+
+
+def test_large_features_stay_on_disk_by_themselves(ser, quick, monkeypatch):
+    from ser.training.train import feature_cache as keeping
+
+    assert "stay on disk" not in ser(*quick)[1]
+    monkeypatch.setattr(keeping, "free_memory", lambda device: 1000)
+    assert "stay on disk" in ser(*quick, "rerun=true")[1]
+
+
+@pytest.mark.parametrize(
+    "change", ["frontend.n_mels=32", "audio.duration_s=1.0", "frontend=mfcc", "audio.trim_db=null"]
+)
+def test_what_features_depend_on_makes_another_entry(ser, quick, change):
+    assert ser(*quick)[0] == 0 and kinds().count("features") == 1
+    assert ser(*quick, "optimizer.lr=1e-4", "model.dropout=0.1", "normaliser=none", "seed=3")[0] == 0
+    assert kinds().count("features") == 1, "what comes behind the frontend changes nothing"
+    assert ser(*quick, change)[0] == 0 and kinds().count("features") == 2
+
+
+def test_changed_code_of_the_frontends_makes_another_entry(ser, quick, monkeypatch):
+    from ser.training.train import feature_cache as keeping
+
+    assert ser(*quick)[0] == 0 and kinds().count("features") == 1
+    monkeypatch.setattr(keeping, "code_fingerprint", lambda frontend: "other code")
+    assert ser(*quick, "rerun=true")[0] == 0 and kinds().count("features") == 2
+
+
+def test_a_frontend_of_the_users_own_is_computed_in_every_run(ser, quick, in_tmp, monkeypatch):
+    """Nobody knows which files it depends on."""
+    package = in_tmp / "my_frontends"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        textwrap.dedent("""
+        from ser.frontends.log_mel import LogMel
+
+
+        class Mine(LogMel):
+            pass
+        """)
+    )
+    monkeypatch.syspath_prepend(str(in_tmp))
+    code, out, err = ser(*quick, "trust=[my_frontends]", "frontend._target_=my_frontends.Mine")
+    assert code == 0, err
+    assert kinds() == ["waveforms"]
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on(ser, quick, in_tmp, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(feature_store, "open_entry", full)
+    code, out, err = ser(*quick)
+    assert code == 0, err
+    assert "kept in memory only, for this run: the disk is full" in out
+    assert open_features.__module__ == feature_store.__name__ and result(in_tmp)
+
+
+def test_a_misspelt_place_is_named(ser, quick):
+    code, _, err = ser(*quick, "keep_features=memry")
+    assert code == 2 and "keep_features=memry" in err and "Did you mean 'memory'?" in err
