@@ -7,20 +7,8 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from ser.commands import COMMANDS
 from ser.errors import Interrupted, UserError, did_you_mean
-
-COMMANDS = {
-    "explore": "show a corpus before training: classes, durations, levels, examples, suspicious files",
-    "train": "train a model, or a grid of them with -m; find a finished run; continue an interrupted one",
-    "crossval": "train all folds of a split and pool them; finished folds are kept",
-    "evaluate": "figures and a page of a finished run, or of the run on other recordings",
-    "runs": "what became of each run and what it takes on the disk; remove checkpoints no longer wanted",
-    "compare": "finished runs side by side, a row a configuration; which differences are more than chance",
-    "tune": "search settings by a metric of validation; stopped, the same command continues",
-    "predict": "name the emotion in recordings: a table, CSV or JSON lines",
-    "show": "list the choices of each config group",
-    "store": "list or clear what is kept of decoded recordings",
-}
 
 MENDABLE = {  # what the system refuses and the user can mend
     errno.ENOSPC: "The disk is full",

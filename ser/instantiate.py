@@ -1,7 +1,7 @@
 """Building parts from config nodes: `_target_` and settings in, an object out, nothing else executed.
 
 A node may name classes of the rooms of `ser` where parts live, and of torch's `nn` and `optim`, and the functions of
-`ser.training.schedules`. No other function: a class only makes an object, while `ser.data.store.array_store.clear_entries`, named in
+`ser.training.schedules`. No other function: a class only makes an object, while one that clears the store, named in
 somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
 classes and functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is
 named with its nearest right one.
@@ -14,7 +14,7 @@ from typing import Any
 
 from ser.errors import UserError, did_you_mean
 
-ROOMS = ("audio", "augmentations", "data", "frontends", "models", "schedules")  # of `ser`: where parts live
+ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
 TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim")
 FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
 
@@ -65,9 +65,7 @@ def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Call
             f"If the package is yours, add trust=[{package}] on the command line."
         )
     found = _locate(dotted, where)
-    home = str(
-        getattr(found, "__module__", "")
-    )  # a trusted module also holds what it imported: `ser.data.audio.prepare.Path`
+    home = str(getattr(found, "__module__", ""))  # a trusted module also holds what it imported: `pathlib.Path`
     if isinstance(found, type) and _within(home, allowed):
         return found
     if inspect.isfunction(found) and (home == FUNCTIONS or _within(home, trust)):

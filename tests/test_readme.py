@@ -6,10 +6,10 @@ import shlex
 
 import pytest
 
-from ser.commands.benchmark import BENCHMARKS, read_results
+from scripts.benchmarks.__main__ import BENCHMARKS, read_results
+from scripts.benchmarks.table import with_performance
+from scripts.reproduction.table import with_table
 from ser.commands.show import config_groups
-from ser.reports.performance import with_performance
-from ser.reports.results_table import with_table
 from tests.conftest import REPO
 
 README = (REPO / "README.md").read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ def complete(arguments: list[str]) -> int:
 
 
 def _query(line: str) -> None:
-    from ser.cli import COMMANDS
+    from ser.commands import COMMANDS
 
     words = line.split()
     current = "" if line.endswith(" ") or not words else words[-1]

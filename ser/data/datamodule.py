@@ -15,7 +15,7 @@ from ser.system.seeding import derive_seed
 
 
 class BatchSource(Protocol):
-    """Gives the tensors of some utterances (`ser.data.features.sources`); `chosen`: the indices as they lie on the device."""
+    """Gives the tensors of some utterances (`ser.data.features`); `chosen`: the indices as they lie on the device."""
 
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]: ...
 

@@ -1,6 +1,6 @@
 """Which recordings of a corpus are copies of one another: at another level or sample rate, padded, cut, re-encoded.
 
-Fingerprints (`ser.data.store.fingerprints`) that share words propose pairs; a pair stays if few bits of its fingerprints
+Fingerprints that share words propose pairs; a pair stays if few bits of its fingerprints
 differ and its waveforms are coherent. The answer depends on the recordings, not on any split, and is kept beside them.
 
 Measured on RAVDESS and TESS together (4240 recordings), decoded at 8, 16 and 22.05 kHz, trimmed and whole. The most

@@ -28,7 +28,7 @@ class Selected:
     Args:
         utterances: In the order of the corpus, as it knows them: a merged emotion shows in `labels`, not here.
         labels: The class of each utterance.
-        classes: The classes that occur: emotions in the order of `ser.data.emotions.EMOTIONS`, then others by the alphabet;
+        classes: The classes that occur: emotions in the order of `EMOTIONS`, then others by the alphabet;
             `gender_emotion` first by gender, then in that order; `gender` and `intensity` by the alphabet.
     """
 

@@ -113,7 +113,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
 def read_predictions(path: Path, count: int | None = None) -> Predictions:
     """Reads predictions.csv, whoever wrote it.
 
-    Columns as `ser.evaluation.results_io.write_predictions` says; those of `TRAITS` may be missing, the classes are all columns
+    Columns as `write_predictions` says; those of `TRAITS` may be missing, the classes are all columns
     after `predicted`.
 
     Args:

@@ -23,6 +23,6 @@ def package_fingerprint(package: str, homes: Iterable[str]) -> str | None:
 @cache
 def _hash_of(package: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.parent.joinpath(*package.split(".")).glob("*.py")):
+    for path in sorted(Path(__file__).parents[2].joinpath(*package.split(".")).glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

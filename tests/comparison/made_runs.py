@@ -30,7 +30,9 @@ CONFIG: dict[str, Any] = {
         "augmentation": "none", "frontend": "log_mel", "split": "speaker_kfold", "audio": "clip", "dataset": "ravdess",
     },
     "seed": 0, "batch_size": 32,
-    "dataset": {"_target_": "ser.data.corpora.ravdess.Ravdess", "emotions": None, "target": "emotion", "root": "/data/ravdess"},
+    "dataset": {
+        "_target_": "ser.data.corpora.ravdess.Ravdess", "emotions": None, "target": "emotion", "root": "/data/ravdess",
+    },
     "monitor": "val/uar", "init_from": None, "name": None, "runs_dir": "runs",
     "audio": {"_target_": "ser.data.audio.prepare.AudioSettings", "sample_rate": 16000},
     "split": {"_target_": "ser.data.splits.SpeakerKFold", "k": 4, "fold": 0, "val": 0.15, "seed": 0},

@@ -78,8 +78,10 @@ def test_a_pickle_bomb_does_not_go_off(tmp_path, canary, good, kind):
 
 TARGETS = [
     "os.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "torch.hub.load", "torch.load", "shutil.rmtree",
-    "ser.cli.os", "ser.cli.os.system", "ser.cli.main", "ser.data.audio.prepare.os.system", "ser.data.audio.prepare.Path", "ser.data.audio.prepare.load",
-    "ser.data.store.array_store.clear_entries", "ser.commands.store.main", "ser.system.files.write_text", "ser.inference.predictor.load",
+    "ser.cli.os", "ser.cli.os.system", "ser.cli.main", "ser.data.audio.prepare.os.system",
+    "ser.data.audio.prepare.Path", "ser.data.audio.prepare.load",
+    "ser.data.store.array_store.clear_entries", "ser.commands.store.main", "ser.system.files.write_text",
+    "ser.inference.predictor.load",
     "torch.nn.modules.module.torch", "torch.nn.init.zeros_", "torch.nn.Module.load_state_dict", "torch.optim.Adam",
     "ser.models.mlp.nn.Linear", "ser.instantiate.build", "..os.system", "", "ser", 3,
 ]  # fmt: skip

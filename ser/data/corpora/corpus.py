@@ -1,7 +1,7 @@
 """The contract of a corpus: a folder of recordings that knows who speaks, and with which emotion.
 
-A corpus is one class that lists its recordings. It reads names and folders only; decoding is `ser.data.audio.prepare`'s job,
-choosing emotions and targets is `ser.data.selection`'s.
+A corpus is one class that lists its recordings. It reads names and folders only; decoding is the job of
+`ser.data.audio`, choosing emotions and targets that of `ser.data.selection`.
 """
 
 import os

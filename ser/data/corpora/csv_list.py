@@ -23,9 +23,9 @@ class CsvList(Corpus):
     `word` and `repetition`. Cells are separated by comma, semicolon, tab or `|`; the encoding is UTF-8, with or without
     a byte order mark, or UTF-16 with one.
 
-    Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A recording
-    is known by its path. An empty speaker cell means that the speaker is not known; other speakers are prefixed
-    `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name an
+    Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A
+    recording is known by its path. An empty speaker cell means that the speaker is not known; other speakers are
+    prefixed `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name an
     existing regular file with an audio ending: nothing else is ever opened.
 
     Args:

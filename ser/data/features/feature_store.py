@@ -1,6 +1,6 @@
 """The feature store: what a frontend without randomness makes of a corpus, computed once for all runs that want it.
 
-An entry (`ser.data.store.array_store`) holds the features of every usable recording of one waveform entry, without their padding.
+An entry (`array_store`) holds the features of every usable recording of one waveform entry, without their padding.
 Its key says all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
 """
 

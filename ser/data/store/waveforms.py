@@ -1,6 +1,6 @@
 """The waveform store: a corpus decoded once per audio setting, memory-mapped by every later run.
 
-An entry (`ser.data.store.array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
+An entry (`array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
 their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents and of
 the settings: a changed file or setting makes a new entry, and an old one is never wrong.
 """

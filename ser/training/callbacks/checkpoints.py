@@ -14,8 +14,8 @@ from ser.training.callbacks.steps import EpochCallback
 class Checkpoints(EpochCallback, Checkpoint):
     """Saves at epoch ends, after everything else of the epoch is done (Lightning calls checkpoint callbacks last).
 
-    Saving only takes a copy; `ser.training.callbacks.checkpoint_files` writes it, in the order of the calls: a `last` that says
-    which epoch was best is never on disk before that `best` is.
+    Saving only takes a copy; `checkpoint_files` writes it, in the order of the calls: a `last` that says which
+    epoch was best is never on disk before that `best` is.
 
     Args:
         best: File for the epoch that counts.

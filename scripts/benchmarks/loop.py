@@ -18,8 +18,8 @@ import torch
 from rich.console import Console
 from torch.nn import functional as F
 
-from ser.benchmarks.data import dataset_arguments
-from ser.benchmarks.measure import Row, alone, compare, quiet, seconds
+from scripts.benchmarks.data import dataset_arguments
+from scripts.benchmarks.measure import Row, alone, compare, quiet, seconds
 from ser.commands import train
 from ser.errors import UserError
 from ser.reports.events import epoch_ends
@@ -123,7 +123,7 @@ def _write_arrays(parts: Parts, path: Path) -> None:
 
 
 def _epoch_in_keras(arrays: Path) -> float:
-    command = [sys.executable, "-m", "ser.benchmarks.keras_network", str(arrays), "64", str(KERAS_EPOCHS)]
+    command = [sys.executable, "-m", "scripts.benchmarks.keras_network", str(arrays), "64", str(KERAS_EPOCHS)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"The Keras network could not be trained: {done.stderr[-500:]}")

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from ser.benchmarks.data import dataset_arguments
-from ser.benchmarks.measure import Row, alone, compare, quiet
+from scripts.benchmarks.data import dataset_arguments
+from scripts.benchmarks.measure import Row, alone, compare, quiet
 from ser.commands import train
 from ser.errors import UserError
 from ser.reports.events import epoch_ends

@@ -1,6 +1,6 @@
 """The 1D CNN of 1,128,488 parameters in Keras, as its authors wrote it, timed in a process of its own.
 
-Called by `ser.benchmarks.loop` with a file of arrays (features, labels), the batch size, and how many epochs to time;
+Called by `loop` with a file of arrays (features, labels), the batch size, and how many epochs to time;
 prints one number a line: seconds of each epoch after the first.
 """
 

@@ -6,10 +6,10 @@ import statistics
 import pandas
 import pytest
 
-from ser.commands import reproduce
-from ser.commands.reproduce import SERIES, Row
+from scripts.reproduction import __main__ as reproduce
+from scripts.reproduction.__main__ import SERIES, Row
+from scripts.reproduction.table import table, with_table
 from ser.errors import UserError
-from ser.reports.results_table import table, with_table
 
 QUICK = ("model=mlp", "trainer=cpu", "trainer.max_epochs=1", "frontend=mfcc", "augmentation=none")
 MARKS = "before\n<!-- tiny begin -->\nold\n<!-- tiny end -->\nafter\n"

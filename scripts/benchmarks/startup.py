@@ -4,8 +4,8 @@ import subprocess
 import sys
 import tempfile
 
-from ser.benchmarks.data import dataset_arguments
-from ser.benchmarks.measure import Row, compare, in_turns, seconds
+from scripts.benchmarks.data import dataset_arguments
+from scripts.benchmarks.measure import Row, compare, in_turns, seconds
 from ser.errors import UserError
 
 # `ser train` in a process of its own, ended by force when the first step is done

@@ -49,7 +49,7 @@ def benchmark(names: Sequence[str], folder: Path) -> None:
     """
     from rich.console import Console
 
-    from ser.reports.performance import print_benchmark, with_performance
+    from scripts.benchmarks.table import print_benchmark, with_performance
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     results = folder / "docs" / "results" / "performance"
@@ -66,7 +66,7 @@ def benchmark(names: Sequence[str], folder: Path) -> None:
 
 def measure(name: str) -> list[dict]:
     """The rows of one benchmark, as plain data."""
-    return [asdict(row) for row in importlib.import_module(f"ser.benchmarks.{name}").run()]
+    return [asdict(row) for row in importlib.import_module(f"scripts.benchmarks.{name}").run()]
 
 
 def read_results(results: Path) -> list[dict]:

@@ -15,7 +15,7 @@ def print_benchmark(console: Console, name: str, rows: Sequence[dict[str, Any]])
     Args:
         console: Where to.
         name: Of the benchmark.
-        rows: Plain data of `ser.benchmarks.measure.Row`.
+        rows: Plain data of `scripts.benchmarks.measure.Row`.
     """
     table = Table(title=f"benchmark {name}", title_justify="left")
     for title in ("what", "ours", "against", "theirs", "ratio", "spread", "target"):

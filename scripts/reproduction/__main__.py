@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.reproduction.table import with_table
 from ser.commands import crossval, train
 from ser.errors import UserError, did_you_mean
-from ser.reports.results_table import with_table
 from ser.system.files import write_text
 
 FIVE = tuple(range(5))
@@ -143,7 +143,7 @@ def _results(row: Row, arguments: list[str]) -> Iterator[dict[str, Any]]:
     """What the finished runs of a row say, for each batch size by itself."""
     from rich.console import Console
 
-    from ser.reproduction import result_of_folds, result_of_runs
+    from scripts.reproduction.results import result_of_folds, result_of_runs
 
     said = {"label": row.label, "command": " ".join(["ser", *row.words])}
     console = Console(quiet=True)

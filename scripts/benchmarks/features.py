@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ser.benchmarks.data import recordings_of
-from ser.benchmarks.measure import Row, compare, in_turns, seconds
+from scripts.benchmarks.data import recordings_of
+from scripts.benchmarks.measure import Row, compare, in_turns, seconds
 from ser.data.audio.prepare import AudioSettings
 from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.store.hashes import hash_files

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import librosa
 
-from ser.benchmarks.data import recordings_of
-from ser.benchmarks.measure import Row, alone, compare, in_turns, seconds
+from scripts.benchmarks.data import recordings_of
+from scripts.benchmarks.measure import Row, alone, compare, in_turns, seconds
 from ser.data.audio.prepare import AudioSettings
 from ser.data.store.hashes import hash_files
 from ser.data.store.waveforms import open_store

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.benchmarks.data import dataset_arguments
-from ser.benchmarks.measure import Row, alone
+from scripts.benchmarks.data import dataset_arguments
+from scripts.benchmarks.measure import Row, alone
 from ser.errors import UserError
 
 MANY_FILES = 100_000

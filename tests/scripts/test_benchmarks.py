@@ -7,10 +7,10 @@ from dataclasses import asdict
 import pytest
 from rich.console import Console
 
-from ser.benchmarks.measure import alone, compare, in_turns
-from ser.commands import benchmark
+from scripts.benchmarks import __main__ as benchmark
+from scripts.benchmarks.measure import alone, compare, in_turns
+from scripts.benchmarks.table import markdown, print_benchmark, with_performance
 from ser.errors import UserError
-from ser.reports.performance import markdown, print_benchmark, with_performance
 
 FASTER = compare("decoding", "librosa", [1.0, 1.0, 2.0], [4.0, 3.0, 4.0], "s", "times as fast", "≥ 1.8", "10 files")
 SLOWER = compare("an epoch", "bare loop", [1.1, 1.1], [1.0, 1.1], "s", "times the time", "≤ 1.10")
