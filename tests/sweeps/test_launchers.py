@@ -68,10 +68,17 @@ def check(folder: Path, basic: dict) -> None:
     assert len([path for path in sweep_in(folder).iterdir() if path.is_symlink()]) == 4
 
 
+TWO_AT_A_TIME = {
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    "ray": ["hydra/launcher=ray", "+hydra.launcher.init.num_cpus=2"],
+}
+
+
 @pytest.mark.slow
-def test_joblib_gives_the_same_and_survives_a_killed_worker(grid, basic, tmp_path):
+@pytest.mark.parametrize("launcher", TWO_AT_A_TIME)
+def test_a_grid_side_by_side_gives_the_same_and_survives_a_killed_worker(grid, basic, tmp_path, launcher):
     """One worker is killed at a random moment; what is missing is launched again in the same sweep."""
-    started = process([*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], tmp_path)
+    started = process([*grid, *GRID, *TWO_AT_A_TIME[launcher]], tmp_path)
     worker = wait_for(lambda: running_jobs(tmp_path))[0]
     time.sleep(random.uniform(0, 3))
     with contextlib.suppress(ProcessLookupError):  # it was quicker
@@ -85,8 +92,6 @@ def test_joblib_gives_the_same_and_survives_a_killed_worker(grid, basic, tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["submitit_local", "ray"])
 def test_other_launchers_give_the_same(grid, basic, tmp_path, launcher):
-    if launcher == "ray":
-        pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="ray is an extra: pip install 'ser[ray]'")
     code, out, err = done([*grid, *GRID, f"hydra/launcher={launcher}"], tmp_path)
     assert code == 0, out + err
     check(tmp_path, basic)
@@ -111,10 +116,17 @@ def test_a_killed_sweep_is_completed_by_the_same_command(grid, basic, tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("to_all", [True, False])
-def test_a_sweep_stops_in_order_and_goes_on(grid, basic, tmp_path, signum, to_all):
-    words = [*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+@pytest.mark.parametrize(
+    "launcher, signum, to_all",
+    [
+        ("joblib", signal.SIGINT, True),
+        ("joblib", signal.SIGTERM, False),
+        ("ray", signal.SIGINT, True),
+        ("ray", signal.SIGTERM, False),
+    ],
+)
+def test_a_sweep_stops_in_order_and_goes_on(grid, basic, tmp_path, launcher, signum, to_all):
+    words = [*grid, *GRID, *TWO_AT_A_TIME[launcher]]
     started = process(words, tmp_path)
     wait_for(lambda: running_jobs(tmp_path))
     time.sleep(random.uniform(0, 4))
