@@ -1,7 +1,8 @@
 """One self-contained HTML page, put together from parts: it opens anywhere, loads nothing and runs nothing.
 
-Whatever is not `Markup` is escaped, and only the functions of this module make `Markup`: class names, paths and config
-text come from strangers' folders and files.
+The HTML stands in Jinja's templates beside this module, `page.html` and `parts.html`, with autoescape: whatever is not
+`Markup` is escaped, and only the functions of this module make `Markup`. Class names, paths and config text come from
+strangers' folders and files.
 
     page = Page("demo-log_mel-mlp", "speaker-independent")
     page.section("Result", text("Test was scored once."), table(["class", "recall"], [["<b>", 0.5]]))
@@ -15,23 +16,16 @@ import re
 import struct
 import wave
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 
-# nothing is fetched and no script runs, whatever a name or a config may hold
-POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'"
-STYLE = Path(__file__).with_name("page.css")
+TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+PARTS = TEMPLATES.get_template("parts.html").module
 NUMBER = re.compile(r"[-+–−]?\d")
 DENSITY = 2  # pixels of a picture in one pixel of the page: sharp on telephones
-
-
-class Markup(str):
-    """HTML that is safe as it stands."""
-
-    __slots__ = ()
-
 
 Part = Markup | str
 
@@ -55,70 +49,53 @@ class Page:
 
     def html(self) -> str:
         """The whole document."""
-        entries = [f'<a href="#s{i}">{escape(title)}</a>' for i, (title, _) in enumerate(self._sections)]
-        contents = f'<nav aria-label="Contents">{"".join(entries)}</nav>' if len(entries) > 2 else ""
-        sections = [
-            f'<section id="s{i}"><h2>{escape(title)}</h2>\n{_joined(parts)}\n</section>'
-            for i, (title, parts) in enumerate(self._sections)
-        ]
-        subtitle = f'<p class="subtitle">{escape(self.subtitle)}</p>' if self.subtitle else ""
-        return "\n".join([
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            '<link rel="icon" href="data:,">',  # else a browser asks the server for one
-            f"<title>{escape(self.title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>",
-            f"<header><h1>{escape(self.title)}</h1>{subtitle}{contents}</header>\n<main>",
-            *sections,
-            "</main>\n</body>\n</html>\n",
-        ])  # fmt: skip
+        template = TEMPLATES.get_template("page.html")
+        return template.render(title=self.title, subtitle=self.subtitle, sections=self._sections) + "\n"
 
 
 def text(words: str) -> Markup:
     """A paragraph."""
-    return Markup(f"<p>{escape(words)}</p>")
+    return PARTS.text(words)
 
 
 def note(words: str) -> Markup:
     """A remark beside the matter: smaller, set apart."""
-    return Markup(f'<p class="note">{escape(words)}</p>')
+    return PARTS.note(words)
 
 
 def heading(words: str) -> Markup:
     """A heading inside a section."""
-    return Markup(f"<h3>{escape(words)}</h3>")
+    return PARTS.heading(words)
 
 
 def breakable(words: str) -> Markup:
     """Words with paths in them, which may break behind each folder and underscore; they are copied as they are."""
-    return Markup(escape(words).replace("/", "/<wbr>").replace("_", "_<wbr>"))
+    return escape(words).replace("/", Markup("/<wbr>")).replace("_", Markup("_<wbr>"))
 
 
 def code(words: str) -> Markup:
     """Text as it stands, such as YAML; long lines scroll in their own box."""
-    return Markup(f'<pre tabindex="0">{escape(words)}</pre>')
+    return PARTS.code(words)
 
 
 def details(summary: str, *parts: Part) -> Markup:
     """Parts that open on a click."""
-    return Markup(f"<details><summary>{escape(summary)}</summary>\n{_joined(parts)}\n</details>")
+    return PARTS.details(summary, parts)
 
 
 def card(*parts: Part) -> Markup:
     """Parts that belong together, in a frame."""
-    return Markup(f'<article class="card">{_joined(parts)}</article>')
+    return PARTS.card(parts)
 
 
 def columns(*parts: Part) -> Markup:
     """Parts side by side where the window is wide enough, else below each other."""
-    return Markup(f'<div class="columns">{_joined(parts)}</div>')
+    return PARTS.columns(parts)
 
 
 def facts(pairs: Mapping[str, object]) -> Markup:
     """Names with their values, the values large: the few numbers that a reader looks for first."""
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{_inline(value)}</dd></div>" for name, value in pairs.items())
-    return Markup(f'<dl class="facts">{rows}</dl>')
+    return PARTS.facts(pairs)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", stamp: str = "") -> Markup:
@@ -130,26 +107,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str 
         caption: One line above it; it names the table for screen readers too.
         stamp: A small line below it, for tables of results what the split has apart.
     """
-    right = [column > 0 and _is_numeric([row[column] for row in rows]) for column in range(len(header))]
-    kinds = [' class="number"' if numeric else "" for numeric in right]
-    head = "".join(
-        f'<th scope="col"{kind}>{_inline(name)}</th>' if name else f"<td{kind}></td>"
-        for name, kind in zip(header, kinds, strict=True)
-    )
-    body = "".join(
-        f'<tr><th scope="row"{kinds[0]}>{_inline(first)}</th>'
-        + "".join(f"<td{kind}>{_inline(cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
-        + "</tr>\n"
-        for first, *rest in rows
-    )
-    # title and stamp stand outside the box: they wrap with the page, and do not scroll away
-    title = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    foot = f'<p class="stamp">{escape(stamp)}</p>' if stamp else ""
-    name = f'aria-label="{escape(caption or "table")}"'
-    return Markup(
-        f'<figure class="table">{title}<div class="scroll" role="region" tabindex="0" {name}><table {name}>'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>{foot}</figure>"
-    )
+    numeric = [column > 0 and _is_numeric([row[column] for row in rows]) for column in range(len(header))]
+    return PARTS.table(header, rows, numeric, caption, stamp)
 
 
 def figure(png: bytes, alt: str, caption: str = "") -> Markup:
@@ -164,11 +123,7 @@ def figure(png: bytes, alt: str, caption: str = "") -> Markup:
         ValueError: It is no PNG.
     """
     width, height = (side // DENSITY for side in _size(png))
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return Markup(
-        f'<figure><img src="{_data_uri(png, "image/png")}" alt="{escape(alt)}" width="{width}" height="{height}">'
-        f"{below}</figure>"
-    )
+    return PARTS.figure(_data_uri(png, "image/png"), alt, caption, width, height)
 
 
 def audio(wav: bytes, label: str) -> Markup:
@@ -178,7 +133,7 @@ def audio(wav: bytes, label: str) -> Markup:
         wav: A WAV file, e.g. from `wav_bytes`.
         label: What is heard, for screen readers.
     """
-    return Markup(f'<audio controls aria-label="{escape(label)}" src="{_data_uri(wav, "audio/wav")}"></audio>')
+    return PARTS.audio(_data_uri(wav, "audio/wav"), label)
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
@@ -191,14 +146,6 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
             file.setframerate(sample_rate)
             file.writeframes(samples.tobytes())
         return buffer.getvalue()
-
-
-def _joined(parts: Sequence[Part]) -> str:
-    return "\n".join(part if isinstance(part, Markup) else text(part) for part in parts)
-
-
-def _inline(value: object) -> str:
-    return value if isinstance(value, Markup) else escape(str(value))
 
 
 def _is_numeric(cells: Sequence[object]) -> bool:
@@ -217,5 +164,6 @@ def _size(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+def _data_uri(data: bytes, kind: str) -> Markup:
+    # base64 has nothing to escape, and looking for it in a megabyte takes time
+    return Markup(f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")

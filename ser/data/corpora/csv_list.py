@@ -25,8 +25,8 @@ class CsvList(Corpus):
 
     Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A
     recording is known by its path. An empty speaker cell means that the speaker is not known; other speakers are
-    prefixed `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name an
-    existing regular file with an audio ending: nothing else is ever opened.
+    prefixed `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name
+    an existing regular file with an audio ending: nothing else is ever opened.
 
     Args:
         csv: The CSV file: absolute, relative to the working folder, or starting with `~`.
