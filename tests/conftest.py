@@ -1,7 +1,9 @@
 """What all tests share: tiny corpora, a cache of their own, the command line in this process, and the `slow` rule."""
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,23 @@ def in_tmp(tmp_path, monkeypatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def change_source(tmp_path, monkeypatch) -> Callable[[str], None]:
+    """What is kept is keyed by a copy of the sources; this changes a file of it, or makes a new one."""
+    from ser.system import source_code
+
+    copy = tmp_path / "copy of the sources"
+    shutil.copytree(source_code.ROOT / "ser", copy / "ser", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_code, "ROOT", copy)
+
+    def change(name: str) -> None:
+        with (copy / "ser" / name).open("a") as file:
+            file.write("# changed\n")
+        source_code._read.cache_clear()  # as a new process begins
+
+    return change
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ from ser.data.store.waveforms import Waveforms
 from ser.errors import UserError
 from ser.system.files import write_text
 from ser.system.machine import num_cores
+from ser.system.source_code import code_fingerprint
 
-FORMAT = 1  # raise it when a fingerprint or one of these constants changes
 LEAST_VOTES = 2  # equal words at one distance in time
 MOST_VOTES = 10_000_000  # bounds memory: beyond it, common words are compared between near rows only
 LEAST_FRAMES = 12  # voiced in both: less than a third of a second of two vowels may look the same
@@ -177,4 +177,4 @@ def _read(file: Path) -> list[NearCopy] | None:
 
 
 def _seal(pairs: Sequence) -> str:
-    return content_hash(json.dumps([FORMAT, pairs]).encode())
+    return content_hash(json.dumps([code_fingerprint(__name__), pairs]).encode())

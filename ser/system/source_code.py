@@ -1,28 +1,79 @@
-"""Which code makes what is kept from run to run: it is good for as long as that code is the same."""
+"""Which code makes what is kept from run to run: it is good for as long as that code is the same.
 
+That is the module that makes it, the parts that the config names, and all that these import inside `ser`. It is read
+from the files, so that nobody has to raise a number, and a file that nothing here imports changes nothing.
+"""
+
+import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]  # the folder in which the package lies
 
 
-def package_fingerprint(package: str, homes: Iterable[str]) -> str | None:
-    """A hash of a package's source, or None where a part is defined outside it.
-
-    Nobody knows which files a stranger's class depends on, so what it computes is not kept.
+def code_fingerprint(*names: str) -> str:
+    """A hash of the source of modules of `ser` and of all that they import inside it, directly or through others.
 
     Args:
-        package: Of ours, `ser.frontends`.
-        homes: Modules that the parts are defined in.
+        names: Dotted, of modules or of what is defined in them: `ser.data.store.waveforms`, `ser.frontends.mfcc.Mfcc`.
     """
-    if all(f"{home}.".startswith(f"{package}.") for home in homes):
-        return _hash_of(package)
-    return None
+    files, waiting = {}, list(names)
+    while waiting:
+        if (file := _file_of(waiting.pop())) not in files:
+            files[file], imported = _read(file)
+            waiting += imported
+    return hashlib.sha256(b"".join(digest for _, digest in sorted(files.items()))).hexdigest()[:32]
 
 
-@cache
-def _hash_of(package: str) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parents[2].joinpath(*package.split(".")).glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def parts_fingerprint(parts: Any, *names: str) -> str | None:
+    """`code_fingerprint` of `names` and of the classes that config nodes name; None where one is not of `ser`.
+
+    Nobody knows which files a stranger's class depends on, so what it computes is not kept. Torch's are known by its
+    version.
+
+    Args:
+        parts: A node with `_target_`, nested ones in it, or a list of such.
+        names: As in `code_fingerprint`.
+    """
+    targets = {target for target in _targets(parts) if not target.startswith("torch.")}
+    return code_fingerprint(*targets, *names) if all(target.startswith("ser.") for target in targets) else None
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every `_target_` in a config node."""
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "_target_")
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _file_of(name: str) -> Path:
+    """The file of the longest part of a dotted name that is a module or a package.
+
+    Not those of the packages around it: `ser/__init__.py` knows the whole of `ser`.
+    """
+    place = ROOT.joinpath(*name.split("."))
+    while place != ROOT:
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+        place = place.parent
+    raise FileNotFoundError(f"{name}: no such module under {ROOT}")
+
+
+@cache  # as it was when first asked for: a file that changes later is not the code that runs
+def _read(file: Path) -> tuple[bytes, list[str]]:
+    """A hash of a module, and what it imports of `ser`, wherever in it: `from package import name` with the name."""
+    source = file.read_bytes()
+    imported = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported += [f"{node.module}.{alias.name}" for alias in node.names]
+    return hashlib.sha256(source).digest(), [name for name in imported if name.startswith("ser.")]

@@ -7,13 +7,13 @@ from itertools import chain
 import numpy as np
 import torch
 
-from ser.augmentations.code import code_fingerprint
 from ser.data.features.feature_store import Features, open_features
 from ser.data.features.sources import MappedFeatures, ResidentFeatures, compute_features, keep_in_memory
 from ser.data.features.views import HANDFUL, StackedFeatures, Views, render
 from ser.data.store.hashes import content_hash
 from ser.system.cache import cache_folder
 from ser.system.files import why_refused
+from ser.system.source_code import parts_fingerprint
 from ser.training.augment import folder_fingerprints
 from ser.training.feature_cache import (
     BLOCK,
@@ -105,15 +105,15 @@ def render_views(material: Material) -> Rendered:
 
 def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
     """An entry of the store for each view, the recordings first; None where they cannot be kept there, and why."""
-    config, augmentations = work.config, work.classifier.learning.waveform_augmentations
-    decides, code = what_decides(config, work.source, work.classifier), code_fingerprint(augmentations)
+    config, nodes = work.config, work.config["augmentation"]["waveform"]
+    decides = what_decides(config, work.source, work.classifier)
+    code = parts_fingerprint(nodes, "ser.data.features.views", "ser.training.augment")
     if decides is None or code is None:
         return None, ["views are rendered for this run only: nobody knows what files your own classes depend on"]
     plain, notes = stored_features(work)
     if plain is None:
         return None, notes
     rows = work.source.rows[work.train]
-    nodes = config["augmentation"]["waveform"]
     decides |= {
         "augmentations": [{key: value for key, value in node.items() if key != "folder"} for node in nodes],
         "folders": folder_fingerprints(config),

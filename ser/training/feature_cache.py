@@ -19,9 +19,9 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
-from ser.frontends.code import code_fingerprint
 from ser.system.cache import cache_folder
 from ser.system.files import why_refused
+from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import free_memory, num_devices
 
@@ -116,7 +116,7 @@ def what_decides(
     config: dict[str, Any], source: StoredWaveforms, classifier: EmotionClassifier
 ) -> dict[str, Any] | None:
     """All that decides the values of features; None where nobody knows."""
-    code = code_fingerprint(classifier.frontend)
+    code = parts_fingerprint(config["frontend"], "ser.data.features.sources")
     if code is None:
         return None
     return {

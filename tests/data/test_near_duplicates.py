@@ -228,11 +228,12 @@ def test_a_changed_pair_is_noticed(pair, searched):
     assert near_copies(pair, 16000) == first and len(searched) == 2
 
 
-def test_another_format_is_searched_again(pair, searched, monkeypatch):
+def test_what_other_code_found_is_searched_again(pair, searched, change_source):
     near_copies(pair, 16000)
-    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
-    near_copies(pair, 16000)
-    assert len(searched) == 2
+    change_source("models/cnn2d.py")
+    assert near_copies(pair, 16000) and len(searched) == 1
+    change_source("data/fingerprints.py")
+    assert near_copies(pair, 16000) and len(searched) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(pair, searched, monkeypatch):

@@ -58,12 +58,15 @@ def test_what_features_depend_on_makes_another_entry(ser, quick, change):
     assert ser(*quick, change)[0] == 0 and kinds().count("features") == 2
 
 
-def test_changed_code_of_the_frontends_makes_another_entry(ser, quick, monkeypatch):
-    from ser.training.train import feature_cache as keeping
-
-    assert ser(*quick)[0] == 0 and kinds().count("features") == 1
-    monkeypatch.setattr(keeping, "code_fingerprint", lambda frontend: "other code")
-    assert ser(*quick, "rerun=true")[0] == 0 and kinds().count("features") == 2
+def test_changed_code_makes_another_entry(ser, quick, change_source):
+    assert ser(*quick)[0] == 0 and kinds() == ["features", "waveforms"]
+    for changed, expected in {
+        "frontends/another.py": ["features", "waveforms"],
+        "padding.py": ["features", "features", "waveforms"],
+        "decoding.py": ["features", "features", "features", "waveforms", "waveforms"],
+    }.items():
+        change_source(changed)
+        assert ser(*quick, "rerun=true")[0] == 0 and kinds() == expected, changed
 
 
 def test_a_frontend_of_the_users_own_is_computed_in_every_run(ser, quick, in_tmp, monkeypatch):

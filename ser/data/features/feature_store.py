@@ -15,8 +15,6 @@ from torch import Tensor
 from ser.data.store.array_store import Entry, open_entry
 from ser.data.store.hashes import content_hash
 
-FORMAT = 1  # raise it when the meaning of an entry changes
-
 
 class Features:
     """Features of a corpus, in the order of its waveforms, on disk.
@@ -64,7 +62,7 @@ def open_features(
     """Features of a corpus, computed now or found in the store.
 
     Args:
-        depends_on: Everything that decides the values, as plain data.
+        depends_on: Everything that decides the values, as plain data, the code among it.
         rows: Recordings that `compute` is about, in ascending order.
         total: Recordings of the corpus.
         compute: Gives features (B, F, L) and frames (B,) of `rows`, batch by batch; asked only where they are missing.
@@ -74,7 +72,7 @@ def open_features(
     Raises:
         OSError: They cannot be written; nothing is left of them.
     """
-    key = content_hash(json.dumps({"format": FORMAT, **depends_on}, sort_keys=True, default=str).encode())
+    key = content_hash(json.dumps(depends_on, sort_keys=True, default=str).encode())
     return Features(open_entry(cache / "features" / key, lambda file: about | _write(file, rows, total, compute)))
 
 

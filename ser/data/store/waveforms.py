@@ -1,8 +1,8 @@
 """The waveform store: a corpus decoded once per audio setting, memory-mapped by every later run.
 
 An entry (`array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
-their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents and of
-the settings: a changed file or setting makes a new entry, and an old one is never wrong.
+their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents, of the
+settings and of the code that decodes: a change to any of them makes a new entry, and an old one is never wrong.
 """
 
 import json
@@ -25,8 +25,8 @@ from ser.errors import UserError
 from ser.system.files import why_refused
 from ser.system.machine import num_cores
 from ser.system.memory import keep_freed_memory
+from ser.system.source_code import code_fingerprint
 
-FORMAT = 3  # raise it when the meaning of an entry changes
 HANDFUL = 64  # files that a thread decodes at a time, at most
 HANDFUL_BYTES = 4_000_000  # of such files: long recordings go one by one
 SKETCHED = 500  # samples in the middle that are looked at first, to tell recordings apart; hashlib keeps Python's lock
@@ -94,7 +94,7 @@ def open_store(
         UserError: The disk is full or may not be written.
     """
     kept = {key: value for key, value in asdict(settings).items() if key not in ("duration_s", "padding_is_signal")}
-    description = json.dumps({"format": FORMAT, "audio": kept, "files": list(hashes)}, sort_keys=True)
+    description = json.dumps({"code": code_fingerprint(__name__), "audio": kept, "files": list(hashes)}, sort_keys=True)
     folder = cache / "waveforms" / content_hash(description.encode())
     about = {"name": name, "settings": kept}
     try:
