@@ -54,17 +54,17 @@ def folds_of(config: dict[str, Any]) -> list[Job]:
         config: Resolved, of any fold.
 
     Raises:
-        UserError: The split has no folds.
+        UserError: The split has no folds, or a single one.
     """
     splitter: Splitter = build_split(config)
     scans = Scans()
     first = find_job(config, alone=False, scan=scans)
     count = splitter.num_folds(first.recordings.utterances)
-    if count is None:
+    if count is None or count < 2:
         raise UserError(
-            f"split={config['choices']['split']} has no folds to go through. Choose split=kfold, speaker_kfold, "
-            "leave_one_speaker_out, statement, emobox or five_actors, or train it with several seeds: "
-            "ser train -m seed=0,1,2."
+            f"split={config['choices']['split']} has {'a single fold' if count else 'no folds'} to go through, and a "
+            "cross-validation needs two. Choose split=kfold, speaker_kfold, leave_one_speaker_out, statement, emobox "
+            "or five_actors, or train it with several seeds: ser train -m seed=0,1,2."
         )
     return [find_job(_of_fold(config, fold), alone=False, scan=scans) for fold in range(count)]
 

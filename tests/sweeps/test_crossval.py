@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,11 @@ def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypat
     ("arguments", "said"),
     [
         (["split=random"], "split=random has no folds"),
+        (
+            ["split=file", "split.file=lists"],
+            "split=file has a single fold to go through, and a cross-validation needs",
+        ),
+        (["split=emobox", "split.speakers=[[1,2,3,4,5,6]]"], "split=emobox has a single fold"),
         (["split.fold=1"], "leave out split.fold"),
         (["seed=0,1"], "takes one configuration, and seed=0,1 is several"),
         (["-m"], "leave out -m"),
@@ -93,8 +99,15 @@ def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypat
         (["modle=mlp"], "modle"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_sentence(ser, folds, arguments, said):
-    if "split=random" in arguments:
+def test_what_cannot_be_is_said_in_a_sentence(ser, folds, in_tmp, arguments, said):
+    if arguments[0].startswith("split="):
         folds = [word for word in folds if not word.startswith("split")]
+    if "split.file=lists" in arguments:  # EmoBox's folder of a corpus, of which one fold was downloaded
+        root = Path(next(word for word in folds if word.startswith("dataset.root=")).partition("=")[2])
+        (in_tmp / "lists/fold_1").mkdir(parents=True)
+        for part, actors in {"train": "1234", "valid": "5", "test": "6"}.items():
+            lines = [json.dumps({"wav": path.name}) for path in root.rglob("*.wav") if path.stem[-1] in actors]
+            (in_tmp / f"lists/fold_1/ravdess_{part}_fold_1.jsonl").write_text("\n".join(lines))
     code, _, err = ser("crossval", *folds, *arguments)
     assert code == 2 and said in err and "Traceback" not in err
+    assert not list(in_tmp.glob("runs/*"))
