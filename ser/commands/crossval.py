@@ -88,8 +88,7 @@ def _pool(folds: list[Any]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     pooled = pool_folds(folds, console)
-    said = f"{len(folds)} folds pooled ({pooled.stamp}; each recording tested once)"
-    console.print(said, style="italic", markup=False, highlight=False)
+    console.print(f"{pooled.stamp}; each recording tested once", style="italic", markup=False, highlight=False)
     console.print(evaluation_table(pooled.evaluation))
     if pooled.untested:
         console.print(f"{pooled.untested} recordings are in the test part of no fold.", highlight=False)

@@ -4,12 +4,12 @@ Runs of different protocols stand in sections of their own. A speaker-dependent 
 no ranking, whatever the two numbers are.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ser.comparison.load_runs import Run, frozen
 from ser.comparison.rows import Row, rows_of
+from ser.data.splits.protocol import merged
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +50,6 @@ def sections_of(runs: Sequence[Run], group_by: Sequence[str] = ()) -> list[Secti
         _numbered(section, titles[: i + 1].count(section.title)) if titles.count(section.title) > 1 else section
         for i, section in enumerate(sections)
     ]
-
-
-def stamp_of(runs: Sequence[Run]) -> str:
-    """What all runs say of their split, without the number of a fold.
-
-    >>> _without_fold("speaker-independent, fold 1 of 6; validation speaker-disjoint (EmoBox)")
-    'speaker-independent; validation speaker-disjoint (EmoBox)'
-    """
-    said = list(dict.fromkeys(_without_fold(run.protocol) for run in runs))
-    if len(said) > 3:  # of many draws, what they share is in the first words
-        said = [*dict.fromkeys(stamp.split(";")[0] for stamp in said)]
-    return " / ".join(said[:4]) + (" / …" if len(said) > 4 else "")
 
 
 def what_varied(runs: Sequence[Run]) -> str:
@@ -111,10 +99,6 @@ def runs_in_words(runs: Sequence[Run]) -> str:
     if cells == seeds * folds:
         return product if len(said) == 1 else f"{cells} = {product}"
     return f"{cells} of {seeds * folds} = {product}"
-
-
-def _without_fold(stamp: str) -> str:
-    return re.sub(r",? ?fold \d+ of \d+", "", stamp)
 
 
 def _protocol(run: Run) -> str:
@@ -170,7 +154,7 @@ def _section(runs: Sequence[Run], group_by: Sequence[str]) -> Section:
     asked = [f"{key}={value}" for key, value in settings.items() if value not in (None, "emotion")]
     return Section(
         ", ".join([title, *asked]),
-        stamp_of(runs),
+        merged([run.protocol for run in runs], "runs"),
         what_varied(runs),
         columns,
         tuple(rows),

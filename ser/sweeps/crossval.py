@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from ser.data.splits import Splitter
+from ser.data.splits.protocol import merged
 from ser.errors import UserError
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, pool
@@ -89,7 +89,7 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     folds = [judged(job, console) for job in jobs]
     test = pool([fold.test for fold in folds])
     evaluation = evaluate(folds)
-    stamp = pooled_stamp([job.directory.protocol for job in jobs])
+    stamp = merged([job.directory.protocol for job in jobs], "folds", f"{len(jobs)} folds pooled")
     folder = pooled_folder(jobs)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     traits = zip(*(test.traits[name] for name in TRAITS), strict=True)
@@ -162,13 +162,3 @@ def pooled_folder(jobs: list[Job]) -> Path:
     first = config["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
     return Path(config["runs_dir"]).expanduser().absolute() / f"{safe_name(readable)}-crossval-{identity}"
-
-
-def pooled_stamp(stamps: list[str]) -> str:
-    """What all folds say, with their number in place of each one's own.
-
-    >>> pooled_stamp(["speaker-independent, fold 1 of 2 (EmoBox)", "speaker-independent, fold 2 of 2 (EmoBox)"])
-    'speaker-independent, 2 folds pooled (EmoBox)'
-    """
-    said = dict.fromkeys(re.sub(r"fold \d+ of (\d+)", r"\1 folds pooled", stamp) for stamp in stamps)
-    return " / ".join(said)

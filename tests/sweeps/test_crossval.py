@@ -86,10 +86,7 @@ def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypat
     ("arguments", "said"),
     [
         (["split=random"], "split=random has no folds"),
-        (
-            ["split=file", "split.file=lists"],
-            "split=file has a single fold to go through, and a cross-validation needs",
-        ),
+        (["split=file", "split.file=lists"], "split=file has a single fold to go through, and a"),
         (["split=emobox", "split.speakers=[[1,2,3,4,5,6]]"], "split=emobox has a single fold"),
         (["split.fold=1"], "leave out split.fold"),
         (["seed=0,1"], "takes one configuration, and seed=0,1 is several"),

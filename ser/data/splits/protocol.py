@@ -4,6 +4,7 @@ It is computed from the recordings that are really in the parts, never from what
 words mean equal facts for drawn splits, published folds and somebody's own list.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 HEARD = ("train", "validation")  # before test
 TEXTS = ("word", "statement")  # the first that every recording names is what is said
+PLACE = re.compile(r",? ?fold \d+ of \d+(?P<name> \(.*?\))?(?=;|$)")
+NUMBER = re.compile(r"\b\d+\b")
 Values = dict[str, dict[str, set[str]]]  # field → part → the values that occur in it
 
 
@@ -41,6 +44,56 @@ def stamp(utterances: Sequence["Utterance"], parts: dict[str, Sequence[int]], pl
         remark,
     ]
     return "; ".join(filter(None, segments))
+
+
+def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
+    """What the stamps of several folds or runs say together, each thing once.
+
+    What not all of them say is followed by how many do; of numbers that differ the least and the largest are given. The
+    fold's number goes, and so do the name of its speaker and the direction between two speakers, which each fold has
+    for itself.
+
+    Args:
+        stamps: At least one.
+        of: What they are of, in the plural: `folds`.
+        place: What stands in place of the fold: `10 folds pooled`.
+
+    >>> merged(["speaker-independent, fold 1 of 2 (ann); no validation", "speaker-independent, fold 2 of 2 (bob); "
+    ...     "no validation; near-copies across parts: 3"], "folds", "2 folds pooled")
+    'speaker-independent, 2 folds pooled; no validation; near-copies across parts: 3 (in 1 of 2 folds)'
+    """
+    places = [PLACE.search(stamp) for stamp in stamps]
+    names = {found and found["name"] for found in places}
+    name = names.pop() if len(names) == 1 else None
+    parts = [PLACE.sub("", stamp).split("; ") for stamp in stamps]
+    heads = [head.split(", ") for head, *_ in parts]
+    shared = set.intersection(*map(set, heads))
+    words = _each_once([[word for word in head if word in shared or " → " not in word] for head in heads], of)
+    head = ", ".join(filter(None, [*words, place])) + (name or "")
+    return "; ".join([head, *_each_once([segments for _, *segments in parts], of)])
+
+
+def _each_once(said: Sequence[Sequence[str]], of: str) -> list[str]:
+    """What any of several lists says, in the order in which it comes up first."""
+    found: dict[str, list[str]] = {}
+    for segment in (segment for segments in said for segment in segments):
+        found.setdefault(re.sub(r"s\b", "", NUMBER.sub("#", segment)), []).append(segment)  # 1 speaker, 2 speakers
+    return [
+        _with_ranges(alike) + (f" (in {len(alike)} of {len(said)} {of})" if len(alike) < len(said) else "")
+        for alike in found.values()
+    ]
+
+
+def _with_ranges(alike: Sequence[str]) -> str:
+    """Segments that differ in their numbers as one.
+
+    >>> _with_ranges(["1 of 1 test speaker also in train", "2 of 4 test speakers also in train"])
+    '1–2 of 1–4 test speakers also in train'
+    """
+    numbers = {segment: [int(number) for number in NUMBER.findall(segment)] for segment in alike}
+    ranges = [sorted({min(column), max(column)}) for column in zip(*numbers.values(), strict=True)]
+    words = iter("–".join(map(str, ends)) for ends in ranges)
+    return NUMBER.sub(lambda _: next(words), max(numbers, key=numbers.__getitem__))
 
 
 def _values(utterances: Sequence["Utterance"], parts: dict[str, Sequence[int]]) -> Values:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.data.splits.protocol import stamp
+from ser.data.splits.protocol import merged, stamp
 from tests.made_up import QUICK, corpora, utterance
 
 
@@ -78,3 +78,48 @@ def test_the_first_words_are_true_of_any_division(utterances, data):
     assert words.startswith("speaker-dependent" if heard & tested else "speaker-independent")
     assert (f"{len(heard & tested)} of {len(tested)} test speaker" in words) == bool(heard & tested)
     assert ("no validation" in words) == (not parts["val"])
+
+
+# ---- of several folds ----------------------------------------------------------------------------------------------
+
+TEXTS = "2 of 2 test statements also in train or validation"
+COPIES = "near-copies across parts"
+
+
+@pytest.mark.parametrize(
+    ("stamps", "together"),
+    [
+        (
+            [f"speaker-independent, fold {i} of 10 (csv_{i:02}); {TEXTS}" for i in range(1, 11)],
+            f"speaker-independent, 10 folds pooled; {TEXTS}",
+        ),
+        (
+            [f"speaker-independent, fold {i} of 6 (EmoBox, 23 of 24 speakers); {TEXTS}" for i in range(1, 7)],
+            f"speaker-independent, 6 folds pooled (EmoBox, 23 of 24 speakers); {TEXTS}",
+        ),
+        (
+            [
+                f"speaker-independent, a → b, fold 1 of 2 (b); {TEXTS}",
+                f"speaker-independent, b → a, fold 2 of 2 (a); {TEXTS}",
+            ],
+            f"speaker-independent, 2 folds pooled; {TEXTS}",
+        ),
+        (
+            [f"speaker-independent, RAVDESS → TESS, fold {i} of 2 (f; (x), y)" for i in (1, 2)],
+            "speaker-independent, RAVDESS → TESS, 2 folds pooled (f; (x), y)",
+        ),
+        (
+            [
+                f"speaker-dependent, fold 1 of 4; 1 of 1 test speaker also in train; {TEXTS}; {COPIES}: 3",
+                f"speaker-dependent, fold 2 of 4; 2 of 3 test speakers also in train; {TEXTS}",
+                f"speaker-independent, fold 3 of 4; {TEXTS}; {COPIES}: 12",
+                f"speaker-dependent, fold 4 of 4; 2 of 2 test speakers also in train; {TEXTS}",
+            ],
+            "speaker-dependent (in 3 of 4 folds), speaker-independent (in 1 of 4 folds), 4 folds pooled; 1–2 of 1–3 "
+            f"test speakers also in train (in 3 of 4 folds); {TEXTS}; {COPIES}: 3–12 (in 2 of 4 folds)",
+        ),
+    ],
+)
+def test_stamps_of_folds_say_each_thing_once(stamps, together):
+    assert merged(stamps, "folds", f"{len(stamps)} folds pooled") == together
+    assert merged(stamps, "runs") == together.replace(f", {len(stamps)} folds pooled", "").replace("folds", "runs")
