@@ -98,7 +98,7 @@ def evaluate(folds: Sequence[Fold], resamples: int = RESAMPLES, seed: int = 0) -
     if all(fold.val is not None for fold in folds):
         temperatures = tuple(fit_temperature(fold.val) for fold in folds)
         scaled = pool([at_temperature(fold.test, t) for fold, t in zip(folds, temperatures, strict=True)])
-        after = {"ece_scaled": expected_calibration_error(scaled, speakers)}
+        after = {"ece_scaled": expected_calibration_error(scaled)}
         systems[MODEL] = replace(systems[MODEL], overall=systems[MODEL].overall | after)
         reliabilities["after"] = reliability(scaled)
     for name in names:

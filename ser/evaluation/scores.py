@@ -62,7 +62,7 @@ def score_part(part: Predictions, speakers: Speakers) -> Scores:
     overall = {name: figure(matrices) for name, figure in OF_DECISIONS.items()}
     overall |= {"auroc": mean_of_defined(aurocs), "top2": top_two(part, speakers)}
     estimates = {name: speakers.estimate(values, everyone) for name, values in overall.items()}
-    estimates["ece"] = expected_calibration_error(part, speakers)
+    estimates["ece"] = expected_calibration_error(part)
     columns = {name: figure(matrices) for name, figure in OF_DECISIONS_BY_CLASS.items()} | {"auroc": aurocs}
     by_class = {}
     for label, name in enumerate(part.classes):

@@ -83,7 +83,7 @@ def cell(estimate: Estimate | None) -> str:
 
 def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader of the figures must know: why there are no intervals, which classes lack, the temperature."""
-    found = [evaluation.remark or "in brackets 95 % intervals, which resample speakers"]
+    found = [evaluation.remark or "in brackets 95 % intervals, which resample speakers; ECE has none"]
     if evaluation.absent:
         found.append(f"no test utterance is {', '.join(evaluation.absent)}")
     if evaluation.temperatures:

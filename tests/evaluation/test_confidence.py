@@ -71,6 +71,7 @@ def test_files_of_a_speaker_do_not_count_as_independent():
 def test_few_speakers_get_no_interval(count):
     part = some_part(count)
     scores = score_part(part, Speakers.of(part))
+    assert scores.overall.pop("ece").remark == "ECE: no interval"
     for estimate in [*scores.overall.values(), *scores.by_class["a"].values()]:
         assert estimate.low is None and estimate.high is None
         assert estimate.remark == f"{count} speakers: too few; use crossval"
