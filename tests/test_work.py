@@ -4,7 +4,7 @@ import pytest
 import pytorch_lightning as L
 import torch
 
-from ser.data.store.waveforms import waveforms as store
+from ser.data.store import waveforms as store
 from ser.frontends.stft import PowerSpectrogram
 from ser.models import cnn2d, layers
 from tests.conftest import only_run

@@ -14,7 +14,7 @@ import optuna
 import pytest
 import yaml
 
-from ser.training.train import train as training
+from ser.training import train as training
 from tests.conftest import SER
 
 SPACE = ["model.hidden=[16],[32,16]", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "model.dropout=interval(0,0.5)"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from ser.training.train import train as training
+from ser.training import train as training
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import yaml
 
 from ser.data import recordings
 from ser.sweeps import devices, plan, preflight
-from ser.training.train import train as training
+from ser.training import train as training
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 
 

@@ -20,7 +20,7 @@ KEPT = {
 @pytest.mark.parametrize(
     ("changed", "stale"),
     [
-        ("padding.py", {"log_mel", "concat", "views"}),
+        ("masking.py", {"log_mel", "concat", "views"}),
         ("frontends/functional.py", {"log_mel", "concat"}),
         ("frontends/mfcc.py", {"concat"}),  # a nested part
         ("frontends/log_mel.py", {"log_mel"}),
@@ -28,13 +28,12 @@ KEPT = {
         ("augmentations/snr.py", {"views"}),
         ("augmentations/clip.py", {"views"}),  # stands behind those that the config names
         ("augmentations/new.py", set()),
-        ("randomness.py", {"views"}),
-        ("data/features.py", {"log_mel", "concat", "views"}),
-        ("data/fingerprints.py", {"near copies"}),
-        ("decoding.py", set(KEPT)),
-        ("flac.py", set(KEPT)),
+        ("system/seeding.py", {"views"}),
+        ("data/features/sources.py", {"log_mel", "concat", "views"}),
+        ("data/store/fingerprints.py", {"near copies"}),
+        ("data/audio/decode.py", set(KEPT)),
         ("models/cnn2d.py", set()),
-        ("training.py", set()),
+        ("training/train.py", set()),
         ("__init__.py", set()),
     ],
 )

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from ser.data.features.feature_store import open_features
-from ser.data.features.sources import feature_store
+from ser.data.features import feature_store
 from ser.data.store.array_store import list_entries
 from ser.system.cache import cache_folder
 from tests.conftest import only_run
@@ -41,7 +41,7 @@ def test_memory_disk_and_never_learn_the_same(ser, quick, in_tmp, normaliser):
 
 
 def test_large_features_stay_on_disk_by_themselves(ser, quick, monkeypatch):
-    from ser.training.train import feature_cache as keeping
+    from ser.training import feature_cache as keeping
 
     assert "stay on disk" not in ser(*quick)[1]
     monkeypatch.setattr(keeping, "free_memory", lambda device: 1000)
@@ -62,8 +62,8 @@ def test_changed_code_makes_another_entry(ser, quick, change_source):
     assert ser(*quick)[0] == 0 and kinds() == ["features", "waveforms"]
     for changed, expected in {
         "frontends/another.py": ["features", "waveforms"],
-        "padding.py": ["features", "features", "waveforms"],
-        "decoding.py": ["features", "features", "features", "waveforms", "waveforms"],
+        "masking.py": ["features", "features", "waveforms"],
+        "data/audio/decode.py": ["features", "features", "features", "waveforms", "waveforms"],
     }.items():
         change_source(changed)
         assert ser(*quick, "rerun=true")[0] == 0 and kinds() == expected, changed

@@ -7,8 +7,8 @@ import soxr
 
 from ser.data.corpora.demo_speakers import codes, utter
 from ser.data.corpora.demo_voice import SAMPLE_RATE
+from ser.data.store import fingerprints as module
 from ser.data.store.fingerprints import BITS, HOP, RATE, bit_counts, coherence, fingerprint, narrow, overlap
-from ser.data.store.waveforms import fingerprints as module
 
 VOICE = utter(1, *next(codes())).astype(np.float32)
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from ser.data.store import hashes
 from ser.data.store.hashes import content_hash, hash_files
-from ser.data.store.waveforms import hashes
 from ser.errors import UserError
 
 

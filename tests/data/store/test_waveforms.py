@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ser.data.audio.prepare import AudioSettings, load
+from ser.data.store import waveforms as store
 from ser.data.store.array_store import clear_entries, list_entries, read_entry
 from ser.data.store.hashes import hash_files
 from ser.data.store.waveforms import open_store
-from ser.data.store.waveforms import waveforms as store
 from ser.errors import UserError
 from tests.tiny_corpora import write_tone
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 import torch
-from ser.training.train.callbacks import checkpoint_files
 
 from ser.errors import UserError
+from ser.training.callbacks import checkpoint_files
 from ser.training.callbacks.checkpoint_files import WholeCheckpoints, background_writer
 
 
