@@ -13,7 +13,7 @@ HELP = """ser compare [runs …] [options]      (by default all of runs/)
   ser compare sweeps/mlp-3fa2c1 'runs/tess-*'        of a sweep, and what fits a pattern
   ser compare runs/ravdess-…-crossval-…              the folds of a cross-validation
   ser compare --where "model=cnn2d and optimizer.lr<1e-3"
-  ser compare --sort val/uar --metrics test/uar,test/ece,val/loss
+  ser compare --sort val/loss --metrics test/uar,test/ece,val/loss
   ser compare --group-by model                       pools what differs beside it: frontend, seeds, folds
   ser compare --output grid.tex --html grid.html     formats by suffix: .csv .md .tex .json .txt
 
@@ -22,10 +22,11 @@ different recordings, classes or splits stand in tables of their own.
 
 Options
   --where CONDITION       compared are runs of which it is true: keys, groups, figures; and, or, not, in, = < > !=
-  --sort NAME             figure or setting; default test/uar, best first
-  --metrics NAME,…        figures shown; default UAR, WA, macro F1 of test, and what validation chose by
+  --sort NAME             figure or setting; default the runs' monitor (val/uar), best first
+  --metrics NAME,…        figures shown; default what sorts, and UAR, WA, macro F1 of test
   --group-by KEY,…        a row for each value of these keys
-  --pairs WHICH           paired tests: best (the first row against each other), all, none
+  --pairs WHICH           paired tests: best (the first row against each other; corrected for all pairs where a
+                          test figure sorts), all, none
   --format FORMAT         table (default), csv, markdown, latex, json
   --output FILE           into a file, in the format of its suffix
   --html FILE             one page with tables, heat map, learning curves and parallel coordinates
@@ -80,7 +81,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = _Parser(prog="ser compare", add_help=False, allow_abbrev=False)
     parser.add_argument("runs", nargs="*")
     for name in OPTIONS:
-        parser.add_argument(f"--{name}", default="test/uar" if name == "sort" else "best" if name == "pairs" else None)
+        parser.add_argument(f"--{name}", default="best" if name == "pairs" else None)
     asked, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         word = unknown[0].partition("=")[0]

@@ -11,6 +11,7 @@ from ser.comparison.rows import Row, is_number, ranked
 from ser.comparison.sections import Section, sections_of
 from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, did_you_mean
+from ser.evaluation.results_io import ranking_metric
 
 METRICS = ("test/uar", "test/wa", "test/f1_macro")
 COSTS = ("seconds", "num_parameters")
@@ -23,14 +24,14 @@ class Question:
     Args:
         where: Which runs, or None for all.
         metrics: Columns of figures; () for UAR, WA and macro F1 of test and what validation chose by.
-        sort: A figure, a setting or a group that orders the rows.
+        sort: A figure, a setting or a group that orders the rows; None for what the runs' validation goes by.
         group_by: Keys that make the rows; () for the configurations.
         pairs: Which rows are tested against each other: `best`, `all` or `none`.
     """
 
     where: Condition | None = None
     metrics: tuple[str, ...] = ()
-    sort: str = "test/uar"
+    sort: str | None = None
     group_by: tuple[str, ...] = ()
     pairs: str = "best"
 
@@ -60,23 +61,49 @@ def compare(places: Sequence[str | Path], question: Question) -> Comparison:
     """
     gathered = gather(places, question.where)
     _check(question, gathered.runs)
-    question = replace(question, metrics=question.metrics or _metrics(gathered.runs))
-    sections = [
-        replace(section, rows=tuple(ranked(section.rows, question.sort)))
-        for section in sections_of(gathered.runs, question.group_by)
-    ]
-    _check_sort(question.sort, sections)
+    sections = [_ranked(section, question.sort) for section in sections_of(gathered.runs, question.group_by)]
+    if question.sort is not None:
+        _check_sort(question.sort, sections)
+    question = replace(question, metrics=question.metrics or _metrics(gathered.runs, sections))
     found = [compare_rows(section.rows, question.pairs) for section in sections]
-    tested = iter(corrected([pair for pairs in found for pair in pairs]))
+    unshown = sum(num_unshown(section, question) for section in sections)
+    tested = iter(corrected([pair for pairs in found for pair in pairs], unshown))
     pairs = tuple(tuple(next(tested) for _ in pairs) for pairs in found)
-    return Comparison(question, tuple(sections), pairs, gathered.remarks)
+    remarks = gathered.remarks
+    if question.where is not None and any(key.startswith("test/") for key in question.where.keys):
+        remarks = (*remarks, f"{question.where.where} chooses runs by figures of test: no p takes account of it.")
+    return Comparison(question, tuple(sections), pairs, remarks)
 
 
-def _metrics(runs: Sequence[Run]) -> tuple[str, ...]:
-    """UAR, WA and macro F1 of test, and what validation chose the checkpoint by."""
-    monitors = dict.fromkeys(str(run.flat.get("monitor")) for run in runs)
-    known = {name for run in runs for name in run.metrics}
-    return (*METRICS, *(name for name in monitors if name in known and name not in METRICS))
+def num_unshown(section: Section, question: Question) -> int:
+    """Pairs of rows to correct for that are not shown: those without the first row, if test says which is first."""
+    rows = len(section.rows)
+    return (rows - 1) * (rows - 2) // 2 if question.pairs == "best" and section.sort.startswith("test/") else 0
+
+
+def _ranked(section: Section, asked: str | None) -> Section:
+    """The section with its rows in order: as asked, else by what validation goes by in its runs."""
+    sort, why = (asked, "") if asked is not None else _order([run for row in section.rows for run in row.runs])
+    return replace(section, rows=tuple(ranked(section.rows, sort)), sort=sort, why=why)
+
+
+def _order(runs: Sequence[Run]) -> tuple[str, str]:
+    """What ranks runs without looking at test, and why."""
+    metric = ranking_metric(run.config for run in runs)
+    if not any(is_number(run.metrics.get(metric)) for run in runs):
+        return "test/uar", f"since none of the runs has {metric}, by which validation would choose"
+    if metric == runs[0].config.get("monitor"):
+        return metric, "the runs' monitor: test had no part in it"
+    monitors = sorted({str(run.config.get("monitor")) for run in runs})
+    return metric, f"since the runs' monitors differ ({', '.join(monitors)}): test had no part in it"
+
+
+def _metrics(runs: Sequence[Run], sections: Sequence[Section]) -> tuple[str, ...]:
+    """What ranks the rows, then UAR, WA and macro F1 of test, and what else validation chose checkpoints by."""
+    known = {name for run in runs for name, value in run.metrics.items() if is_number(value)}
+    monitors = (str(run.config.get("monitor")) for run in runs)
+    wanted = dict.fromkeys([*(section.sort for section in sections), *METRICS, *monitors])
+    return tuple(name for name in wanted if name in known and name not in COSTS)
 
 
 def _check(question: Question, runs: Sequence[Run]) -> None:
@@ -88,7 +115,7 @@ def _check(question: Question, runs: Sequence[Run]) -> None:
     for key in question.group_by:
         if key not in settings:
             raise UserError(f"--group-by {key}: no run has this setting or group. {_nearest(key, settings)}")
-    if question.sort not in figures | settings:
+    if question.sort is not None and question.sort not in figures | settings:
         known = figures | {key for key in settings if _differs(key, runs)}
         raise UserError(f"--sort {question.sort}: no run has it. {_nearest(question.sort, known)}")
 

@@ -1,5 +1,6 @@
 """Rows of a comparison: runs that belong together, and their figures as mean and spread."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ def ranked(rows: Sequence[Row], key: str) -> list[Row]:
             value = row.cells[key]
             return (value is None, not is_number(value), value if is_number(value) else 0, str(value))
         mean = row.spread(key).mean
+        mean = None if mean is None or math.isnan(mean) else mean
         return (mean is None, 0, 0 if mean is None else mean if falls(key) else -mean, row.name)
 
     return sorted(rows, key=place)

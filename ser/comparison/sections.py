@@ -23,6 +23,8 @@ class Section:
         columns: Settings that tell the rows apart.
         rows: In no order.
         remarks: On runs left out, and on rows of unequal runs.
+        sort: What orders the rows once they are ranked: a figure, a setting or a group.
+        why: Why it does, where nobody asked for it, as the end of a sentence.
     """
 
     title: str
@@ -31,6 +33,8 @@ class Section:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     remarks: tuple[str, ...]
+    sort: str = ""
+    why: str = ""
 
 
 def sections_of(runs: Sequence[Run], group_by: Sequence[str] = ()) -> list[Section]:

@@ -14,7 +14,8 @@ by speaker with a standard deviation of 0.5 logits, 3 to 4 % were called differe
 0.3 logits, 7 % with a training for each of six folds, and 20 % with one training each: more seeds are the cure.
 
 The last two count utterances of a speaker as independent, and so speak of these speakers only. Holm's correction is
-over all pairs shown, of all sections.
+over all pairs shown, of all sections. Where the rows are sorted by a figure of test, the pairs with the first row were
+chosen by what they are tested on: the correction is then over all pairs of rows.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ class Pair:
         speakers: In those runs; None where unknown.
         test: Where p comes from.
         p: Of the test; None where nothing is shared.
-        corrected: After Holm's correction over all pairs shown.
+        corrected: After Holm's correction (`corrected`).
     """
 
     first: int
@@ -92,12 +93,18 @@ def compare_rows(rows: Sequence[Row], pairs: str = "best") -> list[Pair]:
     return [_compared(rows, *pair) for pair in places[pairs]]
 
 
-def corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs with Holm's correction over those that have a p value."""
+def corrected(pairs: Sequence[Pair], unshown: int = 0) -> list[Pair]:
+    """The pairs with Holm's correction over those that have a p value.
+
+    Args:
+        pairs: Of all sections.
+        unshown: Further pairs that are corrected for without being tested, where the test part itself chose what is
+            compared. Each counts as p = 1, by which the corrected p of the others can only be larger.
+    """
     tested = [pair.p for pair in pairs if pair.p is not None]
     if not tested:
         return list(pairs)
-    adjusted = iter(multipletests(tested, method="holm")[1].tolist())
+    adjusted = iter(multipletests([*tested, *[1.0] * unshown], method="holm")[1].tolist())
     return [pair if pair.p is None else replace(pair, corrected=next(adjusted)) for pair in pairs]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.comparison.comparing import COSTS, Comparison
+from ser.comparison.comparing import COSTS, Comparison, num_unshown
 from ser.comparison.load_runs import shown
 from ser.comparison.rows import Row, Spread
 from ser.comparison.sections import Section, runs_in_words
@@ -18,7 +18,7 @@ APART = (
 ALONE = "One row only: there is nothing to compare it with."
 ON_PAIRS = (
     "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each for "
-    "itself, which resamples speakers. p: corrected by Holm over all pairs shown."
+    "itself, which resamples speakers. p: corrected by Holm over all pairs"
 )
 
 
@@ -52,11 +52,16 @@ def sheets_of(comparison: Comparison) -> list[Sheet]:
 
 def closing(comparison: Comparison) -> list[str]:
     """What holds of all sections: how they are sorted, why they stand apart, and what was passed over."""
-    key = comparison.question.sort
-    said = f"Sorted by {key}, {'best' if '/' in key else 'first'} first."
-    if key.startswith("test/"):
-        said += " To choose a configuration, use --sort val/uar: a test part that chooses flatters what it chose."
-    return [said, *([APART] if len(comparison.sections) > 1 else []), *comparison.remarks]
+    said = list(dict.fromkeys(map(_sorted_by, comparison.sections)))
+    if len(said) > 1:
+        said = [f"{section.title}: {_sorted_by(section)}" for section in comparison.sections]
+    return [*said, *([APART] if len(comparison.sections) > 1 else []), *comparison.remarks]
+
+
+def _sorted_by(section: Section) -> str:
+    words = [f"Sorted by {section.sort}", "best first" if "/" in section.sort else "", section.why]
+    flatters = " A test part that chooses flatters what it chose." if section.sort.startswith("test/") else ""
+    return f"{', '.join(filter(None, words))}.{flatters}"
 
 
 def mean_cell(spread: Spread, style: str = ".3f") -> str:
@@ -117,7 +122,11 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
     if len(section.rows) < 2:
         return [ALONE]
     without = dict.fromkeys(pair.difference.remark for pair in pairs if pair.difference.remark)
-    said = [ON_PAIRS, *(f"No interval for some pairs: {remark}." for remark in without)]
+    counted = " shown."
+    if num_unshown(section, comparison.question):
+        number = len(section.rows) * (len(section.rows) - 1) // 2
+        counted = f" of rows ({number} here), not those shown alone: test itself said which row is first."
+    said = [f"{ON_PAIRS}{counted}", *(f"No interval for some pairs: {remark}." for remark in without)]
     if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
         said.append("Tests over utterances speak of these speakers only: too few are known to speak of others.")
     if any(pair.runs == 1 for pair in pairs):

@@ -45,7 +45,7 @@ def as_json(comparison: Comparison) -> str:
         _section(comparison, section, pairs)
         for section, pairs in zip(comparison.sections, comparison.pairs, strict=True)
     ]
-    whole = {"sorted_by": comparison.question.sort, "sections": sections, "remarks": list(comparison.remarks)}
+    whole = {"sections": sections, "remarks": list(comparison.remarks)}
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
@@ -86,6 +86,7 @@ def _section(comparison: Comparison, section: Section, pairs: Sequence[Pair]) ->
         "title": section.title,
         "protocol": section.stamp,
         "varied": section.varied,
+        "sorted_by": section.sort,
         "rows": rows,
         "pairs": [_pair(pair) for pair in pairs],
         "remarks": list(section.remarks),

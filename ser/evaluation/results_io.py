@@ -2,8 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,16 @@ from ser.system.files import write_atomically, write_text
 
 TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
 """What predictions.csv says of an utterance, by the names of `Utterance`'s fields."""
+
+
+def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
+    """The metric of validation that ranks some runs: their monitor; where they have different ones, `val/uar`.
+
+    Args:
+        configs: Of at least one run.
+    """
+    monitors = {str(config.get("monitor") or "val/uar") for config in configs}
+    return monitors.pop() if len(monitors) == 1 else "val/uar"
 
 
 def recalls_of_test(true: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> dict[str, float]:

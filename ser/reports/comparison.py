@@ -65,8 +65,8 @@ def heat_keys(section: Section, metric: str) -> tuple[str, str] | None:
 
 
 def _parts(comparison: Comparison, section: Section, sheet: Sheet, heat: Sequence[str]) -> list[str]:
-    metric = comparison.question.sort if "/" in comparison.question.sort else "test/uar"
-    parts = [table(sheet.header, sheet.rows, f"Sorted by {comparison.question.sort}", sheet.stamp)]
+    metric = section.sort if "/" in section.sort else "test/uar"
+    parts = [table(sheet.header, sheet.rows, f"Sorted by {section.sort}", sheet.stamp)]
     if sheet.pairs:
         parts.append(table(sheet.pairs_header, sheet.pairs, "Paired tests", sheet.stamp))
     parts += [note(words) for words in sheet.notes]

@@ -19,7 +19,7 @@ from ser.sweeps.launchers import asked_for
 from ser.sweeps.launching import Launcher, launch_all
 from ser.sweeps.plan import Plan, make_plan
 from ser.sweeps.runs import SweepRun
-from ser.sweeps.watching import Watch, best_of, duration, figure
+from ser.sweeps.watching import Watch, best_of, duration
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
 
@@ -178,7 +178,7 @@ def _tell_end(plan: Plan, folder: SweepFolder, console: Console) -> int:
     if parts:
         console.print(f"{', '.join(parts)}.", **PLAIN)
     if (best := best_of(done)) is not None:
-        console.print(f"Best {figure(best.seen, best.config['monitor'])}: {best.label}", **PLAIN)
+        console.print(f"Best {best}", **PLAIN)
     console.print(f"Sweep: {folder.path}", **PLAIN)
     failed, bad = plan.of("failed"), plan.of("bad")
     if failed:

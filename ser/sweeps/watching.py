@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ser.errors import UserError
+from ser.evaluation.results_io import ranking_metric
 from ser.sweeps import outcomes
 from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun
@@ -101,7 +102,7 @@ class Watch:
         if failed := self._count("failed"):
             parts.append(f"{failed} failed")
         if (best := best_of(self.wanted)) is not None:
-            parts.append(f"best {figure(best.seen, best.config['monitor'])} ({best.label})")
+            parts.append(f"best {best}")
         if (left := self._time_left()) is not None:
             parts.append(f"about {duration(left)} left")
         return "; ".join(parts)
@@ -131,13 +132,14 @@ def update(run: SweepRun, folder: SweepFolder) -> None:
         run.state, run.reason = state, reason
 
 
-def best_of(runs: Sequence[SweepRun]) -> SweepRun | None:
-    """The finished run with the best monitored metric, the first of equal ones."""
-    scored = [run for run in runs if run.state == "finished" and run.config["monitor"] in run.seen]
+def best_of(runs: Sequence[SweepRun]) -> str | None:
+    """`val/uar 0.613 (model=mlp)`: the finished run that is first by what ranks them, the first of equal ones."""
+    metric = ranking_metric(run.config for run in runs)
+    scored = [run for run in runs if run.state == "finished" and metric in run.seen]
     if not scored:
         return None
-    sign = -1 if scored[0].config["monitor"].endswith("loss") else 1
-    return max(scored, key=lambda run: sign * run.seen[run.config["monitor"]])
+    best = (min if metric.endswith("loss") else max)(scored, key=lambda run: run.seen[metric])
+    return f"{figure(best.seen, metric)} ({best.label})"
 
 
 def figure(metrics: dict[str, float], monitor: str) -> str:

@@ -1,12 +1,16 @@
 """Rows: which runs make one, which settings tell them apart, and what the spread is over."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ser.comparison.comparing import Question, compare
+from ser.comparison.conditions import Condition
 from ser.comparison.load_runs import gather
 from ser.comparison.sections import runs_in_words, sections_of
+from ser.comparison.terminal import as_text
 from ser.errors import UserError
 from tests.comparison.made_runs import answers, part_of_fold, write_folds, write_run
 
@@ -136,6 +140,38 @@ def test_rows_pool_by_any_key(grid):
         assert row.spread("test/uar").mean == pytest.approx(np.mean(scores))
     by_fold = only_section(grid, ("split.fold", "seed"))
     assert len(by_fold.rows) == 8 and all(len(row.runs) == 4 for row in by_fold.rows)
+
+
+@pytest.mark.parametrize(
+    ("monitors", "figures", "order", "said"),
+    [  # in the order of test/uar: lr=1, 2, 3
+        (["val/uar"] * 3, ["val/uar"], [3, 2, 1], "Sorted by val/uar, best first, the runs' monitor"),
+        (["val/loss"] * 3, ["val/uar", "val/loss"], [1, 2, 3], "Sorted by val/loss, best first, the runs' monitor"),
+        (["val/loss", "val/uar", "val/loss"], ["val/uar", "val/loss"], [3, 2, 1],
+         "Sorted by val/uar, best first, since the runs' monitors differ (val/loss, val/uar)"),
+        (["val/uar"] * 3, [], [1, 2, 3], "Sorted by test/uar, best first, since none of the runs has val/uar"),
+    ],
+)  # fmt: skip
+def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures, order, said):
+    for rate, monitor in zip((1, 2, 3), monitors, strict=True):
+        right = answers(PART, 1.0, 0)
+        right[: 2 * rate] = (right[: 2 * rate] + 1) % 4
+        path = write_run(tmp_path, {"optimizer.lr": rate, "monitor": monitor}, PART, right) / "metrics.json"
+        metrics = {name: value for name, value in json.loads(path.read_text()).items() if not name.startswith("val/")}
+        path.write_text(json.dumps(metrics | dict.fromkeys(figures, rate / 10)))
+    compared = compare([tmp_path], Question())
+    (section,) = compared.sections
+    assert [row.runs[0].flat["optimizer.lr"] for row in section.rows] == order
+    assert [(pair.first, pair.second) for pair in compared.pairs[0]] == [(1, 2), (1, 3)]
+    text = as_text(compared)
+    assert said in text and section.sort in compared.question.metrics
+    assert ("(3 here), not those shown alone" in text) == section.sort.startswith("test/")
+
+
+def test_a_condition_on_test_is_remarked_on(grid):
+    remarks = compare([grid], Question(where=Condition("test/uar > 0.1", "--where"), pairs="none")).remarks
+    assert "--where chooses runs by figures of test" in remarks[-1]
+    assert not compare([grid], Question(where=Condition("val/uar > 0.1", "--where"), pairs="none")).remarks
 
 
 def test_order_and_unknown_names(grid):

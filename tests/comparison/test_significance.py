@@ -11,8 +11,9 @@ from statsmodels.stats.multitest import multipletests
 
 from ser.comparison.comparing import Question, compare
 from ser.comparison.load_runs import Answered, Run
-from ser.comparison.rows import Row
+from ser.comparison.rows import Row, ranked
 from ser.comparison.significance import compare_rows, corrected, signed_rank
+from ser.comparison.terminal import as_text
 from tests.comparison.made_runs import CLASSES, answers, config_with, part_of_fold, write_run
 
 
@@ -114,6 +115,19 @@ def test_sections_share_one_correction(grid, tmp_path):
     )
 
 
+def test_where_test_ranks_all_pairs_are_corrected_for(grid):
+    """The best of several on test is compared by what chose it; validation's choice is not."""
+    for question, family in ((Question(), 3), (Question(sort="test/uar"), 6), (Question(sort="model"), 3)):
+        found = compare([grid], question)
+        raw = [pair.p for pair in found.pairs[0]]
+        padded = multipletests([*raw, *[1.0] * (family - 3)], method="holm")[1][:3]
+        assert [pair.corrected for pair in found.pairs[0]] == pytest.approx(list(padded))
+        assert ("over all pairs of rows (6 here), not those shown alone" in as_text(found)) == (family == 6)
+    every = compare([grid], Question(sort="test/uar", pairs="all")).pairs[0]
+    holm = multipletests([pair.p for pair in every], method="holm")[1]
+    assert [pair.corrected for pair in every] == pytest.approx(list(holm))
+
+
 def test_two_runs_of_few_speakers_are_tested_by_mcnemar(tmp_path):
     part = part_of_fold(0, each=6)
     for seed, model, skill in ((0, "mlp", 0.4), (1, "cnn1d", 0.7)):
@@ -205,15 +219,19 @@ def simulated(rng, skills, speakers=24, folds=6, seeds=1, each=5, differ=0.5, tr
                     f"{fold}",
                 )
                 config = config_with({"seed": seed, "split.seed": 0, "split.fold": fold, "optimizer.lr": number})
-                runs.append(Run(Path(f"{number}"), "", "", config, {}, tested))
+                score = {"test/uar": balanced_accuracy_score(true, predicted)}
+                runs.append(Run(Path(f"{number}"), "", "", config, score, tested))
         rows.append(Row({"optimizer.lr": number}, tuple(runs)))
     return rows
 
 
-def alarms(settings, skills, times, seed=0, pairs="best") -> float:
-    """Share of simulated comparisons in which any pair is called distinguishable."""
-    rng = np.random.default_rng(seed)
-    found = [corrected(compare_rows(simulated(rng, skills, **settings), pairs)) for _ in range(times)]
+def alarms(settings, skills, times, seed=0, pairs="best", chosen=False) -> float:
+    """Share of simulated comparisons in which any pair is called distinguishable; `chosen`: test says who is first."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(times):
+        rows = simulated(rng, skills, **settings)
+        rows = ranked(rows, "test/uar") if chosen else rows
+        found.append(corrected(compare_rows(rows, pairs), (len(rows) - 1) * (len(rows) - 2) // 2 * chosen))
     return float(np.mean([any(pair.distinguishable for pair in of_one) for of_one in found]))
 
 
@@ -225,7 +243,7 @@ def test_a_clear_difference_is_found():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "skills", "pairs"),
+    ("settings", "skills", "asked"),
     [  # over speakers the question is whether these trainings differ, so that trainings add nothing to it
         ({"training": 0.0}, [0.5, 0.5], "best"),
         ({"seeds": 3, "training": 0.0}, [0.5, 0.5], "best"),
@@ -234,8 +252,11 @@ def test_a_clear_difference_is_found():
         ({"speakers": 4, "folds": 1, "differ": 0.0, "training": 0.0, "each": 20}, [0.5, 0.5], "best"),  # McNemar
         ({"speakers": 4, "folds": 1, "seeds": 8, "differ": 0.0}, [0.5, 0.5], "best"),  # over runs
         ({"training": 0.0}, [0.5] * 5, "all"),
+        ({"training": 0.0}, [0.5] * 6, "best on test"),
     ],
 )
-def test_equal_systems_are_rarely_told_apart(settings, skills, pairs):
-    times = 400
-    assert alarms(settings, skills, times, pairs=pairs) <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / times)
+def test_equal_systems_are_rarely_told_apart(settings, skills, asked):
+    times, pairs = 400, asked.split()[0]
+    assert alarms(settings, skills, times, pairs=pairs, chosen=asked == "best on test") <= 0.05 + 2.5 * np.sqrt(
+        0.05 * 0.95 / times
+    )

@@ -42,7 +42,7 @@ def test_csv_gives_back_all_digits(compared):
 def test_json_holds_everything(compared):
     whole = json.loads(as_json(compared))
     (section,) = whole["sections"]
-    assert whole["sorted_by"] == "test/uar" and "split was the same" in section["varied"]
+    assert section["sorted_by"] == "val/uar" and "split was the same" in section["varied"]
     first = section["rows"][0]
     assert first["settings"] == {"frontend": "log_mel", "model": "cnn2d"} and len(first["runs"]) == 8
     assert first["metrics"]["test/uar"]["mean"] == compared.sections[0].rows[0].spread("test/uar").mean
@@ -92,7 +92,7 @@ def test_the_terminal_shows_the_same(compared, strange):
     text = as_text(compared)
     best = compared.sections[0].rows[0].spread("test/uar")
     assert f"{best.mean:.3f} ± {best.deviation:.3f}" in text and "8 = 2 seeds × 4 folds" in text
-    assert "Wilcoxon, 12 speakers" in text and "Holm" in text and "Sorted by test/uar, best first" in text
+    assert "Wilcoxon, 12 speakers" in text and "Holm" in text and "Sorted by val/uar, best first" in text
     assert "[red]x[/red]" in as_text(strange) and "a|b & <c> [d] 100 %" in as_text(strange)
     assert "1 is better" in text and "frontend" in text
 

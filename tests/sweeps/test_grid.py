@@ -1,12 +1,14 @@
 """A grid as it is typed: looked through before the first training, trained once, told at the end."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from ser.data import recordings
 from ser.sweeps import devices, plan, preflight
+from ser.sweeps.watching import best_of
 from ser.training import train as training
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 
@@ -50,6 +52,17 @@ def test_a_grid_is_trained_once_and_found_again(ser, grid, in_tmp, trained, step
     code, out, _ = ser(*grid, "seed=0,1,2", "model.dropout=0")
     assert code == 0 and "2 finished already, 1 to train" in out and trained[4:] == [2]
     assert {name: figures_in(in_tmp)[name] for name in before} == before
+
+
+def test_the_best_of_runs_with_different_monitors_is_told_by_one_metric():
+    def run(label, monitor, **seen):
+        seen = {f"val/{name}": value for name, value in seen.items()}
+        return SimpleNamespace(label=label, state="finished", config={"monitor": monitor}, seen=seen)
+
+    uar, loss = run("a", "val/uar", uar=0.5, loss=1.5), run("b", "val/loss", uar=0.6, loss=0.9)
+    less = run("c", "val/loss", uar=0.4, loss=0.8)
+    assert best_of([uar, loss, less]) == "val/uar 0.600 (b)" and best_of([loss, less]) == "val/loss 0.800 (c)"
+    assert best_of([run("d", "val/uar")]) is None
 
 
 def test_the_next_sweep_of_this_process_finds_all_places_free(ser, grid):
