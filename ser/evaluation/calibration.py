@@ -48,8 +48,8 @@ def expected_calibration_error(part: Predictions, bins: int = BINS) -> Estimate:
     """ECE: the mean over utterances of |confidence − accuracy| of their bin, between 0 and 1; 0 is perfect.
 
     Without an interval: chance enlarges a sum of absolute values, and resampling enlarges it once more, so that a
-    bootstrap's limits lie too high. What is published (Sun et al., A Confidence Interval for the ℓ2 Expected Calibration Error,
-    2024) is of another error, and takes the utterances of a speaker for independent.
+    bootstrap's limits lie too high. What is published (Sun et al., A Confidence Interval for the ℓ2 Expected
+    Calibration Error, 2024) is of another error, and takes the utterances of a speaker for independent.
     """
     found = reliability(part, bins)
     gaps = np.abs(np.subtract(found.confidence, found.accuracy))  # NaN where a bin is empty

@@ -5,8 +5,8 @@ import textwrap
 
 import pytest
 
-from ser.data.features.feature_store import open_features
 from ser.data.features import feature_store
+from ser.data.features.feature_store import open_features
 from ser.data.store.array_store import list_entries
 from ser.system.cache import cache_folder
 from tests.conftest import only_run
