@@ -1,4 +1,4 @@
-"""What to say when the loss of a training step is no number: which step, which recordings, and why, as far as it shows.
+"""What to say when the loss of a training step is NaN or infinite: which step, which recordings, and the likely cause.
 
 Nothing is kept for this in training but the loss of each step, on the device. The batch is made once more: its order is
 a function of seed and epoch, its augmentation one of seed, epoch and step.
@@ -7,23 +7,21 @@ a function of seed and epoch, its augmentation one of seed, epoch and step.
 import logging
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from ser.errors import some
-
-if TYPE_CHECKING:
-    from ser.training.module import EmotionClassifier
 
 log = logging.getLogger("ser")
 NAMED = 8  # recordings in the message; the log has all
 GROWTH = 3.0  # a loss this many times its least of the epoch was running away
 
 
-def explain(classifier: "EmotionClassifier", losses: Sequence[float]) -> str:
-    """The message for a run whose loss is no number.
+def explain(classifier: LightningModule, losses: Sequence[float]) -> str:
+    """The message for a run whose loss is NaN or infinite.
 
     Args:
         classifier: In training, at the end of an epoch.
@@ -32,7 +30,7 @@ def explain(classifier: "EmotionClassifier", losses: Sequence[float]) -> str:
     epoch, step = classifier.current_epoch, first_bad_step(losses)
     if step is None:
         return (
-            f"The training loss is no number in epoch {epoch}, though it is one in every step on this device: it "
+            f"The training loss is NaN or infinite in epoch {epoch}, though finite in every step on this device: it "
             f"happened on another, which says where. {_of_the_weights(classifier, losses, len(losses))}"
         )
     batch = _on(classifier.device, classifier.trainer.train_dataloader.batch_at(step))
@@ -46,8 +44,8 @@ def explain(classifier: "EmotionClassifier", losses: Sequence[float]) -> str:
     )
 
 
-def explain_answers(classifier: "EmotionClassifier", part: str, bad: Sequence[int], count: int) -> str:
-    """The message for logits of validation or test that are no numbers, where the training loss was one.
+def explain_answers(classifier: LightningModule, part: str, bad: Sequence[int], count: int) -> str:
+    """The message for logits of validation or test that are NaN or infinite, where the training loss was finite.
 
     Args:
         classifier: After the epoch.
@@ -56,13 +54,13 @@ def explain_answers(classifier: "EmotionClassifier", part: str, bad: Sequence[in
         count: Of the part.
     """
     names = _names(classifier, bad)
-    log.error("answers that are no numbers, of %s: %s", part, ", ".join(names))
+    log.error("logits that are NaN or infinite, of %s: %s", part, ", ".join(names))
     broken = [name for name, weights in classifier.named_parameters() if not bool(torch.isfinite(weights).all())]
-    why = f"The weights are no numbers ({some(broken)})" if broken else "Weights or features are too large"
+    why = f"The weights are NaN or infinite ({some(broken)})" if broken else "Weights or features are too large"
     when = f" in epoch {classifier.current_epoch}" if classifier.trainer.state.fn == "fit" else ""
     return (
         f"The model's answers to {len(names)} of {count} recordings of {part} are NaN or infinite{when}, though the "
-        f"training loss was a number: {some(names)} (train.log has all). {why}. "
+        f"training loss was finite: {some(names)} (train.log has all). {why}. "
         f"Likely causes: {'; '.join(_likely_causes(classifier))}."
     )
 
@@ -76,8 +74,8 @@ def first_bad_step(losses: Sequence[float]) -> int | None:
     return next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
 
-def _of_the_inputs(classifier: "EmotionClassifier", batch: dict[str, Tensor], step: int, names: list[str]) -> str:
-    """Which recordings give numbers that are none, and where on their way; empty where all are fine."""
+def _of_the_inputs(classifier: LightningModule, batch: dict[str, Tensor], step: int, names: list[str]) -> str:
+    """Which recordings give non-finite features; empty where all are fine."""
     with torch.no_grad():
         if "waveforms" in batch:
             if bad := _rows(batch["waveforms"], names):
@@ -92,13 +90,13 @@ def _of_the_inputs(classifier: "EmotionClassifier", batch: dict[str, Tensor], st
     return ""
 
 
-def _of_the_weights(classifier: "EmotionClassifier", losses: Sequence[float], step: int) -> str:
+def _of_the_weights(classifier: LightningModule, losses: Sequence[float], step: int) -> str:
     """How it came about, where the recordings are fine."""
     said, causes = _story(losses[:step], classifier.current_epoch), "; ".join(_likely_causes(classifier))
-    return f"The recordings' features are numbers, so it is the weights: {said}. Likely causes: {causes}."
+    return f"The recordings' features are finite, so it is the weights: {said}. Likely causes: {causes}."
 
 
-def _likely_causes(classifier: "EmotionClassifier") -> list[str]:
+def _likely_causes(classifier: LightningModule) -> list[str]:
     """What breaks weights, and the setting that helps, as far as this run's settings allow for it."""
     trainer, config = classifier.trainer, classifier.description["config"]
     causes = []
@@ -111,7 +109,7 @@ def _likely_causes(classifier: "EmotionClassifier") -> list[str]:
     return causes
 
 
-def _names(classifier: "EmotionClassifier", indices: Sequence[int]) -> list[str]:
+def _names(classifier: LightningModule, indices: Sequence[int]) -> list[str]:
     known = classifier.trainer.datamodule.names
     return [known[i] for i in indices]
 
@@ -127,7 +125,7 @@ def _story(before: Sequence[float], epoch: int) -> str:
 
 
 def _rows(values: Tensor, names: list[str]) -> str:
-    """The recordings whose row (B, …) holds something else than numbers."""
+    """The recordings whose row (B, …) is not finite."""
     bad = (~torch.isfinite(values.flatten(1))).any(dim=1).tolist()
     return some([name for name, is_bad in zip(names, bad, strict=True) if is_bad])
 
