@@ -14,11 +14,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import soundfile
 
-from ser import flac
-
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
 HEAD = 4096  # bytes in which the samples of most WAV files begin
-CLIP = 2**17  # bytes: most clips as FLAC are shorter, and read at once
 STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
 
 
@@ -61,8 +58,6 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
         with path.open("rb", buffering=0) as raw:
             if not (head := raw.read(HEAD)):
                 raise BadRecording("empty file")
-            if head.startswith(flac.MAGIC) and (decoded := _by_dr_flac(head, raw)) is not None:
-                return decoded
             size, chunk = os.fstat(raw.fileno()).st_size, _sample_chunk(head, raw)
             # libsndfile reads a WAV or AIFF that is shorter than its header says without a word
             truncated = chunk is not None and chunk.length < STREAMED_LENGTH and chunk.start + chunk.length > size
@@ -88,18 +83,6 @@ def _as_floats(file: soundfile.SoundFile) -> np.ndarray:
     if file.subtype == "PCM_16":
         return np.multiply(file.read(dtype="int16", always_2d=True), np.float32(2**-15), dtype=np.float32)
     return file.read(dtype="float32", always_2d=True)
-
-
-def _by_dr_flac(head: bytes, raw: BinaryIO) -> tuple[np.ndarray, FileFacts] | None:
-    """What `read` gives, for a sound FLAC file; None for one that libsndfile must look at."""
-    data = head + raw.read(CLIP)
-    if len(data) == HEAD + CLIP:
-        data += raw.readall()
-    decoded = flac.decode_flac(data, MOST_SAMPLES)
-    if decoded is None:
-        return None
-    samples, sample_rate, subtype = decoded
-    return samples, FileFacts(sample_rate, samples.shape[1], subtype)
 
 
 def check_length(num_samples: float) -> None:
