@@ -5,26 +5,29 @@ from typing import Any
 
 import numpy as np
 
+from ser.data.audio.decode import LOUDEST
+from ser.data.audio.prepare import to_mono
 from ser.errors import UserError
 
 PCM = {"int8": (0, 128), "uint8": (128, 128), "int16": (0, 32768), "int32": (0, 2**31)}  # offset and full scale
-LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers that somebody made floats are
 
 
-def mono(waveform: Any) -> np.ndarray:
-    """A waveform as (T,) float32 in [-1, 1], channels averaged.
+def mono(waveform: Any, channel: int | None = None) -> np.ndarray:
+    """A waveform as (T,) float32 in [-1, 1]: one channel, or the mean of all.
 
     Whole numbers are PCM and are divided by their type's range: int16 by 32768, int32 by 2³¹, int8 by 128; of uint8,
     whose silence is 128 as in WAV, 128 is taken away first. Floats are taken as they are.
 
     Args:
         waveform: Array or tensor, on any device.
+        channel: `audio.channel`.
 
     Shape:
         (T,) or (channels, T) → (T,).
 
     Raises:
         UserError: Another shape or type, no sample, NaN or infinite ones, or floats that were never divided.
+        BadRecording: No such channel, or channels that cancel each other.
 
     >>> mono(np.array([[16384, 0], [0, 0]], dtype=np.int16)).tolist()
     [0.25, 0.0]
@@ -40,7 +43,7 @@ def mono(waveform: Any) -> np.ndarray:
             "samples). soundfile and scipy put channels last; transpose theirs with waveform.T."
         )
     samples = _floats(array)
-    return samples if samples.ndim == 1 else samples.mean(axis=0)
+    return samples if samples.ndim == 1 else to_mono(samples.T, channel)
 
 
 def rate(sample_rate: Any) -> int:

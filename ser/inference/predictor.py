@@ -101,7 +101,7 @@ class Predictor:
 
         Args:
             waveform: NumPy array or tensor: floats in [-1, 1], or PCM as int8, uint8, int16 or int32, which is divided
-                by its type's range. Channels are averaged.
+                by its type's range. Channels are averaged, or one is taken, as `audio.channel` says.
             sample_rate: Hz; any.
 
         Shape:
@@ -111,7 +111,7 @@ class Predictor:
             UserError: Empty, NaN, silent, too short, of another shape or type.
         """
         try:
-            clip = self._cut(prepare(mono(waveform), rate(sample_rate), self._audio))
+            clip = self._cut(prepare(mono(waveform, self._audio.channel), rate(sample_rate), self._audio))
         except BadRecording as error:
             raise UserError(f"The waveform cannot be used: {error}.") from error
         (shares,) = self._probabilities([clip])

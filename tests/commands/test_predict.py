@@ -51,7 +51,7 @@ def test_a_table(ser, trained, recordings):
     assert code == 1 and err == "", "one file could not be used"
     body = [line.split()[0] for line in out.splitlines()]
     assert body == ["path", *(f"recordings/{name}" for name in ("a.wav", "b.wav", "bad.wav", "sub/c.wav")), "4"]
-    assert "not readable as audio" in out and "4 files, 1 could not be used" in out
+    assert "text in place of the recording" in out and "4 files, 1 could not be used" in out
     (shown,) = [line for line in out.splitlines() if "a.wav" in line]
     _, table, _ = ser("predict", str(trained), "recordings/a.wav", "--format", "jsonl")
     (exact,) = lines(table)

@@ -68,7 +68,7 @@ def test_bad_files_stop_the_run_and_all_are_named(root, cache, count):
     assert all(f"{path}: " in message for path in bad) and f"{bad[0]}: empty file" in message
     assert "dataset.on_bad_file=skip" in message.splitlines()[0]
     if count > 20:  # the summary comes last, where a terminal shows it
-        assert "31 not readable as audio, 1 empty file" in message.splitlines()[-1]
+        assert "31 text in place of the recording, 1 empty file" in message.splitlines()[-1]
 
 
 def test_bad_files_are_skipped_and_counted_by_reason(root, cache):

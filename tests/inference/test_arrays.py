@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+from ser.data.audio.decode import BadRecording
 from ser.errors import UserError
 from ser.inference.arrays import mono, rate
 
@@ -75,3 +76,11 @@ def test_sample_rates(sample_rate):
 def test_what_is_no_sample_rate(sample_rate):
     with pytest.raises(UserError, match="sample_rate="):
         rate(sample_rate)
+
+
+def test_a_channel_is_chosen_as_in_files():
+    stereo = np.array([[0.5, 0.25, 0.5], [-0.5, -0.25, -0.5]], dtype=np.float32)
+    np.testing.assert_array_equal(mono(stereo, 2), stereo[1])
+    for channel, reason in ((None, "cancel each other"), (3, "has 2 channels")):
+        with pytest.raises(BadRecording, match=reason):
+            mono(stereo, channel)

@@ -182,7 +182,7 @@ def test_bad_files_have_reasons_and_stop_nothing(model, tmp_path):
     reasons = dict(zip(names, (answer.error for answer in answers), strict=False))
     assert reasons["good.wav"] == "" and "truncated" in reasons["cut.wav"] and "no such file" in reasons["absent.wav"]
     assert "silent" in reasons["silent.wav"] and "NaN" in reasons["nan.wav"] and reasons["empty.wav"] == "empty file"
-    assert "not readable as audio" in reasons["text.wav"]
+    assert "in place of the recording" in reasons["text.wav"]
     for answer in answers:
         assert bool(answer.error) == (answer.emotion == "") == (answer.probability is None)
 

@@ -6,17 +6,27 @@ Python's lock).
 
 import io
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from ser.data.audio.containers import STREAMED_LENGTH, UncountedMp3, find_mp3, find_samples, with_length
+from ser.data.audio.foreign import what_it_is
+from ser.data.audio.silence import without_c_warnings
+
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
+LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers that somebody made floats are
 HEAD = 4096  # bytes in which the samples of most WAV files begin
-STREAMED_LENGTH = 0x7FFF0000  # WAV chunks that claim so much (2 GiB) were written to a pipe: a placeholder
+PIECE = 2**18  # samples that are read at a time where nobody knows how many there are
+UNKNOWN = 2**62  # so many samples and more are libsndfile's word for a FLAC written to a pipe
+SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "ULAW": 1, "ALAW": 1, "FLOAT": 4}
+SAMPLE_BYTES["DOUBLE"] = 8  # of other kinds every byte counts
+
+
+TRUNCATED = "truncated: the file ends before its header says"
 
 
 class BadRecording(Exception):
@@ -38,11 +48,21 @@ class FileFacts:
     subtype: str
 
 
+class _Forward(soundfile.SoundFile):
+    """A file that is read once from its start to its end.
+
+    soundfile seeks after each read where it can: for nothing, and not every codec finds the place again.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 def decode(path: Path) -> tuple[np.ndarray, int]:
     """Samples of a file as mono float32 in [-1, 1], and its sample rate in Hz.
 
     Raises:
-        BadRecording: Missing, empty, truncated, or nothing that libsndfile reads.
+        BadRecording: As `read`.
     """
     samples, facts = read(path)
     return samples[:, 0] if facts.channels == 1 else samples.mean(axis=1), facts.sample_rate
@@ -52,37 +72,81 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     """Samples of a file as they are, (T, channels) float32 in [-1, 1], and how the file holds them.
 
     Raises:
-        BadRecording: Missing, empty, truncated, or nothing that libsndfile reads.
+        BadRecording: Missing, empty, truncated, nothing that libsndfile reads, or no finite numbers in [-1, 1].
     """
     try:
-        with path.open("rb", buffering=0) as raw:
-            if not (head := raw.read(HEAD)):
-                raise BadRecording("empty file")
-            size, chunk = os.fstat(raw.fileno()).st_size, _sample_chunk(head, raw)
-            # libsndfile reads a WAV or AIFF that is shorter than its header says without a word
-            truncated = chunk is not None and chunk.length < STREAMED_LENGTH and chunk.start + chunk.length > size
-            mended = _with_length(raw, chunk, size) if chunk is not None else None
-        name = path if os.name == "nt" else os.fsencode(path)  # names that are no text, too
-        with soundfile.SoundFile(mended or name) as file:
-            promised, facts = file.frames, FileFacts(file.samplerate, file.channels, file.subtype)
-            check_length(promised * facts.channels)
-            samples = _as_floats(file)
+        with path.open("rb", buffering=0) as raw, without_c_warnings():
+            return _read(raw, path)
     except (ValueError, MemoryError) as error:  # more samples than any memory holds
         raise BadRecording("its header does not say how long it is, or is damaged") from error
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
         raise BadRecording(f"not readable as audio ({_reason(error)})") from error
+
+
+def _read(raw: BinaryIO, path: Path) -> tuple[np.ndarray, FileFacts]:
+    if not (head := raw.read(HEAD)):
+        raise BadRecording("empty file")
+    size = os.fstat(raw.fileno()).st_size
+    promised = find_samples(head, raw, size)
+    missing = promised.start + promised.length - size if promised and promised.length < STREAMED_LENGTH else 0
+    mended = with_length(raw, promised, size) if promised else find_mp3(head, raw)
+    try:
+        file = _open(mended or raw)
+    except soundfile.SoundFileError as error:
+        if what := what_it_is(head) or (TRUNCATED if missing > 0 else None):
+            raise BadRecording(what) from error
+        mended = find_mp3(head, raw, behind_junk=True) if path.suffix.lower() == ".mp3" else None
+        if mended is None:
+            raise
+        file = _open(mended)
+    with file:
+        endless = file.frames >= UNKNOWN or isinstance(mended, UncountedMp3)
+        facts = FileFacts(file.samplerate, file.channels, file.subtype)
+        samples = _all_samples(file, endless)
+        short = not endless and len(samples) < file.frames
+    if short or missing >= max(1, SAMPLE_BYTES.get(facts.subtype, 0) * facts.channels):
+        raise BadRecording(TRUNCATED)
     if len(samples) == 0:
         raise BadRecording("holds no samples")
-    if truncated or len(samples) < promised:
-        raise BadRecording("truncated: the file ends before its header says")
+    if not facts.subtype.startswith("PCM"):
+        _check_floats(samples)
     return samples, facts
 
 
-def _as_floats(file: soundfile.SoundFile) -> np.ndarray:
+def _open(source: BinaryIO) -> _Forward:
+    """A file by its handle: libsndfile takes no names of more than 1,023 bytes, and guesses by a name's end."""
+    source.seek(0)
+    by_number = isinstance(source, io.FileIO) and os.name != "nt"
+    return _Forward(source.fileno() if by_number else source, closefd=False)
+
+
+def _all_samples(file: soundfile.SoundFile, endless: bool) -> np.ndarray:
     """All samples, (T, channels) float32; libsndfile takes twice as long to make the same floats of 16 bits."""
-    if file.subtype == "PCM_16":
-        return np.multiply(file.read(dtype="int16", always_2d=True), np.float32(2**-15), dtype=np.float32)
-    return file.read(dtype="float32", always_2d=True)
+    dtype = "int16" if file.subtype == "PCM_16" else "float32"
+    try:
+        if endless:
+            pieces = [np.empty((0, file.channels), dtype)]
+            while len(piece := file.read(PIECE, dtype, always_2d=True)):
+                pieces.append(piece)
+                check_length(len(pieces) * PIECE * file.channels)
+            samples = np.concatenate(pieces)
+        else:
+            check_length(file.frames * file.channels)
+            samples = file.read(file.frames, dtype, always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise BadRecording(f"truncated or damaged: it cannot be decoded to its end ({_reason(error)})") from error
+    return np.multiply(samples, np.float32(2**-15), dtype=np.float32) if dtype == "int16" else samples
+
+
+def _check_floats(samples: np.ndarray) -> None:
+    peak = float(np.maximum(samples.max(), -samples.min()))  # NaN where a sample is
+    if not np.isfinite(peak):
+        raise BadRecording("holds NaN or infinite samples")
+    if peak > LOUDEST:
+        bits = next((bits for bits in (16, 24, 32) if peak <= 2 ** (bits - 1)), None)
+        what = f"floats in the range of {bits}-bit integers" if bits else "floats out of range"
+        remedy = f"divide them by {2 ** (bits - 1)} and write the file again" if bits else "the file is damaged"
+        raise BadRecording(f"{what}: they reach {peak:.5g} where full scale is 1; {remedy}")
 
 
 def check_length(num_samples: float) -> None:
@@ -97,50 +161,9 @@ def check_length(num_samples: float) -> None:
         )
 
 
-class _Chunk(NamedTuple):
-    """Where a WAV's or AIFF's samples begin, and how many bytes of them its header promises."""
-
-    start: int
-    length: int
-
-
-def _sample_chunk(head: bytes, raw: BinaryIO) -> _Chunk | None:
-    """The samples of a WAV or AIFF; None for other formats.
-
-    Looked for in the first bytes, and in the file only where other chunks come before: each seek costs a system call.
-    """
-    kinds = {(b"RIFF", b"WAVE"): ("<4sI", b"data"), (b"FORM", b"AIFF"): (">4sI", b"SSND")}
-    kind = kinds.get((head[:4], head[8:12]))
-    return kind and (_find_chunk(io.BytesIO(head), *kind) or _find_chunk(raw, *kind))
-
-
-def _find_chunk(file: BinaryIO, layout: str, wanted: bytes) -> _Chunk | None:
-    file.seek(12)
-    while len(header := file.read(8)) == 8:
-        name, length = struct.unpack(layout, header)
-        if name == wanted:
-            return _Chunk(file.tell(), length)
-        file.seek(length + length % 2, io.SEEK_CUR)  # chunks are padded to even lengths
-    return None
-
-
-def _with_length(raw: BinaryIO, chunk: _Chunk, size: int) -> io.BytesIO | None:
-    """A mended copy of a WAV whose lengths are still 0, as a pipe or a killed recorder leaves it; None for all others.
-
-    libsndfile takes the other placeholder, 0xFFFFFFFF, as it should, but reads nothing where it finds 0.
-    """
-    if chunk.length > 0 or chunk.start == size:
-        return None
-    raw.seek(0)
-    data = bytearray(raw.read())
-    if data[:4] != b"RIFF" or struct.unpack_from("<I", data, 4)[0] == size - 8:  # it is whole, and truly empty
-        return None
-    struct.pack_into("<I", data, 4, size - 8)
-    struct.pack_into("<I", data, chunk.start - 4, size - chunk.start)
-    return io.BytesIO(data)
-
-
 def _reason(error: Exception) -> str:
     """What libsndfile or the system says, without the path that the caller names."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    if "possibly a pipe" in text:  # libsndfile's only word where libmpg123 finds nothing
+        text = "no whole frame of an MP3"
     return text.strip().rstrip(".")

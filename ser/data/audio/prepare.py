@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from ser.data.audio.decode import BadRecording, check_length, decode
+from ser.data.audio.decode import BadRecording, check_length, read
 from ser.errors import UserError, did_you_mean
 
 LEVELS = ("none", "peak", "rms")
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
+CANCELLED = 1e-4  # -40 dB: so little is left of channels by their mean where one is the other turned around
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
 TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
 
@@ -33,6 +34,7 @@ class AudioSettings:
         duration_s: Each clip is cut or zero-padded to this many seconds; null keeps each clip's own length.
         padding_is_signal: Whether padding counts as real signal; true only to repeat a published system that did so.
         min_duration_s: A recording shorter than this, after trimming, is a bad file.
+        channel: Of files with several channels the one that is used, counted from 1; null takes the mean of all.
 
     Raises:
         UserError: A value outside its range, or of another kind.
@@ -45,6 +47,7 @@ class AudioSettings:
     duration_s: float | None = None
     padding_is_signal: bool = False
     min_duration_s: float = 0.1
+    channel: int | None = None
 
     def __post_init__(self):
         if self.level not in LEVELS:
@@ -62,6 +65,10 @@ class AudioSettings:
             raise UserError(f"audio.duration_s={self.duration_s} is shorter than one sample.")
         if not isinstance(self.padding_is_signal, bool):
             raise UserError(f"audio.padding_is_signal={self.padding_is_signal} must be true or false.")
+        if self.channel is not None and (type(self.channel) is not int or self.channel < 1):
+            raise UserError(
+                f"audio.channel={self.channel} must be a whole number, 1 for the first, or null for the mean."
+            )
 
     @property
     def num_samples(self) -> int | None:
@@ -76,21 +83,41 @@ def load(path: Path, settings: AudioSettings) -> np.ndarray:
         Waveform (T,) float32 at `settings.sample_rate`.
 
     Raises:
-        BadRecording: Empty, truncated, not audio, NaN, silent or too short.
+        BadRecording: Empty, truncated, not audio, NaN, silent or too short; it lacks the channel.
     """
-    waveform, sample_rate = decode(path)
-    return prepare(waveform, sample_rate, settings)
+    samples, facts = read(path)
+    return prepare(to_mono(samples, settings.channel), facts.sample_rate, settings)
+
+
+def to_mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    """One channel, counted from 1, or the mean of all; what is mono stays as it is.
+
+    Shape:
+        (T, channels) → (T,).
+
+    Raises:
+        BadRecording: There is no such channel, or the channels cancel each other.
+    """
+    count = samples.shape[1]
+    if count == 1:
+        return samples[:, 0]
+    if channel is not None:
+        if channel > count:
+            raise BadRecording(f"has {count} channels: there is none for audio.channel={channel}")
+        return np.ascontiguousarray(samples[:, channel - 1])
+    waveform = samples.mean(axis=1)
+    if _energy(waveform) < CANCELLED * _energy(samples.reshape(-1)) / count:
+        raise BadRecording("its channels cancel each other: their mean is silent; audio.channel=1 takes the first")
+    return waveform
 
 
 def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> np.ndarray:
-    """Applies offset, resampling, trim and level to a mono waveform (T,), in this order.
+    """Applies offset, resampling, trim and level to a finite mono waveform (T,), in this order.
 
     Raises:
-        BadRecording: NaN or infinite samples, silence, or nothing left.
+        BadRecording: Silence, or nothing left.
     """
     energy = _energy(waveform)
-    if not math.isfinite(energy) and not np.isfinite(waveform).all():
-        raise BadRecording("holds NaN or infinite samples")
     if start := int(settings.offset_s * sample_rate):
         energy = _energy(waveform := waveform[start:])
     # where the root mean square is above the limit the peak is: speech is never searched for it
@@ -134,7 +161,7 @@ def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:
 
 
 def _energy(waveform: np.ndarray) -> float:
-    """The sum of squares, in one pass; not finite where a sample is not."""
+    """The sum of squares, in one pass."""
     return float(np.einsum("i,i->", waveform, waveform))
 
 

@@ -44,7 +44,7 @@ class SoundFolder:
         if waveforms.bad:
             lines = [f"{self.paths[i]}: {reason}" for i, reason in waveforms.bad.items()]
             raise UserError(
-                f"{self.where}: {len(lines)} of {len(self.paths)} recordings cannot be used: {some(lines)} "
+                f"{self.where}: {len(lines)} of {len(self.paths)} recordings cannot be used: {some(lines)}. "
                 "Mend them, or take them out of the folder."
             )
         return waveforms

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.data.audio.decode import BadRecording, FileFacts, read
-from ser.data.audio.prepare import AudioSettings, voiced_range
+from ser.data.audio.prepare import AudioSettings, to_mono, voiced_range
 from ser.data.corpora.corpus import Utterance
 from ser.data.recordings import Recordings
 from ser.data.store.waveforms import Waveforms
@@ -87,7 +87,8 @@ def inspect_recordings(
         progress: Wraps the iterator over measured files, e.g. in a progress bar.
     """
     silence_db = SILENCE_DB if settings.trim_db is None else settings.trim_db
-    measured = measure_all([recordings.paths[row] for row in recordings.chosen], silence_db, progress)
+    paths = [recordings.paths[row] for row in recordings.chosen]
+    measured = measure_all(paths, silence_db, progress, settings.channel)
     return [
         Inspected(
             utterance=replace(utterance, content=waveforms.contents[row] or None),
@@ -103,30 +104,31 @@ def inspect_recordings(
     ]
 
 
-def measure_all(paths: Sequence[Path], silence_db: float, progress=iter) -> list[Measured | None]:
+def measure_all(
+    paths: Sequence[Path], silence_db: float, progress=iter, channel: int | None = None
+) -> list[Measured | None]:
     """`measure` of each file, None where it cannot be read."""
     with ThreadPoolExecutor(num_cores()) as pool:
         try:
-            found: Iterable[Measured | None] = pool.map(lambda path: _measure_or_none(path, silence_db), paths)
+            found: Iterable[Measured | None] = pool.map(lambda path: _measure_or_none(path, silence_db, channel), paths)
             return list(progress(found))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def measure(path: Path, silence_db: float = SILENCE_DB) -> Measured:
+def measure(path: Path, silence_db: float = SILENCE_DB, channel: int | None = None) -> Measured:
     """What a file is.
 
     Args:
         path: The file.
         silence_db: How far below the loudest is silence.
+        channel: `audio.channel`.
 
     Raises:
-        BadRecording: It cannot be read, or holds NaN.
+        BadRecording: It cannot be read.
     """
     samples, facts = read(path)  # (T, C)
-    if not np.isfinite(samples).all():
-        raise BadRecording("holds NaN or infinite samples")
-    waveform = samples[:, 0] if facts.channels == 1 else samples.mean(axis=1)
+    waveform = to_mono(samples, channel)
     levels = block_levels(waveform)
     start, end = voiced_range(waveform, silence_db)
     return Measured(
@@ -186,8 +188,8 @@ def decibels(power: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(power, 10 ** (LEAST_DB / 10)))
 
 
-def _measure_or_none(path: Path, silence_db: float) -> Measured | None:
+def _measure_or_none(path: Path, silence_db: float, channel: int | None) -> Measured | None:
     try:
-        return measure(path, silence_db)
+        return measure(path, silence_db, channel)
     except BadRecording:  # the store says why
         return None

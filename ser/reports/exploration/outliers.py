@@ -74,7 +74,8 @@ def _flaws(recordings: Sequence[Inspected]) -> Iterator[Suspicion]:
         if (file := recording.file) is None:
             continue
         if file.clipped >= LEAST_CLIPPED:
-            yield Suspicion(i, "clipped", f"clipped: {100 * file.clipped:.2g} % of its samples stand in flat tops")
+            share = f"{100 * file.clipped:.{2 if file.clipped < 0.1 else 3}g} %"
+            yield Suspicion(i, "clipped", f"clipped: {share} of its samples stand in flat tops")
         if abs(file.dc_offset) >= max(LEAST_OFFSET, LEAST_OFFSET_SHARE * 10 ** (file.rms_db / 20)):
             yield Suspicion(i, "offset", f"DC offset: its mean is {file.dc_offset:+.3f} of full scale")
 

@@ -1,7 +1,11 @@
 """From a file to one clean waveform: formats, damage, resampling, trim, level."""
 
+import ctypes
 import os
 import struct
+import sys
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import librosa
@@ -13,6 +17,7 @@ from hypothesis import strategies as st
 
 from ser.data.audio.decode import BadRecording, decode, read
 from ser.data.audio.prepare import AudioSettings, load, prepare, set_level, voiced_range
+from ser.data.audio.silence import without_c_warnings
 from ser.errors import UserError
 from tests.tiny_corpora import real_corpus
 
@@ -149,24 +154,68 @@ def bad(path, audio=AS_IT_IS):
     return str(error.value)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff"])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
-def test_truncated(tmp_path, suffix, share):
-    path = write(tmp_path / f"tone{suffix}", tone(), subtype="PCM_16")
+@pytest.mark.parametrize(
+    ("format", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "GSM610"), ("WAV", "MS_ADPCM"), ("WAVEX", "FLOAT"), ("RF64", "PCM_24"),
+     ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("AIFF", "FLOAT"),
+     ("AU", "PCM_16"), ("AU", "G721_32"), ("CAF", "PCM_16"), ("NIST", "PCM_16"),
+     ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")],
+)  # fmt: skip
+def test_truncated(tmp_path, format, subtype):
+    path = write(tmp_path / "tone", tone(duration_s=2), format=format, subtype=subtype)
     data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    assert ("not readable as audio" if suffix == ".flac" else "truncated") in bad(path)
+    load(path, AS_IT_IS)
+    for share in (0.3, 0.5, 0.9, 0.999):
+        path.write_bytes(data[: int(share * len(data))])
+        assert bad(path).startswith("truncated"), share
+
+
+def test_ogg_that_ends_between_two_pages(tmp_path):
+    """Nothing is missing of any page, and the last one does not say that it is the last."""
+    path = write(tmp_path / "tone.ogg", tone(duration_s=2))
+    data = path.read_bytes()
+    assert data.count(b"OggS") == 3
+    path.write_bytes(data[: data.rindex(b"OggS")])
+    assert bad(path).startswith("truncated")
+    path.write_bytes(data + b"what other programs leave behind")
+    assert len(load(path, AS_IT_IS)) == 32000
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_no_cut_anywhere_goes_unnoticed(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
-    suffix = data.draw(st.sampled_from([".wav", ".flac"]))
-    path = write(folder / f"cut{suffix}", tone(duration_s=0.1), subtype="PCM_16")
+    suffix = data.draw(st.sampled_from([".wav", ".flac", ".ogg"]))
+    path = write(folder / f"cut{suffix}", tone(duration_s=0.1))
     whole = path.read_bytes()
-    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 2))])
     bad(path, AudioSettings(trim_db=None, min_duration_s=0.0))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("subtype", "width"), [("PCM_U8", 1), ("PCM_16", 2), ("PCM_24", 3), ("FLOAT", 4)])
+def test_less_than_a_frame_missing_is_no_damage(tmp_path, subtype, width, channels):
+    """Some writers count the padding of an odd chunk, or the header, as samples."""
+    path = write(tmp_path / "tone.wav", np.stack([tone()] * channels, axis=1), subtype=subtype)
+    data, expected = bytearray(path.read_bytes()), read(path)[0]
+    at = data.rindex(b"data") + 4
+    (length,) = struct.unpack_from("<I", data, at)
+    for more in range(1, 45):
+        struct.pack_into("<I", data, at, length + more)
+        path.write_bytes(data)
+        if more < width * channels:
+            np.testing.assert_array_equal(read(path)[0], expected)
+        else:
+            assert bad(path).startswith("truncated")
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("WAV", "GSM610"), ("AU", "G721_32"), ("AU", "G723_24")])
+def test_codecs_that_can_only_be_read_from_the_start(tmp_path, format, subtype):
+    path = write(tmp_path / "tone", tone(8000), 8000, format=format, subtype=subtype)
+    found, sample_rate = decode(path)
+    assert sample_rate == 8000 and 4000 <= len(found) < 4500
+    assert loudest_frequency(found, 8000) == pytest.approx(PITCH, abs=3)
+    assert np.abs(found).max() == pytest.approx(0.3, abs=0.05)
 
 
 @settings(deadline=None, max_examples=100)
@@ -220,28 +269,137 @@ def test_chunks_before_the_samples_are_passed_over(tmp_path, more):
     data = data[:4] + struct.pack("<I", len(data) + len(odd) - 8) + data[8:12] + odd + data[12:]
     path.write_bytes(data)
     assert len(load(path, AS_IT_IS)) == 8000
-    path.write_bytes(data[:-1])
+    path.write_bytes(data[:-2])
     assert "truncated" in bad(path)
+
+
+def with_flac_length(path, length):
+    data = bytearray(path.read_bytes())
+    data[21:26] = (int.from_bytes(data[21:26], "big") >> 36 << 36 | length).to_bytes(5, "big")
+    path.write_bytes(data)
 
 
 def test_flac_whose_header_promises_more_than_any_memory_holds(tmp_path):
     path = write(tmp_path / "tone.flac", tone())
-    data = bytearray(path.read_bytes())
-    for length in (b"\x0f\xff\xff\xff\xff", b"\x00\x00\x00\x00\x00"):  # 36 bits; 0 is what a pipe leaves
-        data[21] = data[21] & 0xF0 | length[0]
-        data[22:26] = length[1:]
-        path.write_bytes(data)
-        assert "header" in bad(path)
+    with_flac_length(path, 2**36 - 1)
+    assert "header" in bad(path)
+
+
+def test_flac_written_to_a_pipe_never_got_its_length(tmp_path, monkeypatch):
+    monkeypatch.setattr("ser.data.audio.decode.PIECE", 5000)
+    path = write(tmp_path / "tone.flac", np.stack([tone(), tone(pitch=1000.0)], axis=1))
+    expected, _ = read(path)
+    with_flac_length(path, 0)
+    np.testing.assert_array_equal(read(path)[0], expected)
+    with monkeypatch.context() as patch:
+        patch.setattr("ser.data.audio.decode.MOST_SAMPLES", 10_000)
+        assert bad(path).startswith("too long")
+    path.write_bytes(path.read_bytes()[:-100])
+    assert bad(path).startswith("truncated")
+
+
+# ---- MP3 -----------------------------------------------------------------------------------------------------------
+
+
+def mp3(path, mode, sample_rate=16000):
+    """An MP3 that becomes harder to code half way, and where its second frame starts: the first counts the others."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * sample_rate)
+    noise[: sample_rate // 2] *= 0.01
+    write(path, noise, sample_rate, format="MP3", bitrate_mode=mode, compression_level=0.5)
+    data = path.read_bytes()
+    return data, data.index(data[:2], max(data.find(b"Xing"), data.find(b"Info")) + 100)
+
+
+@pytest.mark.parametrize("before", [b"", b"ID3\x04\0\0\0\0\x40\0" + bytes(8192), bytes(500), b"cut within a frame"])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_mp3_that_does_not_count_its_frames_is_decoded_whole(tmp_path, mode, before):
+    path = tmp_path / "noise.mp3"
+    data, second = mp3(path, mode)
+    expected, delay = decode(path)[0], 1105  # samples that an encoder adds, and a first frame has taken away again
+    path.write_bytes(before + data[second:] + b"TAG" + bytes(125))
+    found, _ = decode(path)
+    assert len(found) >= delay + len(expected)
+    np.testing.assert_allclose(found[delay:][2000 : len(expected)], expected[2000:], atol=1e-5)
+
+
+def test_nothing_that_libmpg123_prints_reaches_the_user(tmp_path, capfd):
+    path = tmp_path / "noise.mp3"
+    data, second = mp3(path, "VARIABLE")
+    damaged = bytearray(data)
+    damaged[second + 400 : second + 430] = bytes(range(30))
+    for content in (data[: len(data) // 2], bytes(damaged), data[second + 50 :], b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + data):
+        path.write_bytes(content)
+        with pytest.warns() as noticed, suppress(BadRecording):  # noqa: PT031
+            warnings.warn("one at least", stacklevel=1)
+            load(path, AS_IT_IS)
+        assert len(noticed) == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_other_lines_of_stderr_are_not_lost_meanwhile(capfd):
+    libc = ctypes.CDLL(None)
+    with without_c_warnings():
+        with without_c_warnings():
+            pass
+        print("Python's", file=sys.stderr, flush=True)
+        libc.perror(b"C's within")
+    libc.perror(b"C's behind")
+    assert [line.split(":")[0] for line in capfd.readouterr().err.splitlines()] == ["Python's", "C's behind"]
+
+
+# ---- what is no recording ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty file"), (b"This is a text.\n" * 100, "not readable as audio"), (b"RIFF", "not readable as audio")],
-)
-def test_no_audio_in_a_file_called_wav(tmp_path, content, reason):
-    path = tmp_path / "text.wav"
+    [
+        (b"", "empty file"),
+        (b"RIFF", "not readable as audio"),
+        (np.random.default_rng(0).bytes(5000), "not readable as audio (Format not recognised)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "Git LFS pointer: git lfs pull"),
+        (b"/annex/objects/SHA256E-s31--4d.wav\n", "git-annex pointer: git annex get"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0isom" + bytes(900), "MPEG-4 (M4A: convert ffmpeg"),
+        (b"\xff\xf1\x50\x80\x2e\x7f\xfc" + bytes(range(256)), "AAC: convert"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9" + bytes(90), "Windows Media WMA: convert"),
+        (b"#!AMR\n\x3c\x91", "AMR: convert"),
+        (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01", "Matroska WebM: convert"),
+        (b"PK\x03\x04\x14\0\0\0", "ZIP archive: unpack"),
+        (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3", "PDF document: download"),
+        (b"\0\x05\x16\x07\0\x02\0\0Mac OS X", "AppleDouble: remove"),
+        (bytes(9000), "zero bytes only: download"),
+        (b"<!DOCTYPE html>\n<html><head><title>Quota\nexceeded</title>", "HTML page 'Quota exceeded': download"),
+        (b'\n<?xml version="1.0"?><Error><Code>AccessDenied', "XML AccessDenied: download"),
+        (b'{"error": "not [found]"}', 'JSON {"error": "not [found]"}: download'),
+        ("Überlastet.\r\n\x1b[2J".encode() * 100, "text 'Überlastet. [2J: download"),
+        ("Too many requests".encode("utf-16"), "text 'Too many requests': download"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_what_is_no_recording_is_told_with_what_to_do(tmp_path, content, reason, suffix):
+    path = tmp_path / f"no{suffix}"
     path.write_bytes(content)
-    assert reason in bad(path)
+    found = bad(path)
+    assert all(word in found for word in reason.replace(": ", " ").split(" ")), found
+    assert "\x1b" not in found and "\n" not in found and found.count(":") <= 3
+
+
+def test_channels_that_cancel_each_other(tmp_path):
+    left = tone()
+    path = write(tmp_path / "balanced.wav", np.stack([left, -left], axis=1))
+    assert "channels cancel each other" in bad(path) and "audio.channel=1" in bad(path)
+    np.testing.assert_allclose(load(path, AudioSettings(trim_db=None, channel=1)), left, atol=1e-4)
+    np.testing.assert_allclose(load(path, AudioSettings(trim_db=None, channel=2)), -left, atol=1e-4)
+    assert "has 2 channels" in bad(path, AudioSettings(channel=3))
+    assert "silent" in bad(write(path, np.zeros((8000, 2))))
+    np.testing.assert_allclose(load(write(path, left), AudioSettings(trim_db=None, channel=2)), left, atol=1e-4)
+
+
+def test_a_path_longer_than_libsndfile_takes(tmp_path):
+    folder = tmp_path.joinpath(*["n" * 200] * 7)
+    folder.mkdir(parents=True)
+    for suffix in (".wav", ".flac", ".mp3"):
+        (folder / f"a{suffix}").write_bytes(write(tmp_path / f"a{suffix}", tone()).read_bytes())
+        assert len(load(folder / f"a{suffix}", AS_IT_IS)) == 8000
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -251,9 +409,25 @@ def test_missing_file_and_folder(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_sample_that_is_no_number(tmp_path, value):
-    samples = tone()
-    samples[100] = value
-    assert "NaN or infinite" in bad(write(tmp_path / "nan.wav", samples, subtype="FLOAT"))
+    samples = np.stack([tone(), tone()], axis=1)
+    samples[100] = value, -value  # of which NumPy warns where it takes their mean
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "NaN or infinite" in bad(write(tmp_path / "nan.wav", samples, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize(("subtype", "scale", "what"), [
+    ("FLOAT", 2**15, "16-bit integers"), ("DOUBLE", 2**23, "24-bit integers"), ("DOUBLE", 2**31, "32-bit integers"),
+    ("FLOAT", 1e38, "out of range"), ("FLOAT", 10, None),
+])  # fmt: skip
+def test_floats_that_were_never_divided(tmp_path, subtype, scale, what):
+    path = write(tmp_path / "loud.wav", scale * tone().astype(np.float64), subtype=subtype)
+    if what is None:
+        assert np.abs(load(path, AS_IT_IS)).max() == pytest.approx(3, rel=0.01)  # too loud, and no more than that
+    else:
+        reason = bad(path)
+        assert reason.startswith("floats ") and what in reason and "full scale is 1" in reason
+        assert what == "out of range" or f"divide them by {scale} " in reason
 
 
 @pytest.mark.parametrize("peak", [0.0, 3e-5, 9e-5])
@@ -326,6 +500,7 @@ NAN = float("nan")
         *(("duration_s", value) for value in (0, -1, "3", NAN, float("inf"), 1e-6, [3])),
         *(("padding_is_signal", value) for value in ("yes", None, 1)),
         *(("level", value) for value in ("loud", None, 3)),
+        *(("channel", value) for value in (0, -1, 1.5, True, "1", "left")),
     ],
 )
 def test_settings_out_of_range_name_the_key_and_the_value(key, value):

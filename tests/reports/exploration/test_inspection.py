@@ -95,6 +95,12 @@ def test_what_clips(tmp_path):
     assert clipped_share(np.stack([cut[:, 0], 0.1 * cut[:, 0]], axis=1)) == pytest.approx(clipped_share(cut) / 2)
 
 
+def test_the_channel_is_measured_that_is_used(tmp_path):
+    tone = np.sin(np.arange(16000) / 20)
+    soundfile.write(tmp_path / "a.wav", np.stack([0.5 * tone, -0.5 * tone, 0.05 * tone], axis=1), 16000)
+    assert [round(measure(tmp_path / "a.wav", channel=channel).rms_db) for channel in (1, 2, 3)] == [-9, -9, -29]
+
+
 def test_nan_cannot_be_measured(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([0.1, np.nan, 0.2]), 16000, subtype="FLOAT")
     with pytest.raises(BadRecording, match="NaN"):
