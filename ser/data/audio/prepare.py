@@ -107,7 +107,9 @@ def to_mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
         return np.ascontiguousarray(samples[:, channel - 1])
     waveform = samples.mean(axis=1)
     if _energy(waveform) < CANCELLED * _energy(samples.reshape(-1)) / count:
-        raise BadRecording("its channels cancel each other: their mean is silent; audio.channel=1 takes the first")
+        raise BadRecording(
+            "channels that cancel each other: their mean is silent; take one with audio.channel=1, or save one alone"
+        )
     return waveform
 
 

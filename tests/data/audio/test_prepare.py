@@ -386,7 +386,7 @@ def test_what_is_no_recording_is_told_with_what_to_do(tmp_path, content, reason,
 def test_channels_that_cancel_each_other(tmp_path):
     left = tone()
     path = write(tmp_path / "balanced.wav", np.stack([left, -left], axis=1))
-    assert "channels cancel each other" in bad(path) and "audio.channel=1" in bad(path)
+    assert "channels that cancel each other" in bad(path) and "audio.channel=1" in bad(path)
     np.testing.assert_allclose(load(path, AudioSettings(trim_db=None, channel=1)), left, atol=1e-4)
     np.testing.assert_allclose(load(path, AudioSettings(trim_db=None, channel=2)), -left, atol=1e-4)
     assert "has 2 channels" in bad(path, AudioSettings(channel=3))

@@ -174,10 +174,18 @@ def test_damaged_files_are_named_with_what_is_wrong(root, reasons):
     victim = root / "sad" / "07.wav"
     victim.write_bytes(victim.read_bytes()[:3000])
     (root / "angry" / "02.wav").write_bytes(b"")
+    samples, sample_rate = soundfile.read(root / "angry" / "04.wav")
+    soundfile.write(root / "angry" / "04.wav", 2.0**15 * samples, sample_rate, subtype="FLOAT")
     found = reasons()
+    assert "cannot be used: floats in the range of 16-bit integers" in dict(found["angry/04.wav"])["unusable"]
     assert found["angry/02.wav"] == [("unusable", "cannot be used: empty file")]
     ((kind, reason),) = found["sad/07.wav"]
     assert kind == "unusable" and "truncated" in reason
+
+
+def test_a_recording_that_is_clipped_throughout(root, reasons):
+    change(root / "sad" / "07.wav", lambda samples: np.where(samples < 0, -1.0, 1.0))
+    assert dict(reasons()["sad/07.wav"])["clipped"].startswith("clipped: 100 % of")
 
 
 def test_few_recordings_are_not_compared(root, reasons):
