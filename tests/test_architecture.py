@@ -35,56 +35,6 @@ KNOWN_BY = {
     "optuna": ("ser/sweeps/search/",),
     "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
-<<<<<<< HEAD
-=======
-# a room, and the rooms of ours that it never looks into
-NEVER = {
-    "ser/models/": (
-        "ser.frontends",
-        "ser.data",
-        "ser.training.module",
-        "ser.training.train",
-        "ser.runs",
-        "ser.data.audio.prepare",
-    ),
-    "ser/frontends/": (
-        "ser.models",
-        "ser.data",
-        "ser.training.module",
-        "ser.training.train",
-        "ser.runs",
-        "ser.data.audio.prepare",
-    ),
-    "ser/augmentations/": (
-        "ser.models",
-        "ser.data",
-        "ser.training.module",
-        "ser.training.train",
-        "ser.runs",
-        "ser.data.audio.prepare",
-    ),
-    "ser/data/": (
-        "ser.frontends",
-        "ser.models",
-        "ser.training.module",
-        "ser.training.train",
-        "ser.runs",
-        "ser.augmentations",
-    ),
-    "ser/runs/": ("ser.frontends", "ser.models", "ser.training.module", "ser.training.train"),
-    "ser/comparison/": ("ser.frontends", "ser.models", "ser.training.module", "ser.training.train", "ser.reports"),
-    "ser/training/module.py": ("ser.data", "ser.runs", "ser.training.train"),
-    "ser/data/audio/prepare.py": ("ser.data", "ser.frontends", "ser.models", "ser.runs"),
-    "ser/data/audio/decode.py": ("ser.data.audio.prepare", "ser.data", "ser.frontends", "ser.models", "ser.runs"),
-    "ser/data/audio/containers.py": ("ser.",),
-    "ser/data/audio/foreign.py": ("ser.",),
-    "ser/data/audio/silence.py": ("ser.",),
-    "ser/search/": ("ser.frontends", "ser.models", "ser.augmentations", "ser.data", "ser.data.audio.prepare"),
-    "ser/evaluation/metrics.py": ("ser.",),
-    "ser/cli.py": ("ser.training.train", "ser.data", "ser.runs", "ser.models", "ser.frontends"),
-}
-BELOW = ("ser.commands", "ser.cli")  # nothing looks up to the command line but itself and __main__
->>>>>>> ce03bb3 (Recordings that libsndfile misjudges are decoded, or refused with what they are; audio.channel chooses a channel)
 
 
 def imports(name):

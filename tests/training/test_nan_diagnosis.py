@@ -1,4 +1,4 @@
-"""A loss that is NaN or infinite: the step, the recordings and the cause are those of the training that truly happened."""
+"""A loss that is NaN: step, recordings and cause are those of the training that truly happened."""
 
 import math
 from types import SimpleNamespace
