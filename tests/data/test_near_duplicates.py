@@ -232,7 +232,7 @@ def test_what_other_code_found_is_searched_again(pair, searched, change_source):
     near_copies(pair, 16000)
     change_source("models/cnn2d.py")
     assert near_copies(pair, 16000) and len(searched) == 1
-    change_source("data/fingerprints.py")
+    change_source("data/store/fingerprints.py")
     assert near_copies(pair, 16000) and len(searched) == 2
 
 
