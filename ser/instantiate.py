@@ -4,15 +4,16 @@ A node may name classes of the rooms of `ser` where parts live, and of torch's `
 `ser.training.schedules`. No other function: a class only makes an object, while one that clears the store, named in
 somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
 classes and functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is
-named with its nearest right one.
+named with its nearest right one, a value of another type or out of its range with what it may be (`ser.system.ranges`).
 """
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ser.errors import UserError, did_you_mean
+from ser.system.ranges import Range, check_value
 
 ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
 TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim")
@@ -90,14 +91,24 @@ def _locate(dotted: str, where: str) -> Any:
         raise UserError(f"{where}._target_={dotted} cannot be found: {error}.") from error
 
 
-def check_settings(target: Callable, settings: dict[str, Any], where: str, given: dict[str, Any] | None = None) -> None:
-    """Compares settings with the signature of `target`.
+def check_settings(
+    target: Callable, settings: Mapping[str, Any], where: str, given: Mapping[str, Any] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+) -> None:  # fmt: skip
+    """Compares settings with the signature of `target`: their names, types and ranges.
+
+    Args:
+        target: What is called.
+        settings: By name.
+        where: The node's place in the config, for messages.
+        given: Arguments handed over at composition.
+        ranges: Of numbers, where another library's signature says none.
 
     Raises:
-        UserError: A setting it does not have (with the nearest one that it has), or a missing one.
+        UserError: A setting it does not have (with the nearest one that it has), a missing one, or one that cannot be.
     """
     given = given or {}
-    parameters = inspect.signature(target).parameters
+    parameters = parameters_of(target)
     known = [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
     open_ended = len(known) < len(parameters)
     free = [name for name in known if name not in given and name not in ("self", "params")]
@@ -110,6 +121,17 @@ def check_settings(target: Callable, settings: dict[str, Any], where: str, given
     ]  # fmt: skip
     if missing:
         raise UserError(f"{where} needs a value for {' and '.join(f'{where}.{name}' for name in missing)}.")
+    for key, value in settings.items():
+        if key in known and (kind := parameters[key].annotation) is not inspect.Parameter.empty:
+            check_value(value, kind, f"{where}.{key}", (ranges or {}).get(key))
+
+
+def parameters_of(target: Callable) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a signature, their annotations evaluated where they can be."""
+    try:
+        return inspect.signature(target, eval_str=True).parameters
+    except (NameError, AttributeError, TypeError, SyntaxError):  # a name that is there for type checkers only
+        return inspect.signature(target).parameters
 
 
 def _build_nested(value: Any, where: str, trust: Sequence[str]) -> Any:

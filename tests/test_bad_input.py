@@ -50,6 +50,68 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
         assert word in err
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ("threads=-1", "threads=-1 must be a whole number from 1"),
+        ("threads=abc", "threads=abc must be"),
+        ("threads=nan", "threads=nan must be"),
+        ("trainer.precision=bf16", "trainer.precision=bf16 must be 32-true, 16-mixed, bf16-mixed"),
+        ("trainer.precision=16-true", "trainer.precision=16-true must be"),
+        ("model.width=60000", "GB of memory are needed and this machine has 8 GB"),
+        ("model.width=100000", "model.width=100000 must be a whole number from 1 to 65536"),
+        ("model.blocks=100000", "model.blocks=100000 must be"),
+        ("model=cnn1d model.blocks.0.channels=60000 batch_size=64", "GB of memory are needed"),
+        ("audio.duration_s=3600", "GB of memory are needed"),
+        ("audio.duration_s=1e9", "audio.duration_s=1000000000.0 must be a number in (0, 86400]"),
+        ("audio.sample_rate=8000.0", "audio.sample_rate=8000.0 must be a whole number"),
+        ("frontend.n_mels=true", "frontend.n_mels=true must be a whole number from 1"),
+        ("frontend.n_mels=1.5", "frontend.n_mels=1.5 must be a whole number from 1"),
+        ("frontend.n_mels=[1]", "frontend.n_mels=[1] must be a whole number from 1"),
+        ("frontend.n_mels=60000", "mel bands without a single bin"),
+        ("frontend.log_floor=inf", "frontend.log_floor=inf must be a number in (0, 1]"),
+        ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] must be a list of 2"),
+        ("optimizer.lr=inf", "optimizer.lr=inf must be a number in (0, 1000]"),
+        ("optimizer.lr=0", "optimizer.lr=0 must be"),
+        ("optimizer=sgd optimizer.momentum=nan", "optimizer.momentum=nan must be"),
+        ("+trainer.benchmark=abc", "trainer.benchmark=abc must be true or false"),
+        ("loss.l2=1", "loss.l2=1 must be a mapping"),
+        ("loss.l2=[1]", "loss.l2=[1] must be a mapping"),
+        ("loss.l2={stm:1e-3}", "loss.l2 names 'stm'"),
+        ("trainer.accumulate_grad_batches=nan", "trainer.accumulate_grad_batches=nan must be"),
+        ("trainer.accumulate_grad_batches=1000000", "=1000000 is more than the 1 of an epoch"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1 must be a number above 0"),
+        ("trainer.max_epochs=true", "trainer.max_epochs=true must be"),
+        ("scheduler=plateau scheduler.patience=1.5", "scheduler.patience=1.5 must be a whole number from 0"),
+        ("scheduler=one_cycle scheduler.end_divisor=inf", "scheduler.end_divisor=inf must be"),
+        ("jobs_per_gpu=-1", "jobs_per_gpu=-1 must be"),
+        ("name=[1]", "name=[1] must be text"),
+        ("init_from=[1]", "init_from=[1] must be text"),
+        ("resume=1", "resume=1 must be text"),
+        ("dataset.emotions=angry", "write dataset.emotions=[angry]"),
+        ("seed=-1", "seed=-1 must be a whole number from 0"),
+        ("split=kfold split.k=1", "split.k=1 must be a whole number from 2"),
+        ("audio.level=peek", "Did you mean 'peak'?"),
+        ("augmentation=noise augmentation.waveform.0.p=2", "augmentation.waveform.0.p=2 must be a number from 0 to 1"),
+        ("+trainer.limit_test_batches=1", "trainer.limit_test_batches is not supported"),
+        ("+trainer.limit_train_batches=0", "trainer.limit_train_batches is not supported"),
+        ("+trainer.barebones=true", "trainer.barebones is not supported"),
+        ("+trainer.logger=true", "trainer.logger is not supported"),
+        ("trainer.devices=-1", "trainer.devices=-1 names GPUs"),
+        ("trainer.devices=[1]", "trainer.devices=[1] names GPUs"),
+        ("trainer.devices=two", "trainer.devices=two must be a number of devices"),
+        ("trainer.devices=0", "trainer.devices=0 must be a number of devices"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_before_anything_is_decoded(ser, tiny_ravdess, monkeypatch, overrides, words):
+    monkeypatch.setattr("ser.training.sizing.main_memory", lambda: 8_000_000_000)
+    monkeypatch.setattr("ser.training.setup.decode_recordings", lambda *_: pytest.fail("decoded"))
+    given = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", "trainer=cpu", "dry_run=true", *overrides.split()]
+    code, out, err = ser("train", *given)
+    assert code == 2 and words in err and "Traceback" not in err, out + err
+    assert err.count("\n") == 1, "one sentence"
+
+
 @pytest.mark.parametrize("kind", ["truncated", "empty", "silent", "text", "nan", "short"])
 def test_bad_files_stop_the_run_or_are_left_out(ser, in_tmp, kind):
     root = write_tiny_ravdess(in_tmp / "ravdess", actors=range(1, 5))
@@ -114,7 +176,8 @@ def test_gpu_out_of_memory_says_what_to_lower(ser, quick, in_tmp, monkeypatch):
 
 
 def test_loss_that_is_no_number_stops_the_run(ser, quick, in_tmp):
-    code, _, err = ser(*quick, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "scheduler=none")
+    blown_up = ["optimizer.lr=1000", "optimizer.weight_decay=1000", "trainer.gradient_clip_val=null", "scheduler=none"]
+    code, _, err = ser(*quick, "optimizer=sgd", *blown_up, "trainer.max_epochs=10")
     assert code == 2 and "optimizer.lr" in err
     assert not list((in_tmp / "runs").glob("*/metrics.json"))
 

@@ -1,13 +1,15 @@
 """Other sounds behind the voice: recordings of the user's."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw, side_by_side
+from ser.augmentations.base import WaveformAugmentation, draw, ends, side_by_side
 from ser.augmentations.snr import add_at_snr
+from ser.system.ranges import Drawn, Range, Share
 
 
 class Background(WaveformAugmentation):
@@ -19,17 +21,20 @@ class Background(WaveformAugmentation):
     Args:
         folder: Of recordings, searched with its subfolders.
         recordings: Those of the folder at the run's sample rate, (n,) float32 each; handed over at composition.
-        snr_db: Signal-to-noise ratio, dB, -50 to 100.
+        snr_db: Signal-to-noise ratio, dB.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, folder: str, recordings: Sequence[np.ndarray], snr_db: Range = (5.0, 25.0), p: float = 1.0):
+    def __init__(
+        self,
+        folder: str,
+        recordings: Sequence[np.ndarray],
+        snr_db: Annotated[Drawn, Range(-50, 100)] = (5.0, 25.0),
+        p: Share = 1.0,
+    ):
         super().__init__(p)
         self.recordings = recordings
-        self.snr_db = self.range("snr_db", snr_db, -50, 100)
+        self.snr_db = ends(snr_db)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Waveforms (B, T) with something behind them."""

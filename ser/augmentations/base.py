@@ -10,31 +10,25 @@ Letters: B batch, T samples, F features, L frames. An augmentation is called as 
 - Finite samples stay finite.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ser.errors import UserError
 from ser.masking import frame_mask
-
-Range = float | Sequence[float]  # one number, or [smallest, largest], drawn evenly for each clip
+from ser.system.ranges import Drawn, Share
 
 
 class Augmentation:
     """Changes some clips of a batch; a subclass writes `change`.
 
     Args:
-        p: Probability that a clip is changed, in [0, 1].
-
-    Raises:
-        UserError: `p` is no probability.
+        p: Probability that a clip is changed.
     """
 
-    def __init__(self, p: float = 1.0):
-        self.p = self.number("p", p, 0.0, 1.0)
+    def __init__(self, p: Share = 1.0):
+        self.p = p
 
     def __call__(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The batch with some of its clips changed.
@@ -74,24 +68,6 @@ class Augmentation:
             drawn &= torch.rand(len(lengths), generator=generator, device=lengths.device) < self.p
         return drawn.nonzero()[:, 0]
 
-    def number(self, name: str, value: float, lowest: float, highest: float) -> float:
-        """A setting that is one number within its legal range."""
-        if not _is_number(value) or not lowest <= value <= highest:
-            raise UserError(f"{type(self).__name__}'s {name}={value} must be a number from {lowest:g} to {highest:g}.")
-        return float(value)
-
-    def range(self, name: str, value: Range, lowest: float, highest: float) -> tuple[float, float]:
-        """A setting that is drawn: one number, or [smallest, largest], within its legal range."""
-        ends = [value, value] if _is_number(value) else value
-        if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2 or not all(map(_is_number, ends)):
-            raise UserError(f"{type(self).__name__}'s {name}={value} must be a number or [smallest, largest].")
-        if not lowest <= ends[0] <= ends[1] <= highest:
-            raise UserError(
-                f"{type(self).__name__}'s {name}={value} must lie between {lowest:g} and {highest:g}, the smaller end "
-                "first."
-            )
-        return float(ends[0]), float(ends[1])
-
 
 class WaveformAugmentation(Augmentation):
     """An augmentation of waveforms (B, T): zeros stand behind each clip, whatever `change` left there."""
@@ -106,6 +82,16 @@ class WaveformAugmentation(Augmentation):
         if changed is x:
             return x, lengths
         return torch.where(frame_mask(new_lengths, changed.shape[-1]), changed, 0.0), new_lengths
+
+
+def ends(value: Drawn) -> tuple[float, float]:
+    """Smallest and largest of a setting that is drawn: one number, or both of them.
+
+    >>> ends(3), ends([1, 2])
+    ((3.0, 3.0), (1.0, 2.0))
+    """
+    smallest, largest = value if isinstance(value, Sequence) else (value, value)
+    return float(smallest), float(largest)
 
 
 def draw(ends: tuple[float, float], count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
@@ -126,7 +112,3 @@ def side_by_side(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """
     lengths = torch.tensor([len(clip) for clip in clips], device=clips[0].device)
     return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

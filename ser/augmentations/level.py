@@ -1,25 +1,25 @@
 """Louder, softer, and upside down."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw
+from ser.augmentations.base import WaveformAugmentation, draw, ends
+from ser.system.ranges import Drawn, Range, Share
 
 
 class Gain(WaveformAugmentation):
     """Multiplies a clip by 10^(gain/20). Nothing is clipped: samples are floats and may pass 1.
 
     Args:
-        gain_db: dB, -60 to 60.
+        gain_db: dB.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, gain_db: Range = (-6.0, 6.0), p: float = 1.0):
+    def __init__(self, gain_db: Annotated[Drawn, Range(-60, 60)] = (-6.0, 6.0), p: Share = 1.0):
         super().__init__(p)
-        self.gain_db = self.range("gain_db", gain_db, -60, 60)
+        self.gain_db = ends(gain_db)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Scaled waveforms (B, T)."""
@@ -33,7 +33,7 @@ class Polarity(WaveformAugmentation):
         p: Probability that a clip is changed.
     """
 
-    def __init__(self, p: float = 0.5):
+    def __init__(self, p: Share = 0.5):
         super().__init__(p)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

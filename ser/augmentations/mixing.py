@@ -3,32 +3,26 @@
 `(features, frames, targets, generator) → (features, frames, targets)`; targets are soft, rows (B, K) that sum to 1.
 """
 
-import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ser.errors import UserError
 from ser.masking import frame_mask
+from ser.system.ranges import Range, Share
+
+Alpha = Annotated[float, Range(0, 1000, "low")]
 
 
 class Mixing:
     """What mixings have in common: how much is drawn from a Beta distribution, and for whom.
 
     Args:
-        alpha: Above 0; the distribution is Beta(alpha, alpha).
-        p: Probability that an utterance is mixed, in [0, 1].
-
-    Raises:
-        UserError: `alpha` is not above 0, or `p` is no probability.
+        alpha: The distribution is Beta(alpha, alpha).
+        p: Probability that an utterance is mixed.
     """
 
-    def __init__(self, alpha: float, p: float = 1.0):
-        name = type(self).__name__
-        if not 0 < alpha < math.inf:
-            raise UserError(f"{name}'s alpha={alpha} must be above 0; augmentation.mixing=[] switches mixing off.")
-        if isinstance(p, bool) or not 0 <= p <= 1:
-            raise UserError(f"{name}'s p={p} must be a number from 0 to 1.")
+    def __init__(self, alpha: Alpha, p: Share = 1.0):
         self.alpha, self.p = alpha, p
 
     def _beta(self, count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
@@ -51,14 +45,11 @@ class Mixup(Mixing):
     One λ a batch, as in the authors' code; the larger share belongs to utterance i, whose valid frames the mixture has.
 
     Args:
-        alpha: Above 0: 0.2 mixes few batches visibly, 1 draws λ evenly.
+        alpha: 0.2 mixes few batches visibly, 1 draws λ evenly.
         p: Probability that an utterance is mixed.
-
-    Raises:
-        UserError: `alpha` is not above 0, or `p` is no probability.
     """
 
-    def __init__(self, alpha: float = 0.4, p: float = 1.0):
+    def __init__(self, alpha: Alpha = 0.4, p: Share = 1.0):
         super().__init__(alpha, p)
 
     def __call__(
@@ -88,14 +79,11 @@ class CutMix(Mixing):
     replaced in the end.
 
     Args:
-        alpha: Above 0; 1 draws the share evenly.
+        alpha: 1 draws the share evenly.
         p: Probability that an utterance is mixed.
-
-    Raises:
-        UserError: `alpha` is not above 0, or `p` is no probability.
     """
 
-    def __init__(self, alpha: float = 1.0, p: float = 1.0):
+    def __init__(self, alpha: Alpha = 1.0, p: Share = 1.0):
         super().__init__(alpha, p)
 
     def __call__(

@@ -1,11 +1,14 @@
 """Noise of any colour, at a signal-to-noise ratio."""
 
+from typing import Annotated
+
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw
+from ser.augmentations.base import WaveformAugmentation, draw, ends
 from ser.augmentations.snr import add_at_snr
+from ser.system.ranges import Drawn, Range, Share
 
 
 class Noise(WaveformAugmentation):
@@ -15,18 +18,20 @@ class Noise(WaveformAugmentation):
     nothing at 0 Hz (Timmer and König, 1995). A silent clip stays silent.
 
     Args:
-        snr_db: Signal-to-noise ratio, dB, -50 to 100.
-        exponent: 0 is white, 1 pink (-3 dB an octave), 2 brown (-6 dB), -1 blue (+3 dB); -4 to 4.
+        snr_db: Signal-to-noise ratio, dB.
+        exponent: 0 is white, 1 pink (-3 dB an octave), 2 brown (-6 dB), -1 blue (+3 dB).
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, snr_db: Range = (10.0, 30.0), exponent: Range = 0.0, p: float = 1.0):
+    def __init__(
+        self,
+        snr_db: Annotated[Drawn, Range(-50, 100)] = (10.0, 30.0),
+        exponent: Annotated[Drawn, Range(-4, 4)] = 0.0,
+        p: Share = 1.0,
+    ):
         super().__init__(p)
-        self.snr_db = self.range("snr_db", snr_db, -50, 100)
-        self.exponent = self.range("exponent", exponent, -4, 4)
+        self.snr_db = ends(snr_db)
+        self.exponent = ends(exponent)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Noisy waveforms (B, T)."""

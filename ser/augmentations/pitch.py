@@ -1,12 +1,15 @@
 """Speaking higher or lower at the same speed."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw
+from ser.augmentations.base import WaveformAugmentation, draw, ends
 from ser.augmentations.resampling import resample
 from ser.augmentations.vocoder import stretch, window_length
+from ser.system.ranges import Drawn, Range, SampleRate, Share
 
 
 class PitchShift(WaveformAugmentation):
@@ -16,17 +19,16 @@ class PitchShift(WaveformAugmentation):
 
     Args:
         sample_rate: Hz.
-        semitones: 12 are an octave; -24 to 24.
+        semitones: 12 are an octave.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, sample_rate: int, semitones: Range = (-2.0, 2.0), p: float = 1.0):
+    def __init__(
+        self, sample_rate: SampleRate, semitones: Annotated[Drawn, Range(-24, 24)] = (-2.0, 2.0), p: Share = 1.0
+    ):
         super().__init__(p)
-        self.n_fft = window_length(self.number("sample_rate", sample_rate, 1000, 1e6))
-        self.semitones = self.range("semitones", semitones, -24, 24)
+        self.n_fft = window_length(sample_rate)
+        self.semitones = ends(semitones)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Shifted waveforms (B, T)."""

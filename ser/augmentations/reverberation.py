@@ -1,6 +1,7 @@
 """Rooms: convolution with an impulse response, a synthetic one or one of the user's."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -8,8 +9,9 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional as F
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw
+from ser.augmentations.base import WaveformAugmentation, draw, ends
 from ser.augmentations.snr import as_loud_as, energy
+from ser.system.ranges import Drawn, Range, SampleRate, Share
 
 
 class Reverberation(WaveformAugmentation):
@@ -22,19 +24,22 @@ class Reverberation(WaveformAugmentation):
 
     Args:
         sample_rate: Hz.
-        rt60_s: Seconds in which the reverberation falls by 60 dB, 0.01 to 10.
-        drr_db: Direct to reverberant energy, dB, -30 to 60; lower is farther away.
+        rt60_s: Seconds in which the reverberation falls by 60 dB.
+        drr_db: Direct to reverberant energy, dB; lower is farther away.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, sample_rate: int, rt60_s: Range = (0.2, 0.8), drr_db: Range = (0.0, 12.0), p: float = 1.0):
+    def __init__(
+        self,
+        sample_rate: SampleRate,
+        rt60_s: Annotated[Drawn, Range(0.01, 10)] = (0.2, 0.8),
+        drr_db: Annotated[Drawn, Range(-30, 60)] = (0.0, 12.0),
+        p: Share = 1.0,
+    ):
         super().__init__(p)
-        self.sample_rate = self.number("sample_rate", sample_rate, 1, 1e6)
-        self.rt60_s = self.range("rt60_s", rt60_s, 0.01, 10)
-        self.drr_db = self.range("drr_db", drr_db, -30, 60)
+        self.sample_rate = sample_rate
+        self.rt60_s = ends(rt60_s)
+        self.drr_db = ends(drr_db)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Reverberant waveforms (B, T)."""
@@ -55,12 +60,9 @@ class RecordedReverberation(WaveformAugmentation):
         folder: Of impulse responses, searched with its subfolders.
         recordings: Those of the folder at the run's sample rate, (n,) float32 each; handed over at composition.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, folder: str, recordings: Sequence[np.ndarray], p: float = 1.0):
+    def __init__(self, folder: str, recordings: Sequence[np.ndarray], p: Share = 1.0):
         super().__init__(p)
         self.rooms = [_from_direct_path(recordings[i]) for i in range(len(recordings))]
 

@@ -1,9 +1,12 @@
 """Moving a clip in time."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw
+from ser.augmentations.base import WaveformAugmentation, draw, ends
+from ser.system.ranges import Drawn, Range, SampleRate, Share
 
 
 class Shift(WaveformAugmentation):
@@ -14,19 +17,22 @@ class Shift(WaveformAugmentation):
 
     Args:
         sample_rate: Hz.
-        shift_s: Seconds, -60 to 60.
+        shift_s: Seconds.
         wrap: Circular, or filled with zeros.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, sample_rate: int, shift_s: Range = (-0.25, 0.25), wrap: bool = True, p: float = 1.0):
+    def __init__(
+        self,
+        sample_rate: SampleRate,
+        shift_s: Annotated[Drawn, Range(-60, 60)] = (-0.25, 0.25),
+        wrap: bool = True,
+        p: Share = 1.0,
+    ):
         super().__init__(p)
-        self.sample_rate = self.number("sample_rate", sample_rate, 1, 1e6)
-        self.shift_s = self.range("shift_s", shift_s, -60, 60)
-        self.wrap = bool(wrap)
+        self.sample_rate = sample_rate
+        self.shift_s = ends(shift_s)
+        self.wrap = wrap
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Shifted waveforms (B, T)."""

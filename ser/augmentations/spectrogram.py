@@ -1,13 +1,17 @@
 """Masks over features, in training steps only: (features, frames, generator) → (features, frames)."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from ser.augmentations.base import Augmentation
 from ser.errors import UserError, did_you_mean
 from ser.masking import frame_mask
+from ser.system.ranges import Range, Share
 
 FILLS = ("mean", "clip_mean")
+Masks = Annotated[int, Range(0, 100)]
 
 
 class SpecAugment(Augmentation):
@@ -19,28 +23,22 @@ class SpecAugment(Augmentation):
 
     Args:
         feature_masks: Bands masked in each utterance.
-        feature_width: Largest band, as a share of the features, in [0, 1].
+        feature_width: Largest band, as a share of the features.
         time_masks: Stretches masked in each utterance.
-        time_width: Longest stretch, as a share of the valid frames, in [0, 1].
+        time_width: Longest stretch, as a share of the valid frames.
         fill: `mean`: 0, the mean that the normaliser makes. `clip_mean`: each feature's mean over the utterance, for
             runs with `normaliser=none`.
         p: Probability that an utterance is masked.
 
     Raises:
-        UserError: A share outside [0, 1], a negative count or an unknown fill.
+        UserError: An unknown fill.
     """
 
     def __init__(
-        self, feature_masks: int = 2, feature_width: float = 0.125, time_masks: int = 2, time_width: float = 0.12,
-        fill: str = "mean", p: float = 1.0,
+        self, feature_masks: Masks = 2, feature_width: Share = 0.125, time_masks: Masks = 2, time_width: Share = 0.12,
+        fill: str = "mean", p: Share = 1.0,
     ):  # fmt: skip
         super().__init__(p)
-        for name, width in (("feature_width", feature_width), ("time_width", time_width)):
-            if not 0 <= width <= 1:
-                raise UserError(f"SpecAugment's {name}={width} is a share and must lie in [0, 1].")
-        for name, count in (("feature_masks", feature_masks), ("time_masks", time_masks)):
-            if not isinstance(count, int) or count < 0:
-                raise UserError(f"SpecAugment's {name}={count} must be a whole number, not negative.")
         if fill not in FILLS:
             raise UserError(f"SpecAugment's fill={fill} is unknown. {did_you_mean(str(fill), list(FILLS))}")
         self.feature_masks, self.feature_width = feature_masks, feature_width

@@ -1,10 +1,13 @@
 """Speaking faster or slower at the same pitch."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
-from ser.augmentations.base import Range, WaveformAugmentation, draw, side_by_side
+from ser.augmentations.base import WaveformAugmentation, draw, ends, side_by_side
 from ser.augmentations.vocoder import stretch, window_length
+from ser.system.ranges import Drawn, Range, SampleRate, Share
 
 
 class TimeStretch(WaveformAugmentation):
@@ -12,17 +15,14 @@ class TimeStretch(WaveformAugmentation):
 
     Args:
         sample_rate: Hz.
-        rate: Above 1 is faster and shorter; 0.25 to 4. A clip keeps at least one sample.
+        rate: Above 1 is faster and shorter. A clip keeps at least one sample.
         p: Probability that a clip is changed.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, sample_rate: int, rate: Range = (0.85, 1.15), p: float = 1.0):
+    def __init__(self, sample_rate: SampleRate, rate: Annotated[Drawn, Range(0.25, 4)] = (0.85, 1.15), p: Share = 1.0):
         super().__init__(p)
-        self.n_fft = window_length(self.number("sample_rate", sample_rate, 1000, 1e6))
-        self.rate = self.range("rate", rate, 0.25, 4)
+        self.n_fft = window_length(sample_rate)
+        self.rate = ends(rate)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Stretched waveforms (B, T') and their lengths."""

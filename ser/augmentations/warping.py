@@ -1,10 +1,13 @@
 """Bending the axes of a spectrogram, in training steps only: (features, frames, generator) → (features, frames)."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
-from ser.augmentations.base import Augmentation, Range, draw
+from ser.augmentations.base import Augmentation, draw, ends
 from ser.masking import frame_mask
+from ser.system.ranges import Drawn, Range, Share
 
 
 class TimeWarp(Augmentation):
@@ -15,16 +18,13 @@ class TimeWarp(Augmentation):
     interpolated. An utterance of fewer than three frames has nothing to move.
 
     Args:
-        width: The farthest that a moment goes, as a share of the valid frames, in [0, 0.5].
+        width: The farthest that a moment goes, as a share of the valid frames.
         p: Probability that an utterance is warped.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
-    def __init__(self, width: float = 0.1, p: float = 1.0):
+    def __init__(self, width: Annotated[float, Range(0, 0.5)] = 0.1, p: Share = 1.0):
         super().__init__(p)
-        self.width = self.number("width", width, 0.0, 0.5)
+        self.width = width
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Warped features (B, F, L) with their frames (B,)."""
@@ -48,18 +48,15 @@ class FrequencyWarp(Augmentation):
     nothing for MFCC or chroma.
 
     Args:
-        factor: α, 0.5 to 2; above 1 moves formants up.
+        factor: α; above 1 moves formants up.
         p: Probability that an utterance is warped.
-
-    Raises:
-        UserError: A setting out of range.
     """
 
     KNEE = 0.8  # share of the axis up to which it is stretched evenly
 
-    def __init__(self, factor: Range = (0.9, 1.1), p: float = 1.0):
+    def __init__(self, factor: Annotated[Drawn, Range(0.5, 2)] = (0.9, 1.1), p: Share = 1.0):
         super().__init__(p)
-        self.factor = self.range("factor", factor, 0.5, 2.0)
+        self.factor = ends(factor)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Warped features (B, F, L) with their frames (B,)."""

@@ -93,14 +93,14 @@ def _check(config: dict[str, Any]) -> None:
         UserError: The message names the setting.
     """
     from ser.errors import UserError, did_you_mean
+    from ser.runs.settings import check_run_settings
 
     devices = ["auto", "cpu", "gpu"]
     if config["device"] not in devices:
         raise UserError(f"device={config['device']} does not exist. {did_you_mean(str(config['device']), devices)}")
-    if not isinstance(config["batch_size"], int) or isinstance(config["batch_size"], bool) or config["batch_size"] < 1:
-        raise UserError(f"batch_size={config['batch_size']} must be a whole number, at least 1.")
     if config["map"] is not None and not isinstance(config["map"], dict):
         raise UserError("map says which emotion is which: write map='{surprised: happy, calm: neutral}'.")
+    check_run_settings(config)
     if config["map"] and config["choices"].get("dataset") is None:
         raise UserError("map is for other recordings: name them with dataset=…, or leave it out.")
 

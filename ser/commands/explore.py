@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-from ser.commands.show import config_groups, describe
-from ser.system.config_folder import config_folder
+from ser.commands.show import config_groups, describe, settings
 
 GROUPS = ("audio", "dataset", "frontend")
 HELP = """ser explore [group=choice …] [key=value …]
@@ -41,9 +40,11 @@ def _run(cfg) -> None:
 
     from ser.commands.hydra_app import plain_config
     from ser.compatibility import check_torch_pair
+    from ser.runs.settings import check_run_settings
 
     check_torch_pair()
     config = plain_config(cfg)
+    check_run_settings(config)
     folder = Path(config["out_dir"]).expanduser()
 
     from ser.reports.exploration.explore import explore
@@ -62,9 +63,7 @@ def _run(cfg) -> None:
 
 def _help() -> str:
     """The settings of explore.yaml with their comments, and its groups."""
-    lines = (config_folder() / "explore.yaml").read_text(encoding="utf-8").splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("dataset:"))
-    end = next(i for i, line in enumerate(lines) if line.startswith("hydra:"))
-    settings = "\n".join(f"  {line}" for line in lines[start:end] if line.strip())
     files = config_groups()
-    return HELP.format(settings=settings, groups="\n".join(describe(group, files[group]) for group in GROUPS))
+    return HELP.format(
+        settings=settings("explore"), groups="\n".join(describe(group, files[group]) for group in GROUPS)
+    )

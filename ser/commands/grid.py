@@ -45,12 +45,15 @@ def train_grid(arguments: Sequence[str]) -> int:
     from omegaconf import OmegaConf
 
     from ser.commands.multirun import Multirun
+    from ser.runs.settings import check_run_settings
     from ser.sweeps.plan import settings_of_sweep
 
     os.environ["HYDRA_FULL_ERROR"] = "1"
     grid = Multirun("train", arguments)
-    config = OmegaConf.to_container(grid.config.sweep, resolve=True)
-    settings = settings_of_sweep(config)
+    of_the_grid = [key for key in ("sweep", "threads", "jobs_per_gpu", "progress", "dry_run") if key in grid.config]
+    config = OmegaConf.to_container(OmegaConf.masked_copy(grid.config, of_the_grid), resolve=True)
+    check_run_settings(config)
+    settings = settings_of_sweep(config["sweep"])
 
     from ser.sweeps.launchers import settings_for
     from ser.sweeps.sweep import Wish, sweep

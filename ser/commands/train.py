@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ser.commands.show import config_groups, describe
+from ser.commands.show import config_groups, describe, settings
 from ser.errors import Interrupted, UserError
-from ser.system.config_folder import config_folder
 
 HELP = """ser train [group=choice …] [key=value …]
 
@@ -27,7 +26,7 @@ HELP = """ser train [group=choice …] [key=value …]
 Settings (configs/train.yaml; `ser train --cfg job` shows those of the chosen parts)
 {settings}
 
-Groups (`ser show`)
+Groups (`ser show`; `ser show model=cnn2d`: the settings of a choice, and what each may be)
 {groups}"""
 
 
@@ -52,10 +51,12 @@ def main(arguments: list[str]) -> int:
 def _run(cfg, typed: list[str]) -> None:
     from ser.commands.hydra_app import explicit_run_dir, plain_config
     from ser.compatibility import check_torch_pair
+    from ser.runs.settings import check_run_settings
 
     sys.argv = typed  # ranks of a distributed run are started with it
     check_torch_pair()
     config = plain_config(cfg)
+    check_run_settings(config)
     run_dir = explicit_run_dir(cfg.runs_dir)
     if config["resume"]:
         run_dir = str(Path(config["resume"]).expanduser())
@@ -131,9 +132,5 @@ def _say_how_to_continue(directory, console) -> None:
 
 def _help() -> str:
     """The settings of train.yaml with their comments, and the groups."""
-    lines = (config_folder() / "train.yaml").read_text(encoding="utf-8").splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("seed:"))
-    end = next(i for i, line in enumerate(lines) if line.startswith("hydra:"))
-    settings = "\n".join(f"  {line}" for line in lines[start:end] if line.strip())
     groups = "\n".join(describe(group, files) for group, files in sorted(config_groups().items()))
-    return HELP.format(settings=settings, groups=groups)
+    return HELP.format(settings=settings("train"), groups=groups)

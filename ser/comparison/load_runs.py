@@ -17,6 +17,7 @@ from ser.evaluation.metrics import confusion_matrix, uar
 from ser.evaluation.predictions import Predictions, read_predictions
 from ser.runs.identity import counts, flatten
 from ser.runs.listing import FoundRun, find_runs
+from ser.runs.settings import devices_of
 
 DRAWN = ("seed", "split.seed", "split.fold")  # runs that differ in these alone are one configuration
 COUNTED_TOO = ("batch_size", "init_from")  # part of a run's identity in another shape
@@ -156,8 +157,11 @@ def _plain(value: Any) -> Any:
 
 def _devices(flat: dict[str, Any]) -> int:
     """Devices that share a step, where the config names their number: 2 × 32 is the same experiment as 1 × 64."""
-    sizes = (flat.get("trainer.devices"), flat.get("trainer.num_nodes"))
-    return int(np.prod([size for size in sizes if isinstance(size, int) and size > 0], initial=1))
+    try:
+        asked = devices_of(flat.get("trainer.devices", 1))
+        return max(1, asked if isinstance(asked, int) else len(asked)) * int(flat.get("trainer.num_nodes", 1))
+    except (UserError, TypeError, ValueError):
+        return 1
 
 
 def _readable(found: Iterable[FoundRun]) -> tuple[list[Run], list[str]]:

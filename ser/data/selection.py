@@ -5,7 +5,7 @@ then the chosen ones are kept, then each utterance gets its label.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ser.data.corpora.corpus import Utterance
 from ser.data.emotions import canonical, in_order, position
@@ -53,15 +53,13 @@ class Selection:
     """
 
     emotions: list[str] | None = None
-    merge: dict[str, str] = field(default_factory=dict)
+    merge: dict[str, str] | None = None
     target: str = "emotion"
     on_bad_file: str = "stop"
 
     def __post_init__(self):
         _one_of("target", self.target, list(TARGETS))
         _one_of("on_bad_file", self.on_bad_file, ["stop", "skip"])
-        if isinstance(self.emotions, str):
-            raise UserError(f"dataset.emotions is a list: write dataset.emotions=[{self.emotions},…].")
         if self.emotions is not None and not len(self.emotions):
             raise UserError("dataset.emotions is an empty list: name at least two emotions, or null for all of them.")
 

@@ -40,7 +40,7 @@ def decision_tree(
     """
     from sklearn.tree import DecisionTreeClassifier  # a second to import
 
-    tree = DecisionTreeClassifier(random_state=seed).fit(train_inputs, train_labels)
+    tree = DecisionTreeClassifier(random_state=seed % 2**32).fit(train_inputs, train_labels)
     shares = np.zeros((len(test), len(test.classes)))
     shares[:, tree.classes_] = tree.predict_proba(test_inputs)
     return _instead(test, shares)

@@ -1,28 +1,25 @@
-"""How powers become decibels: the two settings every logarithmic frontend has, checked in one place."""
+"""How powers become decibels: the two settings every logarithmic frontend has."""
+
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from ser.errors import UserError
 from ser.frontends.functional import power_to_db
+from ser.system.ranges import Positive, Range
+
+LogFloor = Annotated[float, Range(0, 1, "low")]
 
 
 class Decibels(nn.Module):
     """Power to dB with a fixed floor and, per utterance, a limited range below its loudest value.
 
     Args:
-        log_floor: Power that stands for silence, > 0 (librosa's `amin`, 1e-10 is -100 dB).
-        top_db: Range in dB, > 0; None keeps everything above `log_floor`.
-
-    Raises:
-        UserError: A setting is out of range.
+        log_floor: Power that stands for silence (librosa's `amin`, 1e-10 is -100 dB).
+        top_db: Range in dB; None keeps everything above `log_floor`.
     """
 
-    def __init__(self, log_floor: float, top_db: float | None):
+    def __init__(self, log_floor: LogFloor, top_db: Positive | None):
         super().__init__()
-        if not log_floor > 0:
-            raise UserError(f"frontend.log_floor={log_floor} must be a power above 0, e.g. 1e-10.")
-        if top_db is not None and not top_db > 0:
-            raise UserError(f"frontend.top_db={top_db} must be above 0 dB, or null for the whole range.")
         self.log_floor = log_floor
         self.top_db = top_db
 

@@ -61,6 +61,18 @@ def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_
     return (triangles * 2.0 / (edges[2:] - edges[:-2])[:, None]).float()
 
 
+def empty_bands(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_max: float) -> int:
+    """How many bands of `mel_filterbank` would hold no bin and be all zeros; found without making it.
+
+    >>> empty_bands(16000, 512, 64, 0.0, 8000.0), empty_bands(16000, 512, 300, 0.0, 8000.0) > 0
+    (0, True)
+    """
+    edges = mel_to_hz(torch.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels + 2, dtype=torch.float64))
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
+    within = torch.searchsorted(bins, edges[2:]) - torch.searchsorted(bins, edges[:-2].contiguous(), right=True)
+    return int((within <= 0).sum())
+
+
 def chroma_filterbank(sample_rate: float, n_fft: int, n_chroma: int) -> Tensor:
     """Weight of each bin in each pitch class, C first (`librosa.filters.chroma` with tuning=0, after Ellis, 2007).
 

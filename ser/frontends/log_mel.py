@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
-from ser.frontends.decibels import Decibels
+from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
+from ser.system.ranges import NotNegative, Positive, SampleRate, Size
 
 
 class LogMel(MelFrontend):
@@ -28,13 +29,13 @@ class LogMel(MelFrontend):
 
     def __init__(
         self,
-        sample_rate: int,
+        sample_rate: SampleRate,
         stft: Stft,
-        n_mels: int = 64,
-        f_min: float = 0.0,
-        f_max: float | None = None,
-        log_floor: float = 1e-10,
-        top_db: float | None = 80.0,
+        n_mels: Size = 64,
+        f_min: NotNegative = 0.0,
+        f_max: Positive | None = None,
+        log_floor: LogFloor = 1e-10,
+        top_db: Positive | None = 80.0,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
         self.decibels = Decibels(log_floor, top_db)

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.frontends.decibels import Decibels
+from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.functional import keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
 from ser.masking import frame_mask
+from ser.system.ranges import Index, NotNegative, Positive, SampleRate, Size
 
 
 class LogMelContour(MelFrontend):
@@ -22,7 +23,7 @@ class LogMelContour(MelFrontend):
         f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
         log_floor: Power that stands for silence.
         top_db: Range below the utterance's loudest value (in any band and frame), dB; None: no limit.
-        skip_frames: Leading frames left out, >= 0; at least one frame stays.
+        skip_frames: Leading frames left out, at least one frame stays.
         fill_db: Value, dB, of the frames behind the valid ones, all of which then count as valid: for presets that
             filled short recordings up. None: they stay padding. Use it only with `audio.duration_s` set.
 
@@ -35,19 +36,17 @@ class LogMelContour(MelFrontend):
 
     def __init__(
         self,
-        sample_rate: int,
+        sample_rate: SampleRate,
         stft: Stft,
-        n_mels: int = 64,
-        f_min: float = 0.0,
-        f_max: float | None = None,
-        log_floor: float = 1e-10,
-        top_db: float | None = 80.0,
-        skip_frames: int = 0,
+        n_mels: Size = 64,
+        f_min: NotNegative = 0.0,
+        f_max: Positive | None = None,
+        log_floor: LogFloor = 1e-10,
+        top_db: Positive | None = 80.0,
+        skip_frames: Index = 0,
         fill_db: float | None = None,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
-        if skip_frames < 0:
-            raise UserError(f"frontend.skip_frames={skip_frames} must be at least 0.")
         self.decibels = Decibels(log_floor, top_db)
         self.num_features = 1
         self.skip_frames = skip_frames

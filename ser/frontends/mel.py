@@ -1,13 +1,15 @@
 """Mel power spectrogram, and the base of everything that starts from one."""
 
-import torch
+from bisect import bisect_left
+
 from torch import Tensor
 
 from ser.errors import UserError
 from ser.frontends.filterbank import Filterbank
-from ser.frontends.functional import keep_valid, mel_filterbank
+from ser.frontends.functional import empty_bands, keep_valid, mel_filterbank
 from ser.frontends.signal import Signal, SpectralFrontend
 from ser.frontends.stft import Stft
+from ser.system.ranges import NotNegative, Positive, SampleRate, Size
 
 
 class MelFrontend(SpectralFrontend):
@@ -71,7 +73,14 @@ class Mel(MelFrontend):
         UserError: The edges are out of range, or bands would be empty.
     """
 
-    def __init__(self, sample_rate: int, stft: Stft, n_mels: int = 64, f_min: float = 0.0, f_max: float | None = None):
+    def __init__(
+        self,
+        sample_rate: SampleRate,
+        stft: Stft,
+        n_mels: Size = 64,
+        f_min: NotNegative = 0.0,
+        f_max: Positive | None = None,
+    ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
 
     def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,23 +95,13 @@ def _checked_bank(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max
             f"frontend.f_max={f_max:g} Hz lies above half of audio.sample_rate={sample_rate} Hz: set it to "
             f"{sample_rate / 2:g} or less, or to null."
         )
-    if not 0 <= f_min < f_max:
-        raise UserError(f"frontend.f_min={f_min:g} Hz must be at least 0 and below frontend.f_max={f_max:g} Hz.")
-    if n_mels < 1:
-        raise UserError(f"frontend.n_mels={n_mels} must be at least 1.")
-    bank = mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max)
-    if not _has_empty_bands(bank):
-        return bank
-    fits = (
-        n for n in range(n_mels - 1, 0, -1) if not _has_empty_bands(mel_filterbank(sample_rate, n_fft, n, f_min, f_max))
-    )
-    largest = next(fits, None)
+    if f_min >= f_max:
+        raise UserError(f"frontend.f_min={f_min:g} Hz must lie below frontend.f_max={f_max:g} Hz.")
+    if not (empty := empty_bands(sample_rate, n_fft, n_mels, f_min, f_max)):
+        return mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max)
+    largest = bisect_left(range(1, n_mels), True, key=lambda n: empty_bands(sample_rate, n_fft, n, f_min, f_max) > 0)
     lower = f"lower it to {largest} or less, or " if largest else ""
     raise UserError(
-        f"frontend.n_mels={n_mels} leaves {int((bank.amax(dim=1) == 0).sum())} mel bands without a single bin of "
+        f"frontend.n_mels={n_mels} leaves {empty} mel bands without a single bin of "
         f"frontend.stft.n_fft={n_fft} at {sample_rate} Hz: {lower}raise frontend.stft.n_fft."
     )
-
-
-def _has_empty_bands(bank: Tensor) -> bool:
-    return bool(torch.any(bank.amax(dim=1) == 0))

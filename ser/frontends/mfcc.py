@@ -1,13 +1,16 @@
 """Mel-frequency cepstral coefficients, with their changes over time."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.frontends.decibels import Decibels
+from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.functional import dct_matrix, deltas, keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
+from ser.system.ranges import NotNegative, Positive, SampleRate, Size
 
 
 class Mfcc(MelFrontend):
@@ -31,28 +34,24 @@ class Mfcc(MelFrontend):
         waveforms (B, T) → (B, n_mfcc * (1 + deltas), 1 + T // hop_length).
 
     Raises:
-        UserError: A setting is out of range, or bands would be empty.
+        UserError: More coefficients than bands, or bands would be empty.
     """
 
     def __init__(
         self,
-        sample_rate: int,
+        sample_rate: SampleRate,
         stft: Stft,
-        n_mfcc: int = 40,
-        deltas: int = 0,
-        n_mels: int = 64,
-        f_min: float = 0.0,
-        f_max: float | None = None,
-        log_floor: float = 1e-10,
-        top_db: float | None = 80.0,
+        n_mfcc: Size = 40,
+        deltas: Literal[0, 1, 2] = 0,
+        n_mels: Size = 64,
+        f_min: NotNegative = 0.0,
+        f_max: Positive | None = None,
+        log_floor: LogFloor = 1e-10,
+        top_db: Positive | None = 80.0,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
-        if not 1 <= n_mfcc <= n_mels:
-            raise UserError(
-                f"frontend.n_mfcc={n_mfcc} must lie between 1 and frontend.n_mels={n_mels}: lower it, or raise n_mels."
-            )
-        if deltas not in (0, 1, 2):
-            raise UserError(f"frontend.deltas={deltas} must be 0, 1 or 2.")
+        if n_mfcc > n_mels:
+            raise UserError(f"frontend.n_mfcc={n_mfcc} is above frontend.n_mels={n_mels}: lower it, or raise n_mels.")
         self.decibels = Decibels(log_floor, top_db)
         self.deltas = deltas
         self.num_features = n_mfcc * (1 + deltas)

@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
-from ser.frontends.decibels import Decibels
+from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.signal import SpectralFrontend
 from ser.frontends.stft import Stft
+from ser.system.ranges import Positive
 
 
 class Spectrogram(SpectralFrontend):
@@ -17,12 +18,9 @@ class Spectrogram(SpectralFrontend):
 
     Shape:
         waveforms (B, T) → (B, n_fft // 2 + 1, 1 + T // hop_length) dB.
-
-    Raises:
-        UserError: A setting is out of range.
     """
 
-    def __init__(self, stft: Stft, log_floor: float = 1e-10, top_db: float | None = 80.0):
+    def __init__(self, stft: Stft, log_floor: LogFloor = 1e-10, top_db: Positive | None = 80.0):
         super().__init__(stft)
         self.num_features = stft.num_bins
         self.decibels = Decibels(log_floor, top_db)

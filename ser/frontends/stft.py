@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from ser.errors import UserError, did_you_mean
+from ser.system.ranges import Count, Range
 
 WINDOWS: dict[str, Callable[..., Tensor]] = {
     "hann": torch.hann_window,
@@ -22,8 +24,8 @@ class Stft:
     """Settings of one short-time Fourier transform. Equal settings are one transform: `Concat` computes it once.
 
     Args:
-        n_fft: Samples of one transform, even, >= 2; gives n_fft // 2 + 1 bins.
-        hop_length: Samples from frame to frame, >= 1.
+        n_fft: Samples of one transform, even; gives n_fft // 2 + 1 bins.
+        hop_length: Samples from frame to frame.
         win_length: Samples under the window, centred in `n_fft`; None: `n_fft`.
         window: `hann`, `hamming`, `blackman`, `bartlett` or `rectangular`, periodic.
 
@@ -34,22 +36,20 @@ class Stft:
     True
     """
 
-    n_fft: int
-    hop_length: int
-    win_length: int | None = None
+    n_fft: Annotated[int, Range(2, 2**16)]
+    hop_length: Count
+    win_length: Count | None = None
     window: str = "hann"
 
     def __post_init__(self):
         if self.win_length is None:
             object.__setattr__(self, "win_length", self.n_fft)
-        if self.n_fft < 2 or self.n_fft % 2:
-            raise UserError(f"frontend.stft.n_fft={self.n_fft} must be an even number of samples, at least 2.")
-        if self.hop_length < 1:
-            raise UserError(f"frontend.stft.hop_length={self.hop_length} must be at least 1 sample.")
-        if not 1 <= self.win_length <= self.n_fft:
+        if self.n_fft % 2:
+            raise UserError(f"frontend.stft.n_fft={self.n_fft} must be an even number of samples.")
+        if self.win_length > self.n_fft:
             raise UserError(
-                f"frontend.stft.win_length={self.win_length} must lie between 1 and frontend.stft.n_fft={self.n_fft} "
-                "samples (null: the same as n_fft)."
+                f"frontend.stft.win_length={self.win_length} is above frontend.stft.n_fft={self.n_fft}: lower it, or "
+                "set it to null, the same as n_fft."
             )
         if self.window not in WINDOWS:
             raise UserError(

@@ -1,5 +1,7 @@
 """Zero-crossing rate, loudness and pitch classes: three small descriptors, any of which can be left out."""
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,7 @@ from ser.frontends.functional import (
 )
 from ser.frontends.signal import Signal, SpectralFrontend
 from ser.frontends.stft import Stft
+from ser.system.ranges import Range, SampleRate
 
 
 class ZcrRmsChroma(SpectralFrontend):
@@ -36,26 +39,22 @@ class ZcrRmsChroma(SpectralFrontend):
         waveforms (B, T) → (B, zcr + rms + n_chroma, 1 + T // hop_length).
 
     Raises:
-        UserError: Nothing is switched on, `n_chroma` is below 1, or `chroma_power` is neither 1 nor 2.
+        UserError: Nothing is switched on.
     """
 
     def __init__(
         self,
-        sample_rate: int,
+        sample_rate: SampleRate,
         stft: Stft,
         zcr: bool = True,
         rms: bool = True,
         chroma: bool = True,
-        n_chroma: int = 12,
-        chroma_power: int = 2,
+        n_chroma: Annotated[int, Range(1, 1024)] = 12,
+        chroma_power: Literal[1, 2] = 2,
     ):
         super().__init__(stft)
         if not (zcr or rms or chroma):
             raise UserError("frontend.zcr, frontend.rms and frontend.chroma are all false: set one of them to true.")
-        if n_chroma < 1:
-            raise UserError(f"frontend.n_chroma={n_chroma} must be at least 1.")
-        if chroma_power not in (1, 2):
-            raise UserError(f"frontend.chroma_power={chroma_power} must be 2 (power) or 1 (magnitude).")
         self.zcr, self.rms, self.chroma, self.chroma_power = zcr, rms, chroma, chroma_power
         self.num_features = int(zcr) + int(rms) + n_chroma * int(chroma)
         self.register_buffer("chroma_bank", chroma_filterbank(sample_rate, stft.n_fft, n_chroma), persistent=False)

@@ -11,7 +11,8 @@ from ser.models.base import Model
 from ser.models.conv_block import BlockSettings, ConvBlock
 from ser.models.layers import fill_padding, initialise, make_activation
 from ser.models.pooling import POOLINGS, TimePool
-from ser.models.settings import as_list, choose, positive, rate, read_settings
+from ser.models.settings import choose, read_settings
+from ser.system.ranges import Rate, Size
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class DenseSettings:
     Args:
         units: Outputs.
         activation: A name in `layers.ACTIVATIONS`, 'none' among them.
-        dropout: Rate, 0 to below 1; None is model.dropout.
+        dropout: Rate; None is model.dropout.
     """
 
-    units: int
+    units: Size
     activation: str = "relu"
-    dropout: float | None = None
+    dropout: Rate | None = None
 
 
 class CNN1D(Model):
@@ -48,7 +49,7 @@ class CNN1D(Model):
             `model.blocks.0.channels=32`, one that the YAML does not write as `+model.blocks.0.pool=4`.
         pooling: 'flatten' (one length only), or 'mean', 'mean_std', 'attention', 'attention_std' (see `TimePool`).
         dense: Hidden layers: units, or plain dicts with the keys of `DenseSettings`.
-        dropout: See above; 0 to below 1.
+        dropout: See above.
         init: 'torch' or 'keras' (see `layers.initialise`).
 
     Shape:
@@ -69,16 +70,15 @@ class CNN1D(Model):
         num_frames: int | None,
         num_classes: int,
         axis: str = "time",
-        blocks: Sequence[Mapping[str, Any]] = (),
+        blocks: Sequence[BlockSettings | Mapping[str, Any]] = (),
         pooling: str = "attention_std",
-        dense: Sequence[int | Mapping[str, Any]] = (),
-        dropout: float = 0.2,
+        dense: Sequence[Size | DenseSettings | Mapping[str, Any]] = (),
+        dropout: Rate = 0.2,
         init: str = "torch",
     ):
         super().__init__()
         self.over_time = choose(axis, ["time", "features"], "model.axis") == "time"
         check_axis(self.over_time, num_frames)
-        rate(dropout, "model.dropout")
         channels, length = (num_features, num_frames) if self.over_time else (1, num_features)
         self.blocks = make_blocks(blocks, channels, length, dropout, "frames" if self.over_time else "features")
         channels, length = self.blocks[-1].channels, self.blocks[-1].length
@@ -128,7 +128,7 @@ def make_blocks(
 ) -> nn.ModuleList:
     """The blocks one behind the other, from the channels and the length that come into the first."""
     made = nn.ModuleList()
-    for i, given in enumerate(as_list(blocks, "model.blocks", "[{channels: 64, pool: 2}]")):
+    for i, given in enumerate(blocks):
         where = f"model.blocks.{i}"
         made.append(ConvBlock(read_settings(BlockSettings, given, where), channels, length, dropout, where, unit))
         channels, length = made[-1].channels, made[-1].length
@@ -142,11 +142,11 @@ def make_dense(
 ) -> nn.Sequential:
     """Hidden layers and the linear layer to the logits."""
     layers: list[nn.Module] = []
-    for i, given in enumerate(as_list(dense, "model.dense", "[128]")):
+    for i, given in enumerate(dense):
         where = f"model.dense.{i}"
         settings = DenseSettings(given) if isinstance(given, int) else read_settings(DenseSettings, given, where)
-        own = dropout if settings.dropout is None else rate(settings.dropout, f"{where}.dropout")
-        layers += [nn.Linear(num_inputs, positive(settings.units, f"{where}.units"))]
+        own = dropout if settings.dropout is None else settings.dropout
+        layers += [nn.Linear(num_inputs, settings.units)]
         layers += [make_activation(settings.activation, f"{where}.activation"), nn.Dropout(own)]
         num_inputs = settings.units
     return nn.Sequential(*layers, nn.Linear(num_inputs, num_classes))

@@ -7,7 +7,7 @@ GPU's convolutions take faster.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,9 @@ from ser.masking import frame_mask, nothing_padded
 from ser.models.base import Model
 from ser.models.layers import BatchNorm, fill_padding
 from ser.models.pooling import TimePool
-from ser.models.settings import as_list, positive, rate
+from ser.system.ranges import Range, Rate, Size
 
-Size = TypeVar("Size", int, Tensor)
+Frames = TypeVar("Frames", int, Tensor)
 
 
 class CNN2D(Model):
@@ -43,7 +43,7 @@ class CNN2D(Model):
         embedding: Values a frame is summed up in, each with a weight for every channel at every height; null takes the
             mean over the features instead.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
-        dropout: Rate before the last layer, 0 to below 1.
+        dropout: Rate before the last layer.
 
     Shape:
         features (B, F, L), frames (B,) → (B, K).
@@ -61,22 +61,22 @@ class CNN2D(Model):
         num_features: int,
         num_frames: int | None,
         num_classes: int,
-        width: int = 24,
-        stages: Sequence[int] = (1, 2, 4),
-        blocks: int = 1,
-        embedding: int | None = 128,
+        width: Size = 24,
+        stages: Sequence[Annotated[int, Range(1, 64)]] = (1, 2, 4),
+        blocks: Annotated[int, Range(1, 100)] = 1,
+        embedding: Size | None = 128,
         pooling: str = "attention_std",
-        dropout: float = 0.3,
+        dropout: Rate = 0.3,
     ):
         super().__init__()
         check_frames(num_frames, "cnn2d")
-        channels = positive(width, "model.width")
+        channels = width
         self.stem = ConvNorm(1, channels, kernel_size=5, stride=2)
         self.stages = nn.ModuleList()
         height = halve(num_features)
-        for i, multiple in enumerate(as_list(stages, "model.stages", "[1, 2, 4]")):
-            wider = width * positive(multiple, f"model.stages.{i}")
-            for j in range(positive(blocks, "model.blocks")):
+        for i, multiple in enumerate(stages):
+            wider = width * multiple
+            for j in range(blocks):
                 halves = i > 0 and j == 0
                 self.stages.append(ResidualBlock(channels, wider, stride=2 if halves else 1))
                 channels, height = wider, halve(height) if halves else height
@@ -104,7 +104,7 @@ class PlainCNN2D(Model):
         channels: Channels of each block.
         embedding: As in `CNN2D`.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
-        dropout: Rate before the last layer, 0 to below 1.
+        dropout: Rate before the last layer.
 
     Shape:
         features (B, F, L), frames (B,) → (B, K).
@@ -122,14 +122,14 @@ class PlainCNN2D(Model):
         num_features: int,
         num_frames: int | None,
         num_classes: int,
-        channels: Sequence[int] = (32, 64, 128),
-        embedding: int | None = 128,
+        channels: Sequence[Size] = (32, 64, 128),
+        embedding: Size | None = 128,
         pooling: str = "mean",
-        dropout: float = 0.3,
+        dropout: Rate = 0.3,
     ):
         super().__init__()
         check_frames(num_frames, "cnn2d_plain")
-        widths = [1, *(positive(c, "model.channels") for c in as_list(channels, "model.channels", "[32, 64, 128]"))]
+        widths = [1, *channels]
         self.blocks = nn.ModuleList(ConvNorm(before, after) for before, after in pairwise(widths))
         height = num_features
         for _ in self.blocks:
@@ -195,12 +195,12 @@ class TimeHead(nn.Module):
         super().__init__()
         self.join = None
         if embedding is not None:
-            joined, channels = channels * height, positive(embedding, "model.embedding")
+            joined, channels = channels * height, embedding
             self.join = nn.Sequential(
                 nn.Conv1d(joined, channels, kernel_size=1, bias=False), BatchNorm(channels), nn.ReLU()
             )
         self.pool = TimePool(pooling, channels)
-        self.dropout = nn.Dropout(rate(dropout, "model.dropout"))
+        self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.pool.num_outputs, num_classes)
 
     def forward(self, x: Tensor, frames: Tensor) -> Tensor:
@@ -236,6 +236,6 @@ def rectify(x: Tensor, frames: Tensor) -> Tensor:
     return x.mul_(valid).relu_()
 
 
-def halve(frames: Size) -> Size:
+def halve(frames: Frames) -> Frames:
     """What is left behind a stride of 2: ⌈frames / 2⌉."""
     return (frames + 1) // 2

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from ser.errors import UserError
 from ser.models.layers import ACTIVATIONS, BatchNorm, Conv1d, MaxPool1d, Window, make_activation
-from ser.models.settings import as_list, choose, positive, rate
+from ser.models.settings import choose
+from ser.system.ranges import Range, Rate, Share, Size
 
 STEPS = ("conv", "norm", "activation", "pool", "dropout")
 PADDINGS = ("same", "valid")
@@ -28,36 +30,30 @@ class BlockSettings:
         norm_eps: Added to the variance; Keras: 1e-3.
         norm_momentum: Weight of the newest batch in the running statistics; Keras' momentum 0.99 is 0.01 here.
         activation: A name in `layers.ACTIVATIONS`.
-        dropout: Rate, 0 to below 1; None is model.dropout.
+        dropout: Rate; None is model.dropout.
         order: The steps as they follow each other. A step left out is not made.
     """
 
-    channels: int
-    kernel_size: int = 5
+    channels: Size
+    kernel_size: Size = 5
     padding: str = "same"
-    pool: int = 1
-    pool_stride: int | None = None
+    pool: Size = 1
+    pool_stride: Size | None = None
     pool_padding: str = "valid"
     norm: str = "batch"
-    norm_eps: float = 1e-5
-    norm_momentum: float = 0.1
+    norm_eps: Annotated[float, Range(0, 1, "low")] = 1e-5
+    norm_momentum: Share = 0.1
     activation: str = "relu"
-    dropout: float | None = None
+    dropout: Rate | None = None
     order: Sequence[str] = STEPS
 
     def check(self, where: str) -> None:
-        """Raises a `UserError` at the first value that cannot be; `where` is the block's name, 'model.blocks.0'."""
-        for key in ("channels", "kernel_size", "pool"):
-            positive(getattr(self, key), f"{where}.{key}")
-        positive(self.pool if self.pool_stride is None else self.pool_stride, f"{where}.pool_stride")
+        """Raises a `UserError` where choices cannot be, or contradict each other; `where` is the block's name."""
         choose(self.padding, PADDINGS, f"{where}.padding")
         choose(self.pool_padding, PADDINGS, f"{where}.pool_padding")
         choose(self.norm, ["batch", "none"], f"{where}.norm")
         choose(self.activation, ACTIVATIONS, f"{where}.activation")
-        rate(self.dropout or 0, f"{where}.dropout")
-        order = [
-            choose(step, STEPS, f"{where}.order") for step in as_list(self.order, f"{where}.order", "[conv, pool]")
-        ]
+        order = [choose(step, STEPS, f"{where}.order") for step in self.order]
         if "conv" not in order or len(set(order)) < len(order):
             raise UserError(f"{where}.order must hold 'conv', and no step twice, and is {order}.")
         for step, asked in {"pool": self.pool > 1, "dropout": bool(self.dropout)}.items():

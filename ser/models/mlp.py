@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from ser.models.base import Model
 from ser.models.layers import BatchNorm, initialise, make_activation
 from ser.models.pooling import TimePool
-from ser.models.settings import as_list, choose, positive, rate
+from ser.models.settings import choose
+from ser.system.ranges import Rate, Size
 
 NORMS = {"batch": BatchNorm, "layer": nn.LayerNorm, "none": nn.Identity}
 
@@ -25,7 +26,7 @@ class MLP(Model):
         num_classes: K.
         hidden: Units of each hidden layer; an empty list is multinomial logistic regression.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
-        dropout: Rate behind every hidden layer, 0 to below 1.
+        dropout: Rate behind every hidden layer.
         activation: A name in `layers.ACTIVATIONS`.
         norm: 'batch', 'layer' or 'none'.
         init: 'torch' or 'keras' (see `layers.initialise`).
@@ -47,9 +48,9 @@ class MLP(Model):
         num_features: int,
         num_frames: int | None,
         num_classes: int,
-        hidden: Sequence[int] = (256, 128),
+        hidden: Sequence[Size] = (256, 128),
         pooling: str = "mean_std",
-        dropout: float = 0.3,
+        dropout: Rate = 0.3,
         activation: str = "relu",
         norm: str = "batch",
         init: str = "torch",
@@ -58,9 +59,8 @@ class MLP(Model):
         pool = TimePool(pooling, num_features)
         self.pool = None if num_frames == 1 else pool
         widths = [num_features if num_frames == 1 else pool.num_outputs]
-        widths += [positive(units, "model.hidden") for units in as_list(hidden, "model.hidden", "[256, 128]")]
+        widths += list(hidden)
         make_norm = NORMS[choose(norm, NORMS, "model.norm")]
-        rate(dropout, "model.dropout")
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), make_norm(after), make_activation(activation), nn.Dropout(dropout)]

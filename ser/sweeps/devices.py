@@ -9,7 +9,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ser.errors import UserError
 from ser.system.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
@@ -36,7 +35,7 @@ class Packing:
 
 
 def pack(
-    launcher: str, asked: int | None, count: int, uses_gpu: bool, jobs_per_gpu: Any, threads: int | None
+    launcher: str, asked: int | None, count: int, uses_gpu: bool, jobs_per_gpu: int, threads: int | None
 ) -> Packing:
     """Divides this machine among jobs.
 
@@ -48,14 +47,9 @@ def pack(
         jobs_per_gpu: How many share a GPU.
         threads: The config's; null divides the cores.
 
-    Raises:
-        UserError: A number that is none.
-
     >>> pack("basic", None, 8, False, 1, None)
     Packing(parallel=1, threads=None, slots=(), gpus=())
     """
-    if not isinstance(jobs_per_gpu, int) or isinstance(jobs_per_gpu, bool) or jobs_per_gpu < 1:
-        raise UserError(f"jobs_per_gpu={jobs_per_gpu} must be a whole number, at least 1.")
     if launcher in ONE_AFTER_THE_OTHER:
         return Packing(1, threads)
     if launcher not in ON_THIS_MACHINE:

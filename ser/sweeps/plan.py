@@ -11,8 +11,9 @@ import torch
 from ser.comparison.conditions import Condition
 from ser.compatibility import check_torch_pair
 from ser.data.splits import Split
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError
 from ser.runs.identity import flatten
+from ser.runs.settings import check_run_settings
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
@@ -55,17 +56,8 @@ def settings_of_sweep(node: Any) -> dict[str, Any]:
     Raises:
         UserError: A misspelt key or choice, or a condition that is none.
     """
-    known = {"skip": None, "bad": "stop"}
-    node = dict(node or {})
-    for key in set(node) - set(known):
-        raise UserError(f"sweep has no setting '{key}'. {did_you_mean(str(key), list(known))}")
-    settings = {**known, **node}
-    if settings["bad"] not in ("stop", "skip"):
-        raise UserError(
-            f"sweep.bad={settings['bad']} cannot be chosen. {did_you_mean(str(settings['bad']), ['stop', 'skip'])}"
-        )
-    if settings["skip"] is not None and not isinstance(settings["skip"], str):
-        raise UserError(f'sweep.skip={settings["skip"]} is no condition; write sweep.skip="model=mlp and seed>1".')
+    settings = {"skip": None, "bad": "stop", **(node or {})}
+    check_run_settings({"sweep": settings})
     return settings
 
 

@@ -35,8 +35,6 @@ TRIES = 40  # recordings looked at, where some are damaged
 A_RUN_S = 1.5  # what a run takes beside its steps: putting it together, scoring and writing it down
 STEPS = 3  # the first warms up, the others are timed
 SEEDS = ("seed", "split.seed", "split.fold")  # configurations that differ in nothing else are stepped once
-# of the Trainer: what would cut the rehearsal short, or send it elsewhere
-NOT_REHEARSED = ("profiler", "limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 ON_CPU = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "precision": "32-true"}
 
 
@@ -172,7 +170,7 @@ def _step(config: dict[str, Any], classifier: EmotionClassifier, batch: dict, va
     if config["early_stopping"]["patience"] is not None:
         mode = "min" if config["monitor"].endswith("loss") else "max"
         callbacks.append(EarlyStopping(config["monitor"], patience=config["early_stopping"]["patience"], mode=mode))
-    settings = {key: value for key, value in config["trainer"].items() if key not in NOT_REHEARSED}
+    settings = {key: value for key, value in config["trainer"].items() if key != "profiler"}
     trainer = L.Trainer(**settings, **OURS, callbacks=callbacks, enable_checkpointing=False)
     trainer.fit(classifier, Repeated(batch, STEPS), Repeated(batch, 1) if validate else None)
     return min(clock.steps[1:])

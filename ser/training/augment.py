@@ -20,13 +20,9 @@ def check_views(config: dict[str, Any]) -> None:
     Raises:
         UserError: The message names the setting to change.
     """
-    views, by_views = config["augmentation"].get("views"), config["augmentation"].get("normalise_by_views", False)
-    if not isinstance(by_views, bool):
-        raise UserError(f"augmentation.normalise_by_views={by_views} must be true or false.")
+    views = config["augmentation"].get("views")
     if views is None:
         return
-    if isinstance(views, bool) or not isinstance(views, int) or views < 1:
-        raise UserError(f"augmentation.views={views} must be a whole number from 1, or null to render in each step.")
     if not config["augmentation"]["waveform"]:
         raise UserError(
             f"augmentation.views={views} renders augmentations of waveforms, and augmentation.waveform has none: "

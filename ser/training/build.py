@@ -17,37 +17,19 @@ from ser.errors import UserError, did_you_mean
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.instantiate import build, check_settings, resolve
+from ser.runs.settings import OPTIMIZER, check_run_settings
 from ser.training.augment import augmentations, check_views, waveform_augmentations
 from ser.training.module import EmotionClassifier, Learning
-
-CHOICES = {  # settings that are one of a few words
-    "checkpoint": ("best", "last"),
-    "monitor": ("val/uar", "val/wa", "val/f1_macro", "val/loss"),
-    "keep_features": ("auto", "memory", "disk", "never"),  # `ser.training.feature_cache`
-    "compile": ("none", "default", "reduce-overhead", "max-autotune"),  # modes of torch.compile
-}
+from ser.training.sizing import check_memory
 
 
 def check_config(config: dict[str, Any]) -> None:
-    """Refuses settings that contradict each other, before anything is read.
+    """Refuses settings that cannot be, or that contradict each other, before anything is read.
 
     Raises:
         UserError: The message names the setting to change.
     """
-    for key, known in CHOICES.items():
-        if config[key] not in known:
-            why = " The test part is scored once, at the end." if str(config[key]).startswith("test/") else ""
-            raise UserError(f"{key}={config[key]} cannot be chosen.{why} {did_you_mean(str(config[key]), list(known))}")
-    if isinstance(config["seed"], bool) or not isinstance(config["seed"], int) or config["seed"] < 0:
-        raise UserError(f"seed={config['seed']} must be a whole number from 0.")
-    if not _is_number(config["batch_size"], whole=True) or config["batch_size"] < 1:
-        raise UserError(f"batch_size={config['batch_size']} must be a whole number, at least 1.")
-    patience = config["early_stopping"].get("patience")
-    if patience is not None and (not _is_number(patience, whole=True) or patience < 0):
-        raise UserError(f"early_stopping.patience={patience} is a number of epochs, or null to train to the end.")
-    for key in config["early_stopping"]:
-        if key != "patience":
-            raise UserError(f"early_stopping has no setting '{key}'. Its one setting is patience, in epochs.")
+    check_run_settings(config)
     if config["split"].get("val") == 0:
         needing = {
             "checkpoint=best": config["checkpoint"] == "best",
@@ -60,21 +42,12 @@ def check_config(config: dict[str, Any]) -> None:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
     check_views(config)
     _check_published(config.get("published"))
-    if config["ema"] is not None and not (_is_number(config["ema"]) and 0 < config["ema"] < 1):
-        raise UserError(
-            f"ema={config['ema']} is a decay and must lie between 0 and 1, e.g. 0.999; null switches it off."
-        )
 
 
 def _check_published(node: Any) -> None:
     whole = isinstance(node, dict) and set(node) == {"wa", "how"} and isinstance(node["how"], str)
-    if node is not None and not (whole and _is_number(node["wa"])):
+    if node is not None and not (whole and isinstance(node["wa"], (int, float)) and 0 <= node["wa"] <= 100):
         raise UserError(f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}.")
-
-
-def _is_number(value: Any, whole: bool = False) -> bool:
-    """Whether a setting is a number; YAML's `true` is none."""
-    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
 
 
 def build_audio(config: dict[str, Any]) -> AudioSettings:
@@ -91,8 +64,9 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
         corpus = build(own, "dataset", config["trust"])
     except UserError as error:
         raise _with_shared_names(error, own, sorted(shared)) from None
-    selection = Selection(**{key: node[key] for key in shared if key in node})
-    return find_recordings(corpus, selection, cache, build_split(config))
+    chosen = {key: node[key] for key in shared if key in node}
+    check_settings(Selection, chosen, "dataset")
+    return find_recordings(corpus, Selection(**chosen), cache, build_split(config))
 
 
 def build_split(config: dict[str, Any]) -> Splitter:
@@ -118,17 +92,19 @@ def build_classifier(
     Raises:
         UserError: Parts that do not fit; the message names the setting to change.
     """
-    frontend = build_frontend(config)
-    num_frames = count_frames(frontend, build_audio(config))
+    frontend, audio = build_frontend(config), build_audio(config)
+    num_frames = count_frames(frontend, audio)
+    sizes = {"num_features": frontend.num_features, "num_frames": num_frames}
+    target = config["model"].get("_target_") if isinstance(config["model"], dict) else None
+    if str(target).startswith("ser."):  # one of the user's own need not know the meta device
+        with torch.device("meta"):
+            sketch = build(config["model"], "model", config["trust"], **sizes, num_classes=len(classes))
+        samples = audio.num_samples or audio.sample_rate
+        shortest = num_frames or int(frontend.count_frames(torch.tensor([samples])))
+        batch_size = 0 if learning is None else min(config["batch_size"], learning.num_utterances)
+        check_memory(sketch, config, frontend.num_features, shortest, samples, batch_size)
     normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
-    model = build(
-        config["model"],
-        "model",
-        config["trust"],
-        num_features=frontend.num_features,
-        num_frames=num_frames,
-        num_classes=len(classes),
-    )
+    model = build(config["model"], "model", config["trust"], **sizes, num_classes=len(classes))
     description = {"config": config, "classes": list(classes)}
     return EmotionClassifier(frontend, normaliser, model, description, learning)
 
@@ -149,11 +125,6 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
         class_counts: Training utterances of each class, for balanced weights.
     """
     loss = config["loss"]
-    known = ["label_smoothing", "class_weights", "l2"]
-    for key in set(loss) - set(known):
-        raise UserError(f"loss has no setting '{key}'. {did_you_mean(key, known)}")
-    if not _is_number(loss["label_smoothing"]) or not 0 <= loss["label_smoothing"] < 1:
-        raise UserError(f"loss.label_smoothing={loss['label_smoothing']} must lie in [0, 1).")
     return Learning(
         optimizer=_fused(_factory(config["optimizer"], "optimizer", config["trust"], "params"), config["trainer"]),
         scheduler=_factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps"),
@@ -161,6 +132,7 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},
         seed=config["seed"],
+        num_utterances=sum(class_counts),
         stop_by=None if config["early_stopping"]["patience"] is None else config["monitor"],
         waveform_augmentations=waveform_augmentations(config, build_audio(config)),
         feature_augmentations=augmentations(config, "features"),
@@ -172,7 +144,7 @@ def _factory(node: dict[str, Any], where: str, trust: Sequence[str], *given: str
     """A call that waits for `given`; its settings are tried now, before anything is decoded."""
     target = resolve(node, where, trust)
     settings = {key: value for key, value in node.items() if key != "_target_"}
-    check_settings(target, settings, where, dict.fromkeys(given))
+    check_settings(target, settings, where, dict.fromkeys(given), OPTIMIZER if where == "optimizer" else None)
     weights = [torch.nn.Parameter(torch.zeros(1))]
     trial = {"params": weights, "optimizer": torch.optim.SGD(weights, lr=0.1), "total_steps": 10}
     try:
@@ -197,8 +169,6 @@ def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | Non
     """`balanced` as in scikit-learn: utterances / (classes × utterances of the class)."""
     if kind in (None, "none"):
         return None
-    if kind != "balanced":
-        raise UserError(f"loss.class_weights={kind} is unknown. {did_you_mean(str(kind), ['none', 'balanced'])}")
     counts = torch.tensor(class_counts, dtype=torch.float32)
     return counts.sum() / (len(counts) * counts)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.errors import UserError
+from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import score
 from ser.system.seeding import derive_seed
 from ser.training.nan_diagnosis import explain, explain_answers
@@ -28,6 +28,7 @@ class Learning:
         l2: Part of the model (`dense`, `blocks.1.conv`) → λ of a term λ·Σw² over its weights and biases, as Keras'
             regularizers add it; not the same as an optimizer's `weight_decay`.
         seed: Of the run.
+        num_utterances: Of the training part.
         stop_by: Metric of validation that ends training early; None: nothing does.
         waveform_augmentations, feature_augmentations, mixings: Applied in this order, in training steps only.
     """
@@ -38,6 +39,7 @@ class Learning:
     label_smoothing: float = 0.0
     l2: dict[str, float] = field(default_factory=dict)
     seed: int = 0
+    num_utterances: int = 0
     stop_by: str | None = None
     waveform_augmentations: Sequence[Callable] = ()
     feature_augmentations: Sequence[Callable] = ()
@@ -71,6 +73,8 @@ class EmotionClassifier(L.LightningModule):
         self.description, self.learning = description, learning
         weights = None if learning is None else learning.class_weights
         self.register_buffer("class_weights", weights, persistent=False)
+        for part in () if learning is None else learning.l2:
+            self._part(part)  # a misspelt one is told now, and not in the first step
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -188,7 +192,8 @@ class EmotionClassifier(L.LightningModule):
         """Parameters of the model whose names begin with `name`."""
         found = [weights for key, weights in self.model.named_parameters() if f"{key}.".startswith(f"{name}.")]
         if not found:
-            raise UserError(f"loss.l2 names '{name}', and the model has no such part.")
+            known = list(dict.fromkeys(key.partition(".")[0] for key, _ in self.model.named_parameters()))
+            raise UserError(f"loss.l2 names '{name}', and the model has no such part. {did_you_mean(name, known)}")
         return found
 
     def _watched(self, monitor: str) -> float:

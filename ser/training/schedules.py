@@ -5,11 +5,14 @@ schedule fits any corpus, batch size and number of epochs.
 """
 
 import math
+from typing import Annotated
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from ser.errors import UserError
+from ser.system.ranges import Index, Range, Rate, Share
+
+Divisor = Annotated[float, Range(0, 10**9, "low")]
 
 
 def constant(optimizer: Optimizer, total_steps: int) -> LRScheduler:
@@ -17,20 +20,15 @@ def constant(optimizer: Optimizer, total_steps: int) -> LRScheduler:
     return LambdaLR(optimizer, lambda step: 1.0)
 
 
-def cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final: float = 0.0) -> LRScheduler:
+def cosine(optimizer: Optimizer, total_steps: int, warmup: Rate = 0.05, final: Share = 0.0) -> LRScheduler:
     """Linear warm-up, then half a cosine down (Loshchilov and Hutter 2017, without restarts).
 
     Args:
         optimizer: Its learning rate is the peak.
         total_steps: Optimizer steps of the run.
-        warmup: Share of the run in which the rate rises from near zero, in [0, 1).
-        final: Rate at the end, as a share of the peak, in [0, 1].
-
-    Raises:
-        UserError: A share outside its range.
+        warmup: Share of the run in which the rate rises from near zero.
+        final: Rate at the end, as a share of the peak.
     """
-    if not (0 <= warmup < 1 and 0 <= final <= 1):
-        raise UserError(f"scheduler.warmup={warmup} must lie in [0, 1) and scheduler.final={final} in [0, 1].")
     warmup_steps = int(warmup * total_steps)
 
     def factor(step: int) -> float:
@@ -43,7 +41,11 @@ def cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final: 
 
 
 def one_cycle(
-    optimizer: Optimizer, total_steps: int, warmup: float = 0.3, start_divisor: float = 25.0, end_divisor: float = 1e4
+    optimizer: Optimizer,
+    total_steps: int,
+    warmup: Share = 0.3,
+    start_divisor: Divisor = 25.0,
+    end_divisor: Divisor = 1e4,
 ) -> LRScheduler:
     """Up and down once, momentum the other way round (Smith and Topin 2018; `torch.optim.lr_scheduler.OneCycleLR`).
 
@@ -53,15 +55,7 @@ def one_cycle(
         warmup: Share of the run in which the rate rises.
         start_divisor: The first rate is the peak divided by this.
         end_divisor: The last rate is the first one divided by this.
-
-    Raises:
-        UserError: A share outside [0, 1], or a divisor that is not above zero.
     """
-    if not (0 <= warmup <= 1 and start_divisor > 0 and end_divisor > 0):
-        raise UserError(
-            f"scheduler.warmup={warmup} must lie in [0, 1], scheduler.start_divisor={start_divisor} and "
-            f"scheduler.end_divisor={end_divisor} above zero."
-        )
     return OneCycleLR(
         optimizer,
         [group["lr"] for group in optimizer.param_groups],
@@ -78,9 +72,9 @@ def plateau(
     optimizer: Optimizer,
     total_steps: int,
     monitor: str = "val/loss",
-    factor: float = 0.5,
-    patience: int = 5,
-    min_lr: float = 0.0,
+    factor: Annotated[float, Range(0, 1, "both")] = 0.5,
+    patience: Index = 5,
+    min_lr: Annotated[float, Range(0, 1000)] = 0.0,
 ) -> ReduceLROnPlateau:
     """Lowers the rate when a metric has stopped improving; stepped once an epoch.
 
@@ -88,15 +82,10 @@ def plateau(
         optimizer: Its learning rate is the first one.
         total_steps: Not needed here.
         monitor: A logged metric, `val/loss`, `val/uar` or `train/loss`; losses are to fall, all else is to rise.
-        factor: The rate is multiplied by this, in (0, 1).
+        factor: The rate is multiplied by this.
         patience: Epochs without improvement before that.
         min_lr: Lowest rate.
-
-    Raises:
-        UserError: A factor outside (0, 1), or negative patience.
     """
-    if not (0 < factor < 1 and patience >= 0):
-        raise UserError(f"scheduler.factor={factor} must lie in (0, 1) and scheduler.patience={patience} be 0 or more.")
     mode = "min" if monitor.endswith("loss") else "max"
     scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)
     scheduler.monitor = monitor

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,9 +29,10 @@ from ser.training.augmented_views import render_views
 from ser.training.build import build_audio, build_classifier, build_learning, build_split, count_frames
 from ser.training.feature_cache import Material, bar, kept_features
 from ser.training.module import EmotionClassifier
-from ser.training.trainer import training_device
+from ser.training.trainer import num_devices, training_device
 
 log = logging.getLogger("ser")
+SLOW_S = 3.0  # of a step, which is then not repeated to be timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         UserError: From any of the parts.
     """
     audio, splitter = build_audio(config), build_split(config)
-    _build_seeded(config, recordings.classes, [1] * len(recordings.classes))
-    splitter(recordings.utterances)
+    everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
+    _build_seeded(config, recordings.classes, everyone.tolist())
+    check_steps(config, splitter(recordings.utterances))
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
     counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
@@ -133,6 +136,20 @@ def _build_seeded(config: dict[str, Any], classes: Sequence[str], class_counts: 
     return build_classifier(config, classes, build_learning(config, class_counts))
 
 
+def check_steps(config: dict[str, Any], split: Split) -> None:
+    """Refuses an optimizer step over more batches than an epoch has.
+
+    Raises:
+        UserError: Says how many it has.
+    """
+    asked = config["trainer"].get("accumulate_grad_batches", 1)
+    batches = math.ceil(len(split.train) // num_devices(config["trainer"]) / config["batch_size"])
+    if asked > max(1, batches):
+        raise UserError(
+            f"trainer.accumulate_grad_batches={asked} is more than the {max(1, batches)} of an epoch: lower it."
+        )
+
+
 def check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
     """Refuses a training part that lacks a class.
 
@@ -172,6 +189,8 @@ def seconds_per_step(parts: Parts, repeats: int = 3) -> float:
         if classifier.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
+        if times[-1] > SLOW_S:  # warming up is little of it
+            return times[-1]
     return sorted(times[1:])[repeats // 2]
 
 

@@ -16,8 +16,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from ser.errors import UserError
-from ser.instantiate import check_settings
 from ser.reports.tensorboard import RunBoard
+from ser.runs.settings import check_run_settings, devices_of
 from ser.training.callbacks.checkpoint_files import background_writer
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.curves import Curves
@@ -25,27 +25,12 @@ from ser.training.callbacks.interruption import Interruption
 from ser.training.callbacks.progress import EpochProgress
 from ser.training.callbacks.steps import NoProfiler
 
-OURS = {  # Trainer arguments that are this project's to set
+OURS = {  # Trainer arguments that are this project's to set (`ser.runs.settings.REFUSED`)
     "logger": False,  # `Curves` writes the one event file
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
 }
-
-
-_whole_epochs = "a run is counted in whole epochs, each with its validation; set trainer.max_epochs"
-NOT_OURS = dict.fromkeys(
-    (
-        "max_steps",
-        "max_time",
-        "min_epochs",
-        "min_steps",
-        "check_val_every_n_epoch",
-        "val_check_interval",
-        "fast_dev_run",
-    ),
-    _whole_epochs,
-)
 
 
 def build_trainer(
@@ -83,21 +68,14 @@ def check_trainer(trainer: dict[str, Any]) -> None:
     """Refuses, before anything is read, what no Trainer can be made of.
 
     Raises:
-        UserError: An unknown key, or a device that is not there.
+        UserError: An unknown key, a value that cannot be, or a device that is not there.
     """
-    epochs = trainer.get("max_epochs")
-    if not isinstance(epochs, int) or epochs < 1:
-        raise UserError(f"trainer.max_epochs={epochs} must be a whole number from 1; schedules are shares of it.")
-    for key, remedy in NOT_OURS.items():
-        if trainer.get(key) is not None:
-            raise UserError(f"trainer.{key} is not supported: {remedy}.")
-    given = {**OURS, **dict.fromkeys(("callbacks", "plugins", "default_root_dir"))}
-    check_settings(L.Trainer, trainer, "trainer", given)
+    check_run_settings({"trainer": trainer})
     _check_device(trainer)
     _silence_lightning()
     try:
         L.Trainer(**trainer, **OURS)
-    except (ValueError, TypeError, MisconfigurationException) as error:  # `precision: bf16mixed`
+    except (ValueError, TypeError, MisconfigurationException) as error:  # `strategy: dpp`
         raise UserError(f"Lightning refuses these trainer settings: {error}") from error
 
 
@@ -127,21 +105,17 @@ def is_main_process() -> bool:
 
 def num_devices(trainer: dict[str, Any]) -> int:
     """Over how many devices a batch is spread."""
-    devices = trainer.get("devices", 1)
-    if devices in ("auto", -1, "-1"):
-        count = torch.cuda.device_count() if _wants_gpu(trainer) else 1
-    elif isinstance(devices, (list, str)) and not str(devices).isdigit():
-        count = len(devices if isinstance(devices, list) else devices.split(","))
-    else:
-        count = int(devices)
-    return max(1, count) * int(trainer.get("num_nodes", 1))
+    asked = devices_of(trainer.get("devices", 1))
+    if asked == -1:
+        asked = torch.cuda.device_count() if _wants_gpu(trainer) else 1
+    return max(1, asked if isinstance(asked, int) else len(asked)) * int(trainer.get("num_nodes", 1))
 
 
 def training_device(trainer: dict[str, Any]) -> torch.device:
     """Where this process computes: features are made there, and stay there."""
     if _wants_gpu(trainer) and torch.cuda.is_available():
-        rank, devices = int(os.environ.get("LOCAL_RANK", "0")), trainer.get("devices", 1)
-        return torch.device("cuda", int(devices[rank]) if isinstance(devices, list) else rank)
+        rank, asked = int(os.environ.get("LOCAL_RANK", "0")), devices_of(trainer.get("devices", 1))
+        return torch.device("cuda", asked[rank] if isinstance(asked, list) else rank)
     return torch.device("cpu")
 
 
@@ -163,7 +137,7 @@ def device_name(trainer: dict[str, Any]) -> str:
     count = num_devices(trainer)
     times = f"{count} × " if count > 1 else ""
     if _wants_gpu(trainer) and torch.cuda.is_available():
-        return times + torch.cuda.get_device_name()
+        return times + torch.cuda.get_device_name(training_device(trainer))
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -180,8 +154,13 @@ def _check_device(trainer: dict[str, Any]) -> None:
     if trainer.get("accelerator") in ("gpu", "cuda") and not torch.cuda.is_available():
         found = "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
         raise UserError(f"A GPU is asked for and {found}. Use trainer=cpu, or trainer=auto to take what there is.")
-    if _wants_gpu(trainer) and num_devices(trainer) > torch.cuda.device_count() * int(trainer.get("num_nodes", 1)):
-        raise UserError(f"trainer.devices={trainer['devices']}, but this machine has {torch.cuda.device_count()} GPUs.")
+    devices, there = trainer.get("devices", 1), torch.cuda.device_count()
+    asked = devices_of(devices)
+    if _wants_gpu(trainer):
+        if (max(asked) + 1 if isinstance(asked, list) else asked) > there:
+            raise UserError(f"trainer.devices={devices}, but this machine has {there} GPUs, counted from 0.")
+    elif isinstance(asked, list) or (asked == -1 and devices != "auto"):
+        raise UserError(f"trainer.devices={devices} names GPUs, and this run computes on a CPU: set trainer.devices=1.")
 
 
 def _silence_lightning() -> None:

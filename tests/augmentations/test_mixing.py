@@ -5,7 +5,6 @@ import torch
 from torch.nn import functional as F
 
 from ser.augmentations.mixing import CutMix, Mixup
-from ser.errors import UserError
 
 
 @pytest.fixture
@@ -49,12 +48,6 @@ def test_shares_follow_the_beta_distribution():
     shares = shares[shares < 1]  # where the draw paired each with itself, nothing shows
     assert shares.mean() == pytest.approx(0.75, abs=0.01)
     assert shares.var() == pytest.approx(1 / 48, abs=0.002)
-
-
-@pytest.mark.parametrize("alpha", [0, -1, float("nan")])
-def test_alpha_that_cannot_be(alpha):
-    with pytest.raises(UserError, match="alpha"):
-        Mixup(alpha)
 
 
 def test_p_leaves_some_utterances_as_they_are(batch):
@@ -133,9 +126,3 @@ def test_small_batches_stay_finite(kind, size, alpha):
         random = torch.Generator().manual_seed(seed)
         mixed, _, soft = kind(alpha)(torch.ones(size, 2, 3), torch.full((size,), 3), torch.eye(2)[:size], random)
         assert mixed.isfinite().all() and torch.allclose(soft.sum(1), torch.ones(size))
-
-
-@pytest.mark.parametrize("p", [-0.5, 2, True])
-def test_p_is_a_probability(p):
-    with pytest.raises(UserError, match="CutMix's p="):
-        CutMix(1.0, p)

@@ -95,7 +95,6 @@ def test_wrong_settings_for_this_corpus(settings, message):
         ({"target": "age"}, "Choose from: emotion, gender, gender_emotion, intensity"),
         ({"on_bad_file": "skipp"}, "Did you mean 'skip'"),
         ({"emotions": []}, "is an empty list"),
-        ({"emotions": "angry"}, "is a list: write dataset.emotions=[angry"),
     ],
 )
 def test_wrong_settings_for_any_corpus(settings, message):

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from ser.errors import UserError
-from ser.frontends.log_mel import LogMel
 from ser.frontends.log_mel_contour import LogMelContour
 from ser.frontends.mel import Mel
 from ser.frontends.mfcc import Mfcc
@@ -21,18 +20,10 @@ STFT = Stft(n_fft=512, hop_length=128)
     [
         (lambda: Mel(16_000, STFT, f_max=9000), r"frontend\.f_max=9000 Hz .* set it to 8000 or less"),
         (lambda: Mel(16_000, STFT, f_min=4000, f_max=4000), r"frontend\.f_min=4000"),
-        (lambda: Mel(16_000, STFT, f_min=-1), r"frontend\.f_min=-1"),
-        (lambda: Mel(16_000, STFT, n_mels=0), r"frontend\.n_mels=0"),
+        (lambda: Mel(16_000, Stft(65_536, 128), n_mels=65_536), r"frontend\.n_mels=65536 .* lower it to \d+ or less"),
         (lambda: Mel(16_000, STFT, n_mels=300), r"frontend\.n_mels=300 .* lower it to \d+ or less, or raise"),
-        (lambda: LogMel(16_000, STFT, log_floor=0), r"frontend\.log_floor=0"),
-        (lambda: LogMel(16_000, STFT, top_db=0), r"frontend\.top_db=0"),
-        (lambda: Spectrogram(STFT, top_db=-80), r"frontend\.top_db=-80"),
         (lambda: Mfcc(16_000, STFT, n_mfcc=65), r"frontend\.n_mfcc=65 .* frontend\.n_mels=64"),
-        (lambda: Mfcc(16_000, STFT, n_mfcc=0), r"frontend\.n_mfcc=0"),
-        (lambda: Mfcc(16_000, STFT, deltas=3), r"frontend\.deltas=3"),
-        (lambda: ZcrRmsChroma(16_000, STFT, n_chroma=0), r"frontend\.n_chroma=0"),
         (lambda: ZcrRmsChroma(16_000, STFT, zcr=False, rms=False, chroma=False), r"frontend\.zcr.* are all false"),
-        (lambda: LogMelContour(16_000, STFT, skip_frames=-1), r"frontend\.skip_frames=-1"),
         (lambda: TimeStats(Spectrogram(STFT), ["men"]), r"frontend\.statistics has 'men'.* Did you mean 'mean'\?"),
         (lambda: TimeStats(Spectrogram(STFT), []), r"frontend\.statistics=\[\]"),
         (lambda: TimeStats(Spectrogram(STFT), ["std", "std"]), r"frontend\.statistics"),

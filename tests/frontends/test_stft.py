@@ -32,11 +32,7 @@ def test_parseval():
     ("settings", "key"),
     [
         ({"n_fft": 1023, "hop_length": 256}, "n_fft"),
-        ({"n_fft": 0, "hop_length": 256}, "n_fft"),
-        ({"n_fft": 1024, "hop_length": 0}, "hop_length"),
-        ({"n_fft": 1024, "hop_length": -1}, "hop_length"),
         ({"n_fft": 1024, "hop_length": 256, "win_length": 1025}, "win_length"),
-        ({"n_fft": 1024, "hop_length": 256, "win_length": 0}, "win_length"),
         ({"n_fft": 1024, "hop_length": 256, "window": "han"}, "window"),
     ],
 )

@@ -27,13 +27,10 @@ def test_frames_are_pooled_to_mean_and_std():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"hidden": 128}, r"model.hidden must be a list such as \[256, 128\]"),
-        ({"hidden": [128, 0]}, "model.hidden must be a whole number of at least 1"),
         ({"pooling": "mean_sdt"}, "model.pooling has no choice 'mean_sdt'. Did you mean 'mean_std'"),
         ({"norm": "bach"}, "model.norm has no choice 'bach'. Did you mean 'batch'"),
         ({"activation": "rellu"}, "Did you mean 'relu'"),
         ({"init": "kera"}, "model.init has no choice 'kera'. Did you mean 'keras'"),
-        ({"dropout": -0.1}, "model.dropout must be a rate"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

@@ -141,7 +141,7 @@ def test_combinations_are_left_out_by_a_condition(ser, grid, in_tmp, trained):
         (["sweep.skip=modle=mlp"], "Did you mean 'model'"),
         (["sweep.skip=seed=="], "sweep.skip"),
         (["sweep.skip=seed>=0"], "Nothing is left to train: 2 left out by sweep.skip"),
-        (["sweep.bad=ignore"], "sweep.bad=ignore cannot be chosen"),
+        (["sweep.bad=ignore"], "sweep.bad=ignore must be stop or skip"),
         (["sweep.bda=skip"], "Did you mean 'sweep.bad'?"),
         (["jobs_per_gpu=0", "hydra/launcher=joblib"], "jobs_per_gpu=0 must be a whole number"),
         (["optimizer.lr=interval(0,1)"], "ser tune searches an interval"),

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser.errors import UserError
 from ser.training.schedules import constant, cosine, one_cycle, plateau
 
 PEAK = 0.1
@@ -61,14 +60,6 @@ def test_cosine_stays_at_its_end_beyond_the_run():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * PEAK)
 
 
-@pytest.mark.parametrize(
-    "keys", [{"warmup": 1.0}, {"warmup": -0.1}, {"final": 1.1}, {"final": -1}, {"warmup": math.nan}]
-)
-def test_cosine_refuses_shares_out_of_range(keys):
-    with pytest.raises(UserError, match=f"scheduler.{next(iter(keys))}="):
-        cosine(sgd(), total_steps=10, **keys)
-
-
 def test_one_cycle_begins_and_ends_low():
     found = rates(one_cycle, 100, warmup=0.3, start_divisor=25, end_divisor=1e4)
     assert found[0] == pytest.approx(PEAK / 25)
@@ -108,12 +99,6 @@ def test_one_cycle_of_very_short_runs(steps, warmup):
     assert all(0 < rate <= PEAK * (1 + 1e-9) for rate in rates(one_cycle, steps, warmup=warmup))
 
 
-@pytest.mark.parametrize("keys", [{"warmup": 1.1}, {"warmup": -0.1}, {"start_divisor": 0}, {"end_divisor": -1}])
-def test_one_cycle_refuses_what_makes_no_curve(keys):
-    with pytest.raises(UserError, match=f"scheduler.{next(iter(keys))}="):
-        one_cycle(sgd(), total_steps=10, **keys)
-
-
 @pytest.mark.parametrize(
     ("monitor", "worse"), [("val/loss", 1.0), ("train/loss", 1.0), ("val/uar", -1.0), ("val/wa", -1.0)]
 )
@@ -128,9 +113,3 @@ def test_plateau_lowers_the_rate_after_patience_epochs_without_improvement(monit
         found.append(optimizer.param_groups[0]["lr"])
     assert found[:4] == [PEAK] * 4 and found[4] == PEAK / 2 and found[7] == PEAK / 4
     assert found[-1] == 0.02
-
-
-@pytest.mark.parametrize("keys", [{"factor": 1.0}, {"factor": 0.0}, {"factor": 2}, {"patience": -1}])
-def test_plateau_refuses_what_lowers_nothing(keys):
-    with pytest.raises(UserError, match=f"scheduler.{next(iter(keys))}="):
-        plateau(sgd(), total_steps=10, **keys)

@@ -6,19 +6,21 @@ corpus side by side (soxr releases Python's lock).
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import soxr
 
 from ser.data.audio.decode import BadRecording, check_length, read
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError
+from ser.system.ranges import Positive, Range, SampleRate
 
-LEVELS = ("none", "peak", "rms")
+A_DAY = 86_400  # seconds
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
 CANCELLED = 1e-4  # -40 dB: so little is left of channels by their mean where one is the other turned around
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16 bit, what a muted recorder writes
+Seconds = Annotated[float, Range(0, A_DAY)]
 TRIM_HOP = 512  # samples from frame to frame when silence is looked for; a frame is four of them (librosa's defaults)
 
 
@@ -37,38 +39,21 @@ class AudioSettings:
         channel: Of files with several channels the one that is used, counted from 1; null takes the mean of all.
 
     Raises:
-        UserError: A value outside its range, or of another kind.
+        UserError: A duration of less than a sample.
     """
 
-    sample_rate: int = 16000
-    offset_s: float = 0.0
-    trim_db: float | None = 40.0
-    level: str = "none"
-    duration_s: float | None = None
+    sample_rate: SampleRate = 16000
+    offset_s: Seconds = 0.0
+    trim_db: Positive | None = 40.0
+    level: Literal["none", "peak", "rms"] = "none"
+    duration_s: Annotated[float, Range(0, A_DAY, "low")] | None = None
     padding_is_signal: bool = False
-    min_duration_s: float = 0.1
-    channel: int | None = None
+    min_duration_s: Seconds = 0.1
+    channel: Annotated[int, Range(1, 1024)] | None = None
 
     def __post_init__(self):
-        if self.level not in LEVELS:
-            raise UserError(f"audio.level={self.level} is not a level. {did_you_mean(str(self.level), list(LEVELS))}")
-        if not _is_number(self.sample_rate) or self.sample_rate != int(self.sample_rate) or self.sample_rate < 1000:
-            raise UserError(f"audio.sample_rate={self.sample_rate} must be a whole number of Hz, at least 1000.")
-        for name in ("offset_s", "min_duration_s"):
-            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
-                raise UserError(f"audio.{name}={getattr(self, name)} must be a number of seconds, not negative.")
-        for name in ("trim_db", "duration_s"):
-            value = getattr(self, name)
-            if value is not None and (not _is_number(value) or value <= 0):
-                raise UserError(f"audio.{name}={value} must be a number above zero, or null to switch it off.")
         if self.num_samples == 0:
             raise UserError(f"audio.duration_s={self.duration_s} is shorter than one sample.")
-        if not isinstance(self.padding_is_signal, bool):
-            raise UserError(f"audio.padding_is_signal={self.padding_is_signal} must be true or false.")
-        if self.channel is not None and (type(self.channel) is not int or self.channel < 1):
-            raise UserError(
-                f"audio.channel={self.channel} must be a whole number, 1 for the first, or null for the mean."
-            )
 
     @property
     def num_samples(self) -> int | None:
@@ -174,7 +159,3 @@ def set_level(waveform: np.ndarray, level: str) -> np.ndarray:
     if level == "rms":
         return waveform * (RMS_LEVEL / np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
     return waveform
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -6,14 +6,17 @@ A split is a pure function of (utterances, settings, seed). Whatever it does, re
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from ser.data.corpora.corpus import Utterance
 from ser.data.splits.protocol import stamp
 from ser.errors import UserError
+from ser.system.ranges import Range, Rate, Seed
 
 PARTS = ("train", "val", "test")
+Part = Annotated[float, Range(0, 1, "both")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,13 @@ class Splitter:
     """Deals utterances into parts. Subclasses write `deal`; what else they may say has a default.
 
     Args:
-        val: Share of the validation part, in [0, 1); 0 leaves it out.
+        val: Share of the validation part; 0 leaves it out.
         seed: Decides every draw; nothing else does.
-
-    Raises:
-        UserError: A share that leaves nothing to train on, or a seed that is no whole number from 0.
     """
 
     remark = ""  # where the parts come from, if they are not drawn here
 
-    def __init__(self, val: float = 0.1, seed: int = 0):
-        if not (_is_number(val) and 0 <= val < 1):
-            raise UserError(f"split.val={val} is a share: from 0 (no validation part) to below 1.")
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            raise UserError(f"split.seed={seed} (by default the run's seed) must be a whole number, 0 or more.")
+    def __init__(self, val: Rate = 0.1, seed: Seed = 0):
         self.val, self.seed = val, seed
 
     def __call__(self, utterances: Sequence[Utterance]) -> Split:
@@ -123,20 +119,16 @@ class ShareSplitter(Splitter):
 
     Args:
         val, seed: As in `Splitter`.
-        test: Share of the test part, in (0, 1).
+        test: Share of the test part.
 
     Raises:
         UserError: Shares that leave nothing to train on.
     """
 
-    def __init__(self, val: float = 0.1, test: float = 0.2, seed: int = 0):
+    def __init__(self, val: Rate = 0.1, test: Part = 0.2, seed: Seed = 0):
         self.test = test
-        numbers = _is_number(val) and _is_number(test)
-        if not (numbers and 0 <= val < 1 and 0 < test < 1 and val + test < 1):
-            raise UserError(
-                f"split.val={val} and split.test={test} are shares of the corpus: "
-                "val from 0, test above 0, and together below 1."
-            )
+        if val + test >= 1:
+            raise UserError(f"split.val={val} and split.test={test} are shares of the corpus: together below 1.")
         super().__init__(val, seed)
 
     def shares(self) -> str:
@@ -166,7 +158,3 @@ def refuse_parted_copies(utterances: Sequence[Utterance], parts: dict[str, Itera
                     f"{utterances[first].key} and {utterances[i].key} hold identical samples but would be in "
                     f"{first_part} and {part}. Remove one of them."
                 )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

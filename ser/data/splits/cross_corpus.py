@@ -10,6 +10,7 @@ from ser.data.emotions import in_order, one_form
 from ser.data.splits.base import Splitter, parts_are_named
 from ser.data.splits.sampling import hold_out
 from ser.errors import UserError, did_you_mean, some
+from ser.system.ranges import Rate, Seed
 
 
 class CrossCorpusSplit(Splitter):
@@ -30,7 +31,7 @@ class CrossCorpusSplit(Splitter):
         UserError: The sides are the same.
     """
 
-    def __init__(self, train: str, test: str, val: float = 0.15, seed: int = 0):
+    def __init__(self, train: str | int, test: str | int, val: Rate = 0.15, seed: Seed = 0):
         super().__init__(val, seed)
         self.train, self.test = str(train), str(test)
         if one_form(self.train) == one_form(self.test):

@@ -1,6 +1,7 @@
 """Splits in k folds, each of which is tested once: over recordings, over speakers, and over single speakers."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import Splitter, parts_are_named
 from ser.data.splits.sampling import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
 from ser.errors import UserError
+from ser.system.ranges import Index, Range, Rate, Seed
+
+Folds = Annotated[int, Range(2, 10**4)]
 
 
 class FoldSplitter(Splitter):
@@ -20,7 +24,7 @@ class FoldSplitter(Splitter):
         val, seed: As in `Splitter`.
     """
 
-    def __init__(self, fold: int = 0, val: float = 0.1, seed: int = 0):
+    def __init__(self, fold: Index = 0, val: Rate = 0.1, seed: Seed = 0):
         super().__init__(val, seed)
         self.fold = fold
 
@@ -71,14 +75,19 @@ class KFold(FoldSplitter):
         stratify: As in `RandomSplit`.
 
     Raises:
-        UserError: An unknown stratum, or fewer than 2 folds.
+        UserError: An unknown stratum.
     """
 
     def __init__(
-        self, k: int = 5, fold: int = 0, val: float = 0.1, seed: int = 0, stratify: Sequence[str] = ("emotion",)
+        self,
+        k: Folds = 5,
+        fold: Index = 0,
+        val: Rate = 0.1,
+        seed: Seed = 0,
+        stratify: Sequence[str] | str | None = ("emotion",),
     ):
         super().__init__(fold, val, seed)
-        self.k, self.fields = checked_k(k), checked_strata(stratify)
+        self.k, self.fields = k, checked_strata(stratify)
 
     def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
         by_stratum = strata(utterances, range(len(utterances)), self.fields, rng)
@@ -105,7 +114,7 @@ class SpeakerFolds(FoldSplitter):
         val: Share of each gender's speakers, of all; at least one.
     """
 
-    def __init__(self, fold: int = 0, val: float = 0.15, seed: int = 0):
+    def __init__(self, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
         super().__init__(fold, val, seed)
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
@@ -136,9 +145,9 @@ class SpeakerKFold(SpeakerFolds):
         fold, val, seed: As in `SpeakerFolds`.
     """
 
-    def __init__(self, k: int = 5, fold: int = 0, val: float = 0.15, seed: int = 0):
+    def __init__(self, k: Folds = 5, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
         super().__init__(fold, val, seed)
-        self.k = checked_k(k)
+        self.k = k
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
         if len(genders) < self.k:
@@ -171,22 +180,11 @@ class LeaveOneSpeakerOut(SpeakerFolds):
         return list(genders_of(utterances))[self.fold]
 
 
-def checked_k(k: int) -> int:
-    """A number of folds.
-
-    Raises:
-        UserError: No whole number from 2.
-    """
-    if not isinstance(k, int) or isinstance(k, bool) or k < 2:
-        raise UserError(f"split.k={k} is a number of folds: a whole number, 2 or more.")
-    return k
-
-
 def check_fold(fold: int, num_folds: int) -> None:
     """Refuses a fold that does not exist.
 
     Raises:
         UserError: Says which do.
     """
-    if not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < num_folds:
+    if not 0 <= fold < num_folds:
         raise UserError(f"split.fold={fold}: this split has folds 0 to {num_folds - 1}.")

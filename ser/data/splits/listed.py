@@ -15,6 +15,7 @@ from ser.data.splits.matching import match, tail_of
 from ser.data.splits.part_lists import Entry, folds_in, read_parts
 from ser.data.splits.sampling import draw_stratified, draw_values, hold_out, part_by
 from ser.errors import UserError, did_you_mean, some
+from ser.system.ranges import Index, Rate, Seed
 
 MISSING, UNKNOWN = ("stop", "leave_out"), ("stop", "ignore")
 
@@ -40,7 +41,7 @@ class ListedSplit(Splitter):
     """
 
     def __init__(
-        self, file: str, fold: int = 0, val: float = 0.15, missing: str = "stop", unknown: str = "stop", seed: int = 0
+        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: str = "stop", unknown: str = "stop", seed: Seed = 0
     ):
         super().__init__(val, seed)
         for setting, word, words in (("missing", missing, MISSING), ("unknown", unknown, UNKNOWN)):

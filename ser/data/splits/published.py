@@ -8,6 +8,7 @@ from ser.data.corpora.corpus import Utterance
 from ser.data.splits.folds import SpeakerFolds
 from ser.data.splits.sampling import genders_of
 from ser.errors import UserError, some
+from ser.system.ranges import Index, Rate, Seed
 
 
 class PublishedFolds(SpeakerFolds):
@@ -32,9 +33,9 @@ class PublishedFolds(SpeakerFolds):
         source: str,
         corpus: str,
         speakers: Sequence[Sequence[str | int]],
-        fold: int = 0,
-        val: float = 0.15,
-        seed: int = 0,
+        fold: Index = 0,
+        val: Rate = 0.15,
+        seed: Seed = 0,
     ):
         super().__init__(fold, val, seed)
         if not all(isinstance(names, Sequence) and not isinstance(names, str) and names for names in speakers):

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ser.data.corpora.corpus import Utterance
-from ser.data.splits.base import ShareSplitter
+from ser.data.splits.base import Part, ShareSplitter
 from ser.data.splits.sampling import checked_strata, draw_stratified
+from ser.system.ranges import Rate, Seed
 
 
 class RandomSplit(ShareSplitter):
@@ -23,7 +24,9 @@ class RandomSplit(ShareSplitter):
         UserError: An unknown stratum.
     """
 
-    def __init__(self, val: float = 0.1, test: float = 0.2, seed: int = 0, stratify: Sequence[str] = ("emotion",)):
+    def __init__(
+        self, val: Rate = 0.1, test: Part = 0.2, seed: Seed = 0, stratify: Sequence[str] | str | None = ("emotion",)
+    ):
         super().__init__(val, test, seed)
         self.fields = checked_strata(stratify)
 

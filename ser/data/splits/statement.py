@@ -8,6 +8,7 @@ from ser.data.corpora.corpus import Utterance
 from ser.data.splits.folds import FoldSplitter
 from ser.data.splits.sampling import check_known, draw_values, hold_out, indices_by, part_by
 from ser.errors import UserError
+from ser.system.ranges import Index, Rate, Seed
 
 
 class StatementSplit(FoldSplitter):
@@ -22,7 +23,7 @@ class StatementSplit(FoldSplitter):
         val: Share of the statements, or of each gender's speakers; at least one.
     """
 
-    def __init__(self, fold: int = 0, val: float = 0.15, seed: int = 0):
+    def __init__(self, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
         super().__init__(fold, val, seed)
 
     def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ser.errors import UserError
 from ser.runs.directory import safe_name
 from ser.sweeps.search.settings import Settings
@@ -130,7 +132,9 @@ def _check(config: dict[str, Any]) -> None:
 
 def _build(config: dict[str, Any], job: Job) -> None:
     classes = job.recordings.classes
-    build_classifier(config, classes, build_learning(config, [1] * len(classes)))
+    build_classifier(
+        config, classes, build_learning(config, np.bincount(job.recordings.labels, minlength=len(classes)).tolist())
+    )
 
 
 def _protocol(config: dict[str, Any], job: Job) -> str:

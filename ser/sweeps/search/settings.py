@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import UserError, did_you_mean
-from ser.training.build import CHOICES
+from ser.runs.settings import check_run_settings, monitors
 
 SAMPLERS = ("tpe", "gp", "qmc", "random")
 PRUNERS = ("median", "hyperband", "none")
-METRICS = CHOICES["monitor"]
+METRICS = monitors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +46,27 @@ class Settings:
         Raises:
             UserError: The message names the setting.
         """
-        known = {*cls.__dataclass_fields__, "space"}
-        for key in node:
-            if key not in known:
-                raise UserError(f"tune has no setting '{key}'. {did_you_mean(str(key), sorted(known))}")
-        whole = {key: _whole(node, key, least) for key, least in LEAST.items()}
+        check_run_settings({"tune": node})
         return cls(
-            **whole,
+            **{key: node[key] for key in ("trials", "seed", "startup_trials", "warmup_epochs", "workers")},
             metric=_metric(monitor if node["metric"] is None else str(node["metric"])),
             sampler=_one_of(node, "sampler", SAMPLERS),
             pruner=_one_of(node, "pruner", PRUNERS),
-            seeds=_wholes(node, "seeds"),
-            folds=_folds(node),
+            seeds=_several(node, "seeds"),
+            folds=_several(node, "folds") if isinstance(node["folds"], list) else node["folds"],
             storage=_text(node, "storage"),
             dir=None if node["dir"] is None else Path(str(node["dir"])).expanduser().absolute(),
-            dead_after_s=_seconds(node),
+            dead_after_s=float(node["dead_after_s"]),
         )
 
 
-LEAST = {"trials": 1, "seed": 0, "startup_trials": 0, "warmup_epochs": 0, "workers": 1}
-
-
-def _whole(node: dict[str, Any], key: str, least: int) -> int:
-    value = node[key]
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"tune.{key}={value} must be a whole number from {least}.")
-    return value
-
-
-def _wholes(node: dict[str, Any], key: str) -> tuple[int, ...]:
+def _several(node: dict[str, Any], key: str) -> tuple[int, ...]:
     value = node[key]
     if value is None:
         return ()
-    if not isinstance(value, list) or not value or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
-        raise UserError(f"tune.{key}={value} must be a list of whole numbers, e.g. tune.{key}=[0,1,2].")
-    if min(value) < 0 or len(set(value)) < len(value):
-        raise UserError(f"tune.{key}={value} must be different whole numbers from 0.")
+    if not value or len(set(value)) < len(value):
+        raise UserError(f"tune.{key}={value} must be different whole numbers, e.g. tune.{key}=[0,1,2].")
     return tuple(value)
-
-
-def _folds(node: dict[str, Any]) -> str | int | tuple[int, ...] | None:
-    value = node["folds"]
-    if value is None or value == "all":
-        return value
-    if isinstance(value, list):
-        return _wholes(node, "folds")
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(f"tune.folds={value} must be all, a number of folds, or a list of them, e.g. tune.folds=[0,1].")
-    return value
 
 
 def _metric(value: str) -> str:
@@ -116,10 +89,3 @@ def _one_of(node: dict[str, Any], key: str, known: tuple[str, ...]) -> str:
 
 def _text(node: dict[str, Any], key: str) -> str | None:
     return None if node[key] in (None, "") else str(node[key])
-
-
-def _seconds(node: dict[str, Any]) -> float:
-    value = node["dead_after_s"]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1:
-        raise UserError(f"tune.dead_after_s={value} must be a number of seconds, at least 1.")
-    return float(value)

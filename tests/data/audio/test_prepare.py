@@ -490,34 +490,14 @@ def test_levels_are_applied_and_float32(tmp_path, level):
 NAN = float("nan")
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        *(("sample_rate", value) for value in (999, 0, -16000, 16000.5, "16000", None, NAN, True, [16000])),
-        *(("offset_s", value) for value in (-0.1, "1", None, NAN, float("inf"))),
-        *(("min_duration_s", value) for value in (-0.1, "1", None, NAN)),
-        *(("trim_db", value) for value in (0, -40, "40", NAN, True)),
-        *(("duration_s", value) for value in (0, -1, "3", NAN, float("inf"), 1e-6, [3])),
-        *(("padding_is_signal", value) for value in ("yes", None, 1)),
-        *(("level", value) for value in ("loud", None, 3)),
-        *(("channel", value) for value in (0, -1, 1.5, True, "1", "left")),
-    ],
-)
-def test_settings_out_of_range_name_the_key_and_the_value(key, value):
-    with pytest.raises(UserError) as error:
-        AudioSettings(**{key: value})
-    assert f"audio.{key}={value}" in str(error.value)
+def test_less_than_a_sample():
+    with pytest.raises(UserError, match="audio.duration_s=1e-06 is shorter than one sample"):
+        AudioSettings(duration_s=1e-6)
 
 
-def test_a_near_miss_of_a_level_is_named():
-    with pytest.raises(UserError, match="Did you mean 'peak'"):
-        AudioSettings(level="peek")
-
-
-def test_what_may_be_null_and_whole_floats():
+def test_what_may_be_null():
     assert AudioSettings(trim_db=None, duration_s=None).num_samples is None
     assert AudioSettings(sample_rate=8000, duration_s=2.5).num_samples == 20000
-    assert AudioSettings(sample_rate=16000.0, duration_s=3).num_samples == 48000
 
 
 def test_a_recording_that_no_memory_holds_is_a_bad_file(tmp_path, monkeypatch):

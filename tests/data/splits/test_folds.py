@@ -120,18 +120,10 @@ def test_folds_depend_on_the_seed_alone(make):
     ("splitter", "last"),
     [(KFold, 4), (lambda fold: SpeakerKFold(3, fold), 2), (LeaveOneSpeakerOut, 5), (StatementSplit, 1)],
 )
-@pytest.mark.parametrize("fold", [7, -1, 0.5, "0", None, True])
-def test_a_fold_that_does_not_exist(splitter, last, fold):
+def test_a_fold_that_does_not_exist(splitter, last):
     with pytest.raises(UserError) as error:
-        splitter(fold=fold)(ravdess_like(6))
-    assert str(error.value) == f"split.fold={fold}: this split has folds 0 to {last}."
-
-
-@pytest.mark.parametrize("splitter", [KFold, SpeakerKFold])
-@pytest.mark.parametrize("k", [1, 0, -2, 2.5, "5", None, True])
-def test_k_is_a_whole_number_from_2(splitter, k):
-    with pytest.raises(UserError, match=f"split.k={k} is a number of folds"):
-        splitter(k)
+        splitter(fold=7)(ravdess_like(6))
+    assert str(error.value) == f"split.fold=7: this split has folds 0 to {last}."
 
 
 def test_more_folds_than_there_are_members():
