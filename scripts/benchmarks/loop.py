@@ -21,11 +21,11 @@ from torch.nn import functional as F
 from scripts.benchmarks.data import dataset_arguments
 from scripts.benchmarks.measure import Row, alone, compare, quiet, seconds
 from ser.commands import train
+from ser.data.build import build_recordings
 from ser.errors import UserError
 from ser.reports.events import epoch_ends
 from ser.runs.directory import load_config
 from ser.system.cache import cache_folder
-from ser.training.build import build_recordings
 from ser.training.setup import Parts, prepare, steps_per_epoch
 
 EPOCHS = {"cnn2d": 2, "cnn1d": 4, "mlp": 25}  # timed in each round; one more warms up

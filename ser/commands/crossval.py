@@ -64,14 +64,12 @@ def _check(arguments: list[str]) -> None:
 def plan(arguments: list[str]) -> list[Any]:
     """The folds of a command as jobs, found but not begun."""
     from ser.commands.hydra_app import plain_config, run_app
-    from ser.compatibility import check_torch_pair
 
     found = []
 
     def find(cfg) -> None:
         from ser.sweeps.crossval import folds_of
 
-        check_torch_pair()
         found.extend(folds_of(plain_config(cfg)))
 
     # a launcher is for the folds

@@ -40,9 +40,7 @@ def _run(cfg) -> None:
     from rich.console import Console
 
     from ser.commands.hydra_app import plain_config
-    from ser.compatibility import check_torch_pair
 
-    check_torch_pair()
     config = plain_config(cfg)
     _check(config)
     if config["threads"]:

@@ -39,10 +39,8 @@ def _run(cfg) -> None:
     from rich.console import Console
 
     from ser.commands.hydra_app import plain_config
-    from ser.compatibility import check_torch_pair
     from ser.runs.settings import check_run_settings
 
-    check_torch_pair()
     config = plain_config(cfg)
     check_run_settings(config)
     folder = Path(config["out_dir"]).expanduser()

@@ -50,11 +50,9 @@ def main(arguments: list[str]) -> int:
 
 def _run(cfg, typed: list[str]) -> None:
     from ser.commands.hydra_app import explicit_run_dir, plain_config
-    from ser.compatibility import check_torch_pair
     from ser.runs.settings import check_run_settings
 
     sys.argv = typed  # ranks of a distributed run are started with it
-    check_torch_pair()
     config = plain_config(cfg)
     check_run_settings(config)
     run_dir = explicit_run_dir(cfg.runs_dir)

@@ -85,7 +85,6 @@ def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]
     """What the command line asks for, checked, and the config without what is searched."""
     from ser.commands.composing import Composer
     from ser.commands.search_space import parameter, parse
-    from ser.compatibility import check_torch_pair
     from ser.sweeps.search.plan import make_plan
     from ser.sweeps.search.settings import Settings
     from ser.sweeps.search.space import Space
@@ -101,7 +100,6 @@ def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]
     searched += [o for o in parse(_listed(config["tune"]["space"])) if o.input_line.partition("=")[0] not in typed]
     space = Space(tuple(parameter(override) for override in searched))
     _check_space(space, settings, typed, config)
-    check_torch_pair()
     fixed_of_runs = [word for word in fixed if not word.lstrip("+~").startswith(("tune.", "dry_run="))]
     compose = Composer("tune", tuple(fixed_of_runs), tuple(folders), without=("tune",))
     flags = [word for folder in folders for word in ("--config-dir", folder)]

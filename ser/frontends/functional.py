@@ -3,16 +3,26 @@
 Letters: B batch, T samples, F features, L frames, N = n_fft // 2 + 1 bins. Filterbanks are computed in float64 and kept
 in float32, as librosa does. Nothing here asks the device for a number, so nothing makes the CPU wait for a GPU.
 
-torchaudio has some of these too; ours differ where it matters: its mel bank rounds sample_rate / 2 down (11025 Hz), its
-top_db floor is taken over the whole batch, its deltas run through a convolution, which a GPU rounds to TF32.
+Mel bank and DCT are torchaudio's. Of what else it has ours differs where it matters: its top_db floor is taken over the
+whole batch, its deltas run through a convolution, which a GPU rounds to TF32.
 """
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
 
+from ser.errors import UserError
 from ser.masking import frame_mask, nothing_padded
+
+try:
+    from torchaudio.functional import create_dct, melscale_fbanks
+except (ImportError, OSError, RuntimeError) as error:  # nothing in torchaudio's wheel keeps pip from a wrong pair
+    raise UserError(
+        f"torchaudio does not load beside torch {torch.__version__} ({str(error).splitlines()[0]}). Install a fitting "
+        'pair: pip install "torch>=2.11,<2.15" "torchaudio==2.11.*" (README: CPU-only builds).'
+    ) from error
 
 # Slaney's mel scale (Auditory Toolbox, 1998; librosa's `htk=False`): linear to 1000 Hz, logarithmic above.
 _HZ_PER_MEL = 200.0 / 3.0
@@ -52,13 +62,11 @@ def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_
     Shape:
         → (n_mels, N) float32. A band narrower than the distance between bins may be all zeros.
     """
-    edges = mel_to_hz(torch.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels + 2, dtype=torch.float64))
-    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
-    widths = edges.diff()[:, None]
-    rising = (bins - edges[:-2, None]) / widths[:-1]
-    falling = (edges[2:, None] - bins) / widths[1:]
-    triangles = torch.minimum(rising, falling).clamp(min=0)
-    return (triangles * 2.0 / (edges[2:] - edges[:-2])[:, None]).float()
+    # torchaudio rounds half the sample rate down (11025 Hz): of twice the rate it has all our bins, and as many above
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty bands, which `Mel` tells with what to do
+        bank = melscale_fbanks(n_fft + 1, f_min, f_max, n_mels, 2 * sample_rate, norm="slaney", mel_scale="slaney")
+    return bank[: n_fft // 2 + 1].T.contiguous()
 
 
 def empty_bands(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_max: float) -> int:
@@ -108,11 +116,7 @@ def dct_matrix(n_mfcc: int, n_mels: int) -> Tensor:
     Shape:
         → (n_mfcc, n_mels) float32.
     """
-    position = torch.arange(n_mels, dtype=torch.float64) + 0.5
-    order = torch.arange(n_mfcc, dtype=torch.float64)[:, None]
-    matrix = torch.cos(math.pi / n_mels * position * order) * math.sqrt(2.0 / n_mels)
-    matrix[0] /= math.sqrt(2.0)
-    return matrix.float()
+    return create_dct(n_mfcc, n_mels, norm="ortho").T.contiguous()
 
 
 def keep_valid(features: Tensor, frames: Tensor) -> Tensor:

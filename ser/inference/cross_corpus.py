@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from ser.data.build import build_audio
 from ser.data.features.sources import StoredWaveforms
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
@@ -27,7 +28,6 @@ from ser.reports.run_report import stamps_of
 from ser.runs.directory import safe_name
 from ser.system.cache import cache_folder
 from ser.system.files import write_text
-from ser.training.build import build_audio
 from ser.training.feature_cache import bar
 from ser.training.trainer import training_device
 

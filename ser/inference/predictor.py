@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ser.compatibility import check_torch_pair
 from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
@@ -246,7 +245,6 @@ def load(run: str | Path, device: str = "auto", trust: str | Sequence[str] = (),
         for found in model.files(["recordings/"]):
             print(found.path, found.emotion, found.probability, found.error)
     """
-    check_torch_pair()
     if device not in DEVICES:
         raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
     source = find_source(run, [trust] if isinstance(trust, str) else list(trust))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from ser.data.build import build_audio, build_recordings
 from ser.errors import UserError
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions
@@ -18,7 +19,6 @@ from ser.reports.run_report import write_run_report
 from ser.system.cache import cache_folder
 from ser.system.files import write_text
 from ser.training.augment import without_augmentation
-from ser.training.build import build_audio, build_recordings
 from ser.training.results import baselines_of
 from ser.training.setup import Parts, prepare
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ser.data.build import build_recordings
 from ser.data.corpora.corpus import Utterance
 from ser.data.splits.protocol import stamp
 from ser.errors import UserError
 from ser.evaluation.predictions import Predictions
 from ser.inference.finished_run import FinishedRun
 from ser.system.cache import cache_folder
-from ser.training.build import build_recordings
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ser.data.audio.prepare import AudioSettings
+from ser.data.build import build_audio
 from ser.errors import UserError
 from ser.evaluation.calibration import TEMPERATURES
 from ser.frontends.base import Frontend
@@ -25,7 +26,7 @@ from ser.inference.limits import CONFIGURED, check_archive, check_clip, check_sh
 from ser.instantiate import build
 from ser.models.base import Model
 from ser.runs.weights import load_weights, read_checkpoint
-from ser.training.build import build_audio, build_frontend, count_frames
+from ser.training.build import build_frontend, count_frames
 from ser.training.module import EmotionClassifier
 
 MOST_CLASSES = 1000

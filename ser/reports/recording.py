@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from librosa.display import specshow
 
 from ser.frontends.functional import hz_to_mel, mel_to_hz
 from ser.frontends.log_mel import LogMel
@@ -38,9 +39,12 @@ def recording_picture(name: str, waveform: np.ndarray, sample_rate: int, stamp: 
     upper.set_yticks([0, top], ["0", f"{top:.2g}"])
     upper.tick_params(labelsize=6.5, length=2)
     upper.spines[["top", "right", "bottom"]].set_visible(False)
-    lower.imshow(mel, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, BANDS), interpolation="none")
+    specshow(
+        mel, sr=sample_rate, hop_length=hop_length(sample_rate), x_axis="s", y_axis="mel", ax=lower, cmap="magma",
+        rasterized=True,
+    )  # fmt: skip
     ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2]
-    lower.set_yticks([BANDS * hz_to_mel(hz) / hz_to_mel(sample_rate / 2) for hz in ticks], [f"{hz:g}" for hz in ticks])
+    lower.set(xlim=(0, seconds), yticks=ticks, yticklabels=[f"{hz:g}" for hz in ticks])
     lower.tick_params(labelsize=6.5, length=2)
     lower.set_xlabel("s", fontsize=7, labelpad=0)
     lower.set_ylabel("Hz, mel scale", fontsize=7, labelpad=1)
@@ -59,7 +63,12 @@ def mel_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 def _frontend(sample_rate: int) -> LogMel:
     window = round(0.025 * sample_rate)
     n_fft = max(1024, 1 << (4 * window - 1).bit_length())  # fine enough for the narrow bands at the bottom
-    return LogMel(sample_rate, Stft(n_fft, max(1, round(0.01 * sample_rate)), window), BANDS, top_db=RANGE_DB)
+    return LogMel(sample_rate, Stft(n_fft, hop_length(sample_rate), window), BANDS, top_db=RANGE_DB)
+
+
+def hop_length(sample_rate: int) -> int:
+    """Samples from frame to frame of the spectrogram: 10 ms."""
+    return max(1, round(0.01 * sample_rate))
 
 
 def envelope(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +85,7 @@ def _in_words(waveform: np.ndarray, sample_rate: int, mel: np.ndarray) -> str:
     hz = _band_hz(band, sample_rate)
     return (
         f"Waveform and mel spectrogram of {len(waveform) / sample_rate:.2f} s: loudest at "
-        f"{frame * round(0.01 * sample_rate) / sample_rate:.2f} s, peak {np.abs(waveform).max():.2f}, most energy "
+        f"{frame * hop_length(sample_rate) / sample_rate:.2f} s, peak {np.abs(waveform).max():.2f}, most energy "
         f"near {hz:.0f} Hz."
     )
 

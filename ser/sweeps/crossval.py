@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from ser.data.build import build_split
 from ser.data.splits import Splitter
 from ser.data.splits.protocol import merged
 from ser.errors import UserError
@@ -22,7 +23,6 @@ from ser.runs.directory import safe_name
 from ser.sweeps.scans import Scans
 from ser.system.files import write_text
 from ser.training.augment import without_augmentation
-from ser.training.build import build_split
 from ser.training.results import baselines_of
 from ser.training.setup import prepare
 from ser.training.train import Job, find_job

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ser.comparison.conditions import Condition
-from ser.compatibility import check_torch_pair
+from ser.data.build import build_split
 from ser.data.splits import Split
 from ser.errors import UserError
 from ser.runs.identity import flatten
@@ -17,7 +17,6 @@ from ser.runs.settings import check_run_settings
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
-from ser.training.build import build_split
 from ser.training.setup import check_train
 from ser.training.train import find_job
 from ser.training.trainer import num_devices
@@ -73,7 +72,6 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
     Raises:
         UserError: What is wrong with the sweep as a whole.
     """
-    check_torch_pair()
     plan = Plan(tuple(runs))
     _refuse_what_no_sweep_does(plan)
     if skip:

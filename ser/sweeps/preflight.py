@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 
 from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, load
+from ser.data.build import build_audio
 from ser.data.datamodule import EpochOrder
 from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.recordings import Recordings
@@ -26,7 +27,7 @@ from ser.data.store.waveforms import Waveforms
 from ser.errors import UserError
 from ser.runs.identity import flatten
 from ser.runs.weights import start_from
-from ser.training.build import build_audio, build_classifier, build_learning
+from ser.training.build import build_classifier, build_learning
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import OURS
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ser.data.build import build_recordings, build_split
 from ser.data.recordings import Recordings
 from ser.data.splits import Splitter
-from ser.training.build import build_recordings, build_split
 
 
 class Scans:

@@ -1,19 +1,15 @@
-"""From a config to its parts: which node becomes what, and which sizes are handed on; for training and for loading."""
+"""From a config to a classifier and how it learns: which sizes are handed on; for training and for loading."""
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ser.data.audio.prepare import AudioSettings
-from ser.data.recordings import Recordings, find_recordings
-from ser.data.selection import Selection
-from ser.data.splits import Splitter
-from ser.errors import UserError, did_you_mean
+from ser.data.build import build_audio
+from ser.errors import UserError
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.instantiate import build, check_settings, resolve
@@ -48,30 +44,6 @@ def _check_published(node: Any) -> None:
     whole = isinstance(node, dict) and set(node) == {"wa", "how"} and isinstance(node["how"], str)
     if node is not None and not (whole and isinstance(node["wa"], (int, float)) and 0 <= node["wa"] <= 100):
         raise UserError(f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}.")
-
-
-def build_audio(config: dict[str, Any]) -> AudioSettings:
-    """How recordings are prepared."""
-    return build(config["audio"], "audio")
-
-
-def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
-    """The utterances of the run: the corpus is built from its own settings; the shared ones and the split choose."""
-    shared = {field.name for field in fields(Selection)}
-    node = config["dataset"]
-    own = {key: value for key, value in node.items() if key not in shared}
-    try:
-        corpus = build(own, "dataset", config["trust"])
-    except UserError as error:
-        raise _with_shared_names(error, own, sorted(shared)) from None
-    chosen = {key: node[key] for key in shared if key in node}
-    check_settings(Selection, chosen, "dataset")
-    return find_recordings(corpus, Selection(**chosen), cache, build_split(config))
-
-
-def build_split(config: dict[str, Any]) -> Splitter:
-    """Which deals the utterances into parts."""
-    return build(config["split"], "split", config["trust"])
 
 
 def build_frontend(config: dict[str, Any]) -> Frontend:
@@ -171,11 +143,3 @@ def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | Non
         return None
     counts = torch.tensor(class_counts, dtype=torch.float32)
     return counts.sum() / (len(counts) * counts)
-
-
-def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:
-    """A misspelt dataset key may be meant for the shared settings: `dataset.emotion` for `dataset.emotions`."""
-    for key in own:
-        if f"no setting '{key}'" in str(error) and did_you_mean(key, shared).startswith("Did"):
-            return UserError(f"dataset has no setting '{key}'. {did_you_mean(key, shared)}")
-    return error

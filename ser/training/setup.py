@@ -14,6 +14,7 @@ import pytorch_lightning as L
 import torch
 from rich.console import Console
 
+from ser.data.build import build_audio, build_split
 from ser.data.datamodule import BatchSource, EmotionData, EpochOrder
 from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.features.views import Views
@@ -26,7 +27,7 @@ from ser.runs.weights import start_from
 from ser.system.cache import cache_folder
 from ser.system.seeding import derive_seed
 from ser.training.augmented_views import render_views
-from ser.training.build import build_audio, build_classifier, build_learning, build_split, count_frames
+from ser.training.build import build_classifier, build_learning, count_frames
 from ser.training.feature_cache import Material, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import num_devices, training_device

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from ser.data.build import build_audio, build_recordings, build_split
 from ser.data.recordings import Recordings
 from ser.errors import Pruned, UserError
 from ser.models.base import count_parameters
@@ -26,7 +27,7 @@ from ser.runs.weights import content_of_run, load_weights, read_checkpoint, to_r
 from ser.system.cache import cache_folder
 from ser.system.memory import keep_freed_memory
 from ser.training.augment import folder_fingerprints
-from ser.training.build import build_audio, build_recordings, build_split, check_config
+from ser.training.build import check_config
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.interruption import Interruption
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch

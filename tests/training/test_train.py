@@ -166,8 +166,9 @@ def test_learns_what_can_be_learned(ser, quick, in_tmp):
 
 def test_checkpoint_goes_from_waveform_to_the_same_probabilities(ser, quick, in_tmp, tiny_ravdess):
     from ser.data.audio.prepare import load
+    from ser.data.build import build_audio
     from ser.runs.weights import read_checkpoint
-    from ser.training.build import build_audio, build_classifier
+    from ser.training.build import build_classifier
 
     ser(*quick)
     run = only_run(in_tmp)

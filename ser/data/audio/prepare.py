@@ -4,7 +4,6 @@ The only module that knows soxr. Everything here is NumPy on one recording; no s
 corpus side by side (soxr releases Python's lock).
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal

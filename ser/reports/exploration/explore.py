@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from ser.data.audio.prepare import AudioSettings
+from ser.data.build import build_audio, build_recordings
 from ser.data.store.waveforms import Waveforms, open_store
 from ser.errors import UserError
 from ser.frontends.base import Frontend
+from ser.instantiate import build
 from ser.reports.exploration.examples import draw_examples
 from ser.reports.exploration.inspection import Inspected, inspect_recordings
 from ser.reports.exploration.outliers import Suspicion, find_suspicious
 from ser.system.cache import cache_folder
-from ser.training.build import build_audio, build_frontend, build_recordings
 
 UNSPLIT = {"_target_": "ser.data.splits.base.Splitter"}  # has a use for every recording
 MOST_EMOTIONS = 16  # of which examples are shown: those with most recordings
@@ -86,7 +87,7 @@ def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -
     seed = config["examples"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"examples={seed} is the seed that draws the examples, a whole number from 0.")
-    audio, frontend = build_audio(config), build_frontend(config).eval()
+    audio, frontend = build_audio(config), build(config["frontend"], "frontend", config["trust"]).eval()
     found = build_recordings({**config, "split": UNSPLIT}, cache_folder())
     bar = bars("decoding", len(found.paths))
     waveforms = open_store(found.paths, found.hashes, audio, cache_folder(), found.corpus, bar)

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ser.data.build import build_split
 from ser.errors import UserError
 from ser.runs.directory import safe_name
 from ser.sweeps.search.settings import Settings
 from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
-from ser.training.build import build_classifier, build_learning, build_split, check_config
+from ser.training.build import build_classifier, build_learning, check_config
 from ser.training.train import Job, find_job
 from ser.training.trainer import check_trainer, num_devices
 

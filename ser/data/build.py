@@ -1,0 +1,44 @@
+"""From a config to what is learnt from: how recordings are prepared, which there are, and how they are split."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ser.data.audio.prepare import AudioSettings
+from ser.data.recordings import Recordings, find_recordings
+from ser.data.selection import Selection
+from ser.data.splits import Splitter
+from ser.errors import UserError, did_you_mean
+from ser.instantiate import build, check_settings
+
+
+def build_audio(config: dict[str, Any]) -> AudioSettings:
+    """How recordings are prepared."""
+    return build(config["audio"], "audio")
+
+
+def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
+    """The utterances of the run: the corpus is built from its own settings; the shared ones and the split choose."""
+    shared = {field.name for field in fields(Selection)}
+    node = config["dataset"]
+    own = {key: value for key, value in node.items() if key not in shared}
+    try:
+        corpus = build(own, "dataset", config["trust"])
+    except UserError as error:
+        raise _with_shared_names(error, own, sorted(shared)) from None
+    chosen = {key: node[key] for key in shared if key in node}
+    check_settings(Selection, chosen, "dataset")
+    return find_recordings(corpus, Selection(**chosen), cache, build_split(config))
+
+
+def build_split(config: dict[str, Any]) -> Splitter:
+    """Which deals the utterances into parts."""
+    return build(config["split"], "split", config["trust"])
+
+
+def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:
+    """A misspelt dataset key may be meant for the shared settings: `dataset.emotion` for `dataset.emotions`."""
+    for key in own:
+        if f"no setting '{key}'" in str(error) and did_you_mean(key, shared).startswith("Did"):
+            return UserError(f"dataset has no setting '{key}'. {did_you_mean(key, shared)}")
+    return error
