@@ -2,10 +2,13 @@
 
 import errno
 import importlib
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ser.commands import COMMANDS
 from ser.errors import Interrupted, UserError, did_you_mean
@@ -48,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code."""
     try:
-        return command(arguments)
+        with _without_warnings():
+            return command(arguments)
     except UserError as error:
         if os.environ.get("SER_TRACEBACK"):
             traceback.print_exc()
@@ -68,6 +72,24 @@ def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
         where = f": {error.filename}" if error.filename else ""
         print(f"Error: {MENDABLE[error.errno]}{where}.", file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """What libraries warn of is for who writes programs with them; `python -W` and PYTHONWARNINGS bring it back."""
+    if sys.warnoptions:
+        yield
+        return
+    least = logging.lastResort.level
+    os.environ["PYTHONWARNINGS"] = "ignore"  # for the processes that a sweep or several devices start
+    logging.lastResort.setLevel(logging.ERROR)  # matplotlib's way to warn
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda *warning: None  # filters would not do: libraries set their own
+            yield
+    finally:
+        logging.lastResort.setLevel(least)
+        os.environ.pop("PYTHONWARNINGS", None)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -28,6 +28,21 @@ def test_help_imports_nothing_heavy(arguments):
     assert "ser" in done.stdout
 
 
+def test_no_warning_of_a_library_reaches_the_user():
+    code = (
+        "import logging, warnings; from ser.cli import guarded\n"
+        "def command(arguments):\n"
+        "    warnings.simplefilter('always')\n"
+        "    warnings.warn('of NumPy')\n"
+        "    logging.getLogger('matplotlib').warning('findfont')\n"
+        "    return 0\n"
+        "assert guarded(command, []) == 0"
+    )
+    for flags, words in (([], ""), (["-W", "default"], "of NumPy")):
+        done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and (words in done.stderr if words else not done.stderr), done.stderr
+
+
 def test_help_names_commands_groups_and_settings():
     assert all(name in run("--help").stdout for name in ("train", "show", "store"))
     text = run("train", "--help").stdout

@@ -28,7 +28,7 @@ def write_board(folder: Path, exploration: Exploration, pictures: Sequence[Pictu
         for picture in pictures:
             writer.file_writer.add_summary(_image(picture), 0)
         for example in exploration.examples:
-            sound = torch.from_numpy(example.waveform)[None]  # (1, T)
+            sound = torch.from_numpy(example.waveform).clamp(-1, 1)[None]  # (1, T); else the writer prints a warning
             writer.add_audio(f"examples/{example.name}", sound, 0, sample_rate=exploration.audio.sample_rate)
     for file in earlier:
         file.unlink(missing_ok=True)
