@@ -4,11 +4,14 @@ The settings here are the keys that every `dataset` config shares. They are appl
 then the chosen ones are kept, then each utterance gets its label.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from ser.data.corpora.corpus import Utterance
-from ser.data.emotions import canonical, in_order, position
+from ser.data.emotions import ALIASES, EMOTIONS, canonical, in_order, position
 from ser.errors import UserError, did_you_mean
 
 # A target: emotion (after merging) and utterance → label, or None where the corpus does not know it.
@@ -19,6 +22,10 @@ _TARGETS: dict[str, Callable[[str, Utterance], str | None]] = {
     "intensity": lambda emotion, utterance: utterance.intensity,
 }
 TARGETS = tuple(_TARGETS)
+
+FEW = 5  # times fewer recordings than the class with the near name: a slip, not a class
+NEAR = 0.75  # difflib's likeness: `hapy` and `happy` 0.89, `clam` and `calm` 0.75
+_SPELT_RIGHT = {*EMOTIONS, "female", "male", "normal", "strong"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,34 @@ class Selection:
                 "widen dataset.emotions, or take back a dataset.merge."
             )
         return classes
+
+
+def rare_misspellings(labels: Sequence[str], target: str = "emotion") -> list[str]:
+    """Remarks on classes with few recordings and nearly the name of a class with many.
+
+    Args:
+        labels: Of all utterances.
+        target: What they are; emotions can be merged.
+
+    >>> rare_misspellings(["happy"] * 300 + ["hapy", "sad"])
+    ["'hapy' (1 recording) is nearly 'happy' (300): if it is a slip, dataset.merge={hapy: happy} mends it"]
+    """
+    counts, remarks = Counter(labels), []
+    for name, count in sorted(counts.items()):
+        large = [other for other, many in counts.items() if many >= FEW * count]
+        meant = {alias: other for alias, other in ALIASES.items() if other in large and len(alias) > 3}
+        meant |= {other: other for other in large if re.sub(r"\d", "", other) != re.sub(r"\d", "", name)}
+        near = get_close_matches(name, meant, n=1, cutoff=NEAR)
+        # `unhappy` and `disinterested` are words of their own
+        if not near or name.endswith(near[0]) or set(name.split("_")) <= _SPELT_RIGHT:
+            continue
+        other = meant[near[0]]
+        remedy = f"dataset.merge={{{name}: {other}}} mends it" if target == "emotion" else "mend its label"
+        plural = "s" * (count > 1)
+        remarks.append(
+            f"'{name}' ({count} recording{plural}) is nearly '{other}' ({counts[other]}): if it is a slip, {remedy}"
+        )
+    return remarks
 
 
 def _one_of(key: str, value: str, known: list[str]) -> None:

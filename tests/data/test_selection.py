@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ser.data.corpora.corpus import Utterance
-from ser.data.selection import Selection
+from ser.data.selection import Selection, rare_misspellings
 from ser.errors import UserError
 
 
@@ -115,3 +115,24 @@ def test_a_target_that_the_corpus_does_not_know(target, what):
 def test_nothing_at_all():
     with pytest.raises(UserError, match="One class only is left"):
         Selection().apply([])
+
+
+@pytest.mark.parametrize(
+    ("counts", "remarked"),
+    [
+        ({"happy": 300, "hapy": 1}, "hapy"),
+        ({"calm": 50, "clam": 9}, "clam"),
+        ({"surprised": 50, "suprized": 3}, "suprized"),
+        ({"happy": 60, "hapiness": 2}, "hapiness"),  # near another word for it
+        ({"female_happy": 60, "female_hapy": 2, "male_happy": 2}, "female_hapy"),
+        ({"happy": 300, "hapy": 100}, None),  # not few
+        ({"sad": 300, "bored": 3, "angry": 2, "fearful": 1}, None),
+        ({"female": 90, "male": 3}, None),
+        ({"happy": 300, "unhappy": 3}, None),
+        ({"level_1": 300, "level_2": 3}, None),
+        ({"3": 300, "33": 3}, None),
+    ],
+)
+def test_classes_with_nearly_the_name_of_another(counts, remarked):
+    found = rare_misspellings([name for name, count in counts.items() for _ in range(count)])
+    assert [remark.split("'")[1] for remark in found] == ([remarked] if remarked else [])
