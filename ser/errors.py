@@ -4,12 +4,20 @@ import signal
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from ser.system.names import readable
+
 
 class UserError(Exception):
     """Something the user can mend: printed as one message without a traceback, exit code 2.
 
     The message says what is wrong, where it was looked for, and what to do next.
+
+    Args:
+        message: May hold names of files that are no text.
     """
+
+    def __init__(self, message: str):
+        super().__init__(readable(message))
 
 
 class Interrupted(BaseException):

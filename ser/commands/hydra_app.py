@@ -153,6 +153,8 @@ def _config_folders() -> list[str]:
 def _make_absolute(node: Any) -> None:
     """Paths that are there become absolute: a run can be continued from any folder."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "columns":  # `{path: file}` names no path
+            continue
         names_path = PATH_KEY.search(str(key)) or key == "init_from"
         if isinstance(value, str) and names_path and value and os.path.exists(os.path.expanduser(value)):
             node[key] = os.path.abspath(os.path.expanduser(value))

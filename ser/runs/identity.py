@@ -42,8 +42,8 @@ def counts(key: str) -> bool:
     >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
     (True, False, False, True)
     """
-    if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS:
-        return False
+    if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
+        return False  # what a list's columns are called makes no difference, what they say does
     return not PATH_KEY.search(key.split(".")[-1])
 
 

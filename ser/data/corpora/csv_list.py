@@ -4,15 +4,17 @@ import os
 import stat
 from pathlib import Path
 
-from ser.data.corpora.corpus import AUDIO_SUFFIXES, Corpus, Scan, Utterance
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES
+from ser.data.corpora.columns import part_names, place_columns
+from ser.data.corpora.corpus import Corpus, Scan, Utterance
 from ser.data.corpora.folder import own_fields
 from ser.data.corpora.table import read_table
-from ser.data.emotions import canonical, one_form
+from ser.data.emotions import canonical
 from ser.errors import UserError
+from ser.system.names import meant_names, readable
 
 REQUIRED = ("path", "emotion", "speaker")
 OPTIONAL = ("gender", "split", "intensity", "statement", "word", "repetition")
-SPLITS = ("train", "val", "test")
 
 
 class CsvList(Corpus):
@@ -20,8 +22,9 @@ class CsvList(Corpus):
 
     Columns, in any order and any case: `path`, `emotion` and `speaker`; where you have them also `gender` (`female`,
     `male`, `f`, `m`, …), `split` (`train`, `val` or `test`: your own division), `intensity`, `statement`,
-    `word` and `repetition`. Cells are separated by comma, semicolon, tab or `|`; the encoding is UTF-8, with or without
-    a byte order mark, or UTF-16 with one.
+    `word` and `repetition`. Other usual names are understood (`file`, `label`, `speaker_id`, `set`; `dev` for `val`, …:
+    `ser.data.corpora.columns`), and any with `columns`. Cells are separated by comma, semicolon, tab or `|`; the encoding is
+    UTF-8, with or without a byte order mark, or UTF-16 with one.
 
     Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A
     recording is known by its path. An empty speaker cell means that the speaker is not known; other speakers are
@@ -31,16 +34,17 @@ class CsvList(Corpus):
     Args:
         csv: The CSV file: absolute, relative to the working folder, or starting with `~`.
         root: Folder that the paths are relative to; by default the folder of the CSV file.
+        columns: Field → your name of its column, e.g. `{path: clip, emotion: rating}`.
     """
 
     name = "csv"
     layout = "audio files at the paths that the CSV file names."
     source = "these are your own recordings."
 
-    def __init__(self, csv: str, root: str | None = None):
+    def __init__(self, csv: str, root: str | None = None, columns: dict[str, str] | None = None):
         if not csv:
             raise UserError("dataset.csv is empty: name the CSV file that lists your recordings.")
-        self.csv = Path(csv).expanduser().absolute()
+        self.csv, self.columns = Path(csv).expanduser().absolute(), columns
         super().__init__(root or str(self.csv.parent))
 
     def _how_to_get(self) -> str:
@@ -53,12 +57,15 @@ class CsvList(Corpus):
         super()._check_root()
 
     def _read(self) -> Scan:
-        columns, rows = read_table(self.csv, REQUIRED)
+        columns, rows = read_table(self.csv)
+        place, notes = place_columns(self.csv, columns, rows, REQUIRED, OPTIONAL, self.columns, "dataset.columns")
+        rows = [(number, {field: row[column] for field, column in place.items()}) for number, row in rows]
         if not rows:
             raise UserError(f"{self.csv} has a header but no rows: write one row for each recording.")
+        parts = part_names({row.get("split", "") for _, row in rows})
         utterances: dict[str, tuple[int, Utterance]] = {}
         for number, row in rows:
-            utterance = self._utterance(number, row)
+            utterance = self._utterance(number, row, parts)
             before, _ = utterances.setdefault(utterance.key, (number, utterance))
             if before != number:
                 raise UserError(
@@ -66,33 +73,29 @@ class CsvList(Corpus):
                     "remove one of them."
                 )
         self._check_split(rows)
-        unused = [column for column in columns if column and column not in REQUIRED + OPTIONAL]
-        notes = (f"columns not used: {', '.join(unused)}",) if unused else ()
-        return Scan(tuple(utterance for _, (_, utterance) in sorted(utterances.items())), notes)
+        return Scan(tuple(utterance for _, (_, utterance) in sorted(utterances.items())), tuple(notes))
 
-    def _utterance(self, number: int, row: dict[str, str]) -> Utterance:
+    def _utterance(self, number: int, row: dict[str, str], parts: dict[str, str]) -> Utterance:
         path = self._recording(number, row["path"])
         emotion = canonical(row["emotion"])
         if not emotion:
             raise UserError(f"{self.csv}, row {number}: the emotion is empty; fill it in or remove the row.")
-        part = one_form(row.get("split", "")) or None
-        if part and part not in SPLITS:
+        part = parts.get(row.get("split", ""))
+        if row.get("split") and part is None:
             raise UserError(f"{self.csv}, row {number}: split '{row['split']}' must be train, val or test.")
         repetition = row.get("repetition", "")
         if repetition and not (repetition.isascii() and repetition.isdigit()):
             raise UserError(f"{self.csv}, row {number}: repetition '{repetition}' must be a whole number.")
-        key = Path(os.path.relpath(path, self.root)).as_posix()
+        key = readable(Path(os.path.relpath(path, self.root)).as_posix())
         return Utterance(path, key, emotion, self.name, part=part, **own_fields(self.name, row))
 
     def _recording(self, number: int, cell: str) -> Path:
         """The existing audio file that a `path` cell names."""
         if not cell:
             raise UserError(f"{self.csv}, row {number}: the path is empty; fill it in or remove the row.")
-        path = Path(os.path.normpath(self.root / cell))
-        mode = _mode(path)
-        if mode is None and "\\" in cell:  # written on Windows
-            path = Path(os.path.normpath(self.root / cell.replace("\\", "/")))
-            mode = _mode(path)
+        names = [*meant_names(cell), cell.replace("\\", "/")]  # the last if written on Windows
+        paths = [Path(os.path.normpath(self.root / name)) for name in names]
+        path, mode = next(((path, mode) for path in paths if (mode := _mode(path)) is not None), (paths[0], None))
         if mode is None:
             raise UserError(
                 f"{self.csv}, row {number}: no file {cell}; looked for {path}. Correct the path, or set "
@@ -118,4 +121,4 @@ def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode
     except (OSError, ValueError):
-        return None
+        return stat.S_IFREG if os.path.islink(path) else None  # a link that leads nowhere: `on_bad_file` says what then

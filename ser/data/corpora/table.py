@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser.data.emotions import one_form
@@ -11,7 +11,7 @@ from ser.errors import UserError
 Row = tuple[int, dict[str, str]]  # its number as a spreadsheet shows it (the header is row 1), and its cells by column
 
 
-def read_table(file: Path, required: Sequence[str] = ()) -> tuple[list[str], list[Row]]:
+def read_table(file: Path) -> tuple[list[str], list[Row]]:
     """The columns of a CSV file in one form (`ser.data.emotions.one_form`), and its rows.
 
     Cells are separated by comma, semicolon, tab or `|`, and stripped; rows without any text are left out. The encoding
@@ -19,10 +19,9 @@ def read_table(file: Path, required: Sequence[str] = ()) -> tuple[list[str], lis
 
     Args:
         file: The CSV file.
-        required: Columns that it must have.
 
     Raises:
-        UserError: The file cannot be read as text, lacks a column or has one twice, or a row is longer than the header.
+        UserError: The file cannot be read as text, has a column twice, or a row is longer than the header.
     """
     text = read_text(file)
     lines = text.splitlines()
@@ -33,7 +32,8 @@ def read_table(file: Path, required: Sequence[str] = ()) -> tuple[list[str], lis
     except csv.Error as error:
         raise UserError(f"{file} cannot be read as CSV: {error}. Save it again as CSV, UTF-8.") from error
     columns = [one_form(cell) for cell in table[0]] if table else []
-    _check_columns(file, columns, required)
+    check_text(file, 1 + skipped, columns)
+    _check_columns(file, columns)
     rows = []
     for number, cells in enumerate(table[1:], start=2 + skipped):
         cells = [cell.strip() for cell in cells]
@@ -51,8 +51,10 @@ def read_table(file: Path, required: Sequence[str] = ()) -> tuple[list[str], lis
 def read_text(file: Path) -> str:
     """A text file as UTF-8 or UTF-16, without its byte order mark.
 
+    Bytes that are no UTF-8 become surrogates, as in Python's names of files: a list may name a file as the system does.
+
     Raises:
-        UserError: The file cannot be read, or is no such text.
+        UserError: The file cannot be read, or begins as UTF-16 and is none.
     """
     try:
         data = file.read_bytes()
@@ -60,10 +62,22 @@ def read_text(file: Path) -> str:
         raise UserError(f"{file} cannot be read: {error.strerror}.") from error
     utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        return data.decode("utf-16" if utf16 else "utf-8-sig")  # both take a byte order mark away
+        return data.decode("utf-16") if utf16 else data.decode("utf-8-sig", "surrogateescape")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{file} is not UTF-8 text (line {line}): save it with the encoding UTF-8.") from error
+        raise UserError(f"{file} is not UTF-16 text (line {line}): save it with the encoding UTF-8.") from error
+
+
+def check_text(file: object, number: int, cells: Iterable[str]) -> None:
+    """Refuses cells with bytes that are no text; only a file's name may have some.
+
+    Raises:
+        UserError: It names the line.
+    """
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{file} is not UTF-8 text (line {number}): save it with the encoding UTF-8.") from error
 
 
 def _delimiter(header: str) -> str:
@@ -71,14 +85,7 @@ def _delimiter(header: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def _check_columns(file: Path, columns: list[str], required: Sequence[str]) -> None:
-    for column in required:
-        if column not in columns:
-            found = ", ".join(filter(None, columns)) or "none"
-            raise UserError(
-                f"{file} has no column '{column}': its first row must name {', '.join(required)}. "
-                f"Columns found: {found}."
-            )
+def _check_columns(file: Path, columns: list[str]) -> None:
     twice = {column for column in columns if column and columns.count(column) > 1}
     if twice:
         raise UserError(f"{file} has the column '{sorted(twice)[0]}' twice; remove one.")

@@ -12,7 +12,7 @@ from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import PARTS, Splitter, parts_are_named
 from ser.data.splits.folds import check_fold
 from ser.data.splits.matching import match, tail_of
-from ser.data.splits.part_lists import Entry, folds_in, read_parts
+from ser.data.splits.part_lists import Division, Entry, folds_in, read_parts
 from ser.data.splits.sampling import draw_stratified, draw_values, hold_out, part_by
 from ser.errors import UserError, did_you_mean, some
 from ser.system.ranges import Index, Rate, Seed
@@ -35,14 +35,16 @@ class ListedSplit(Splitter):
         missing: A recording that the file does not name: `stop`, or `leave_out`.
         unknown: A name without a recording: `stop`, or `ignore`.
         seed: As in `Splitter`.
+        columns: What the CSV file calls `path` and `split`, where its names are unusual (`ser.data.corpora.columns`).
 
     Raises:
         UserError: No file, or an unknown `missing` or `unknown`.
     """
 
     def __init__(
-        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: str = "stop", unknown: str = "stop", seed: Seed = 0
-    ):
+        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: str = "stop", unknown: str = "stop",
+        seed: Seed = 0, columns: dict[str, str] | None = None,
+    ):  # fmt: skip
         super().__init__(val, seed)
         for setting, word, words in (("missing", missing, MISSING), ("unknown", unknown, UNKNOWN)):
             if word not in words:
@@ -50,10 +52,10 @@ class ListedSplit(Splitter):
         if not file:
             raise UserError("split.file is empty: name the file that says which recording is in which part.")
         self.file, self.fold = Path(file).expanduser().absolute(), fold
-        self.missing, self.unknown = missing, unknown
+        self.missing, self.unknown, self.columns = missing, unknown, columns
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def division(self) -> Division:
         """What the file says, read once.
 
         Raises:
@@ -64,7 +66,7 @@ class ListedSplit(Splitter):
             raise UserError(f"split.fold={self.fold}, but {self.file} is one division without folds: leave it out.")
         if folds:
             check_fold(self.fold, len(folds))
-        return read_parts(folds[self.fold] if folds else self.file)
+        return read_parts(folds[self.fold] if folds else self.file, self.columns)
 
     @property
     def remark(self) -> str:
@@ -80,8 +82,8 @@ class ListedSplit(Splitter):
             raise UserError(
                 "The list of recordings has a column split, and split.file names another division: remove one of them."
             )
-        part_of, unknown = match(self.entries, utterances)
-        notes = []
+        part_of, unknown = match(self.division.entries, utterances)
+        notes = list(self.division.notes)
         if unknown:
             notes.append(self._pass_over_unknown(unknown, bool(part_of)))
         if len(part_of) < len(utterances):
@@ -90,7 +92,7 @@ class ListedSplit(Splitter):
 
     def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
         # Names without a recording were refused by `usable`; those whose files turned out to be bad are no mistake.
-        part_of, _ = match(self.entries, utterances)
+        part_of, _ = match(self.division.entries, utterances)
         if len(part_of) < len(utterances):
             self._leave_out_missing(utterances, part_of)
         parts = {part: sorted(i for i, named in part_of.items() if named == part) for part in PARTS}
@@ -109,7 +111,7 @@ class ListedSplit(Splitter):
         return f"fold {self.fold + 1} of {folds}" if folds else ""
 
     def fingerprint(self) -> str:
-        said = sorted((*tail_of(entry.path), entry.part) for entry in self.entries)
+        said = sorted((*tail_of(entry.path), entry.part) for entry in self.division.entries)
         return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
 
     def _validation(

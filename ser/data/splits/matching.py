@@ -8,9 +8,11 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ser.data.corpora.corpus import AUDIO_SUFFIXES, Utterance
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES
+from ser.data.corpora.corpus import Utterance
 from ser.data.splits.part_lists import Entry
 from ser.errors import UserError
+from ser.system.names import readable
 
 
 def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[dict[int, str], list[Entry]]:
@@ -79,7 +81,7 @@ def tail_of(path: str) -> tuple[str, ...]:
 def _by_base_name(utterances: Sequence[Utterance]) -> dict[str, dict[int, tuple[str, ...]]]:
     called: dict[str, dict[int, tuple[str, ...]]] = defaultdict(dict)
     for i, utterance in enumerate(utterances):
-        tail = tail_of(str(utterance.path))
+        tail = tail_of(readable(utterance.path))
         called[tail[0]][i] = tail
     return called
 

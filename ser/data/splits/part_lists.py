@@ -5,23 +5,17 @@ What is read are names and parts; no file that a line names is ever opened.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
 from ser.data.corpora.table import read_table, read_text
-from ser.data.emotions import one_form
 from ser.errors import UserError
-
-PART_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev", "development"),
-    "test": ("test", "testing"),
-}
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "wav", "audio", "audio_path", "name", "key")
-PART_COLUMNS = ("split", "part", "set", "subset", "partition")
+from ser.system.names import readable
 
 _PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
+Line = tuple[str, object, object]  # where it stands, the recording and the part as they are written
 _PART_IN_NAME = re.compile(rf"(?<![a-z])({'|'.join(_PART_OF)})(?![a-z])", re.IGNORECASE)
 
 
@@ -31,13 +25,21 @@ class Entry:
 
     Args:
         where: The file and the line, for messages.
-        path: The recording as the line names it.
+        path: The recording as the line names it, as text (`ser.system.names.readable`).
         part: `train`, `val` or `test`.
     """
 
     where: str
     path: str
     part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """What a list says, and remarks on how it was read."""
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
 
 
 def folds_in(file: Path) -> list[Path]:
@@ -57,49 +59,37 @@ def folds_in(file: Path) -> list[Path]:
     return sorted((child for child in children if numbers[child]), key=lambda child: int(numbers[child][1]))
 
 
-def read_parts(file: Path) -> list[Entry]:
+def read_parts(file: Path, columns: Mapping[str, str] | None = None) -> Division:
     """The entries of a division.
 
     Args:
         file: A CSV file with a column for the path and one for the part; a file of JSON lines whose objects have both;
             one of EmoBox's (`ravdess_test_fold_1.jsonl`), whose part is in its name, with those beside it for the other
             parts; or the folder that holds these.
+        columns: Of a CSV file with unusual columns: `path` and `split` → what they are called.
 
     Raises:
         UserError: Nothing to read there, or a line that cannot be understood.
     """
+    notes: list[str] = []
     if file.is_dir():
-        entries = _read_folder(file)
+        lines = _read_folder(file)
     elif not file.is_file():
         raise UserError(f"There is no split file {file}. Set split.file to a .csv, a .jsonl or a folder of EmoBox.")
     elif file.suffix.lower() in (".jsonl", ".json"):
-        entries = _read_json_lines_and_siblings(file)
+        lines = _read_json_lines_and_siblings(file)
     else:
-        entries = list(_read_csv(file))
-    if not entries:
+        found, rows = read_table(file)
+        place, notes = place_columns(file, found, rows, ("path", "split"), (), columns, "split.columns")
+        notes = [note for note in notes if not note.startswith("columns not used")]
+        lines = [(f"{file}, row {number}", row[place["path"]], row[place["split"]]) for number, row in rows]
+    if not lines:
         raise UserError(f"The split file {file} names no recording.")
-    return entries
+    parts = part_names({part for _, _, part in lines if isinstance(part, str)})
+    return Division(tuple(_entry(*line, parts) for line in lines), tuple(notes))
 
 
-def _read_csv(file: Path) -> Iterator[Entry]:
-    columns, rows = read_table(file)
-    path_column = _column(file, columns, PATH_COLUMNS, "the recording")
-    part_column = _column(file, columns, PART_COLUMNS, "the part")
-    for number, row in rows:
-        yield _entry(f"{file}, row {number}", row[path_column], row[part_column])
-
-
-def _column(file: Path, columns: list[str], names: tuple[str, ...], what: str) -> str:
-    found = next((name for name in names if name in columns), None)
-    if found is None:
-        raise UserError(
-            f"{file} has no column for {what}: call one {' or '.join(names[:3])}. "
-            f"Columns found: {', '.join(filter(None, columns)) or 'none'}."
-        )
-    return found
-
-
-def _read_folder(folder: Path) -> list[Entry]:
+def _read_folder(folder: Path) -> list[Line]:
     files = {part: [] for part in PART_NAMES}
     for file in sorted(folder.glob("*.jsonl")):
         if part := part_in_name(file.name):
@@ -115,7 +105,7 @@ def _read_folder(folder: Path) -> list[Entry]:
     return [entry for part, named in files.items() for file in named for entry in _read_json_lines(file, part)]
 
 
-def _read_json_lines_and_siblings(file: Path) -> list[Entry]:
+def _read_json_lines_and_siblings(file: Path) -> list[Line]:
     own = part_in_name(file.name)
     if own is None:
         return list(_read_json_lines(file, None))
@@ -137,7 +127,7 @@ def part_in_name(name: str) -> str | None:
     return _PART_OF[match[1].lower()] if match else None
 
 
-def _read_json_lines(file: Path, part: str | None) -> Iterator[Entry]:
+def _read_json_lines(file: Path, part: str | None) -> Iterator[Line]:
     """The lines of one file; `part` is theirs where a line does not say otherwise."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):  # JSON may hold other line separators
         if not line.strip():
@@ -149,18 +139,16 @@ def _read_json_lines(file: Path, part: str | None) -> Iterator[Entry]:
             raise UserError(f"{where} is not JSON: each line is an object such as {_EXAMPLE}.") from error
         if not isinstance(facts, dict):
             raise UserError(f"{where} is no JSON object: each line is one such as {_EXAMPLE}.")
-        path = next((facts[name] for name in PATH_COLUMNS if name in facts), "")
-        said = next((facts[name] for name in PART_COLUMNS if name in facts), part or "")
-        yield _entry(where, path, said)
+        yield where, first_named(facts, "path", ""), first_named(facts, "split", part or "")
 
 
 _EXAMPLE = '{"wav": "Actor_01/03-01-01-01-01-01-01.wav", "split": "train"}'
 
 
-def _entry(where: str, path: object, part: object) -> Entry:
+def _entry(where: str, path: object, part: object, parts: Mapping[str, str]) -> Entry:
     if not isinstance(path, str) or not path.strip():
         raise UserError(f"{where} names no recording: give its path, or remove the line.")
-    named = _PART_OF.get(one_form(part)) if isinstance(part, str) else None
+    named = parts.get(part) if isinstance(part, str) else None
     if named is None:
         raise UserError(f"{where}: the part of {path} is '{part}'; write train, val or test.")
-    return Entry(where, path.strip(), named)
+    return Entry(where, readable(path.strip()), named)

@@ -46,6 +46,49 @@ def test_optional_columns_in_any_order_and_case(folder):
 
 
 @pytest.mark.parametrize(
+    ("header", "columns", "notes"),
+    [
+        ("file,label,speaker_id,set", None, []),
+        ("Filename;Class;Actor;Partition", None, []),
+        ("AUDIO PATH\temotion label\tSpeakerID\tSubset", None, []),
+        ("clip,rating,who,usage", {"path": "Clip", "emotion": "rating", "speaker": "who", "split": "usage"}, []),
+        ("path,emotion,speaker,split,file", None, ["column path taken for the recording, not file (dataset.columns="]),
+        ("file,emotion,speaker,set,label", {"emotion": "emotion"}, ["columns not used: label"]),
+        ("file,emotion,speaker,set,part", {"split": "set"}, ["columns not used: part"]),
+        ("file,emotion,speaker,set,name", None, ["column file taken for the recording, not name"]),
+        ("wav,emo,spk,set,part", None, []),  # a `part` with other words is none: see the rows below
+    ],
+)
+def test_usual_names_of_columns_and_yours(folder, header, columns, notes):
+    rows = ["a.wav,sad,ann,training,x", "c.wav,joy,bob,dev,y", "sub/b.flac,joy,bob,eval,z"]
+    mark = next(mark for mark in ",;\t" if mark in header)
+    width = header.count(mark) + 1
+    lines = [header, *(mark.join(row.split(",")[:width]) for row in rows)]
+    (folder / "list.csv").write_text("\n".join(lines))
+    found = CsvList(str(folder / "list.csv"), columns=columns).scan()
+    assert [(u.key, u.emotion, u.speaker, u.part) for u in found.utterances] == [
+        ("a.wav", "sad", "csv_ann", "train"), ("c.wav", "happy", "csv_bob", "val"),
+        ("sub/b.flac", "happy", "csv_bob", "test"),
+    ]  # fmt: skip
+    said = found.notes if not header.startswith("wav") else ()
+    assert len(said) == len(notes) and all(start in note for start, note in zip(notes, said, strict=True)), said
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"path": "clip"}, "dataset.columns={path: clip}: .*list.csv has no such column. Columns found: path, emotion"),
+        ({"pth": "path"}, "unknown field 'pth'. Did you mean 'path'"),
+        ("path", "dataset.columns=path says of no field"),
+    ],
+)
+def test_columns_that_are_not_there(folder, columns, words):
+    (folder / "list.csv").write_text(ROWS)
+    with pytest.raises(UserError, match=words):
+        CsvList(str(folder / "list.csv"), columns=columns).scan()
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"\xef\xbb\xbf" + ROWS.encode(),
@@ -77,9 +120,12 @@ def test_paths_from_windows(folder):
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        ("path,emotoin,speaker\n", ["no column 'emotion'", "path, emotoin, speaker"]),
-        ("path,emotion\na.wav,sad\n", ["no column 'speaker'", "path, emotion"]),
-        ("", ["no column 'path'", "none"]),
+        (
+            "path,emotoin,speaker\n",
+            ["no column for the emotion", "call it emotion or label or", "found: path, emotoin, speaker"],
+        ),
+        ("path,emotion\na.wav,sad\n", ["no column for the speaker", "dataset.columns={speaker: …}", "path, emotion"]),
+        ("", ["no column for the recording", "none"]),
         ("path,emotion,speaker\n", ["no rows"]),
         ("path,emotion,speaker,path\na.wav,sad,x,a.wav\n", ["'path' twice"]),
         ("path,emotion,speaker\na.wav,sad,x\nc.wav, ,x\n", ["row 3", "emotion is empty"]),
@@ -87,7 +133,7 @@ def test_paths_from_windows(folder):
         ("path,emotion,speaker\n,sad,x\n", ["row 2", "path is empty"]),
         ("path,emotion,speaker\n\nz.wav,sad,x\n", ["row 3", "no file z.wav", "looked for", "dataset.root"]),
         ("path,emotion,speaker\na.wav,sad,x\nsub/../a.wav,joy,x\n", ["row 3", "already listed in row 2"]),
-        ("path,emotion,speaker,split\na.wav,sad,x,dev\n", ["row 2", "'dev'", "train, val or test"]),
+        ("path,emotion,speaker,split\na.wav,sad,x,later\n", ["row 2", "'later'", "train, val or test"]),
         ("path,emotion,speaker,split\na.wav,sad,x,val\nc.wav,sad,x,\n", ["row 3", "split is empty"]),
         ("path,emotion,speaker,repetition\na.wav,sad,x,two\n", ["row 2", "'two'", "whole number"]),
         ("path,emotion,speaker\na.wav,sad,x,y\n", ["row 2", "4 cells under 3 columns", "quotes"]),

@@ -14,16 +14,6 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them(tmp_path):
     assert rows == [(3, {"file_name": "a;b.wav", "part": "train"}), (5, {"file_name": "c.wav", "part": ""})]
 
 
-@pytest.mark.parametrize(("required", "missing"), [(("part",), None), (("path", "part"), "path")])
-def test_required_columns(tmp_path, required, missing):
-    (tmp_path / "table.csv").write_text("file,part\na,train")
-    if missing is None:
-        assert read_table(tmp_path / "table.csv", required)[1]
-        return
-    with pytest.raises(UserError, match="has no column 'path'.*must name path, part. Columns found: file, part"):
-        read_table(tmp_path / "table.csv", required)
-
-
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_text(tmp_path / "nowhere.csv")

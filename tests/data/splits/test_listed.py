@@ -249,4 +249,4 @@ def test_a_bad_file_that_is_skipped_is_no_mistake_of_the_list(ser, quick, in_tmp
     command = [*(word for word in quick if word != "split=random"), "split=file", "split.file=mine.csv"]
     code, out, err = ser(*command, f"dataset.root={root}", "dataset.on_bad_file=skip", "dry_run=true")
     assert code == 0, err
-    assert "1 bad files left out" in out
+    assert f"1 bad file left out: 1 empty file ({paths[-1].parent.name}/{paths[-1].name})" in " ".join(out.split())

@@ -13,7 +13,7 @@ from tests.made_up import QUICK
 
 def read(file, content):
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return [(entry.path, entry.part) for entry in read_parts(file)]
+    return [(entry.path, entry.part) for entry in read_parts(file).entries]
 
 
 def refused(file, content=None):
@@ -50,7 +50,7 @@ def test_csv_in_many_forms(tmp_path, content):
     assert read(tmp_path / "list.csv", content) == [("a.wav", "train"), ("b.wav", "test")]
 
 
-@pytest.mark.parametrize("word", ["val", "valid", "Validation", "DEV", "development"])
+@pytest.mark.parametrize("word", ["val", "valid", "Validation", "DEV", "development", "devel"])
 def test_names_of_validation(tmp_path, word):
     assert read(tmp_path / "list.csv", f"path,split\na.wav,{word}") == [("a.wav", "val")]
 
@@ -62,12 +62,14 @@ def test_names_of_validation(tmp_path, word):
         ("path,speaker\na.wav,x", ["no column for the part", "split or part or set"]),
         ("", ["no column for the recording", "Columns found: none"]),
         ("path,split\n", ["names no recording"]),
-        ("path,split\na.wav,train\nb.wav,eval", ["list.csv, row 3: the part of b.wav is 'eval'", "train, val or test"]),
+        ("path,split\na.wav,train\nb.wav,1", ["list.csv, row 3: the part of b.wav is '1'", "train, val or test"]),
+        ("path,split\na,dev\nb,eval\nc,test", ["row 3: the part of b is 'eval'"]),
         ("path,split\na.wav,", ["row 2: the part of a.wav is ''"]),
         ("path,split\n,train", ["row 2 names no recording"]),
         ("path,split\na,b.wav,train", ["row 2: 3 cells under 2 columns"]),
         ("path,path\na,b", ["the column 'path' twice"]),
-        (b"path,split\n\xff\xfe\xfa,train", ["is not UTF-8 text (line 2)"]),
+        (b"path,split\na.wav,\xff\xfe\xfa", ["is not UTF-8 text (line 2)"]),
+        (b"\xff\xfepath,splits", ["is not UTF-16 text (line 1)"]),
     ],
 )
 def test_csv_that_cannot_be_understood(tmp_path, content, words):
@@ -122,7 +124,7 @@ def test_a_fold_is_named_by_its_folder_or_any_of_its_lists(tmp_path, parts, name
     folder = write_emobox(tmp_path / "fold_1", parts=parts)
     (folder / "notes.jsonl").write_text("{}")
     file = folder if named == "folder" else folder / f"ravdess_{named}_fold_1.jsonl"
-    found = {(entry.path, entry.part) for entry in read_parts(file)}
+    found = {(entry.path, entry.part) for entry in read_parts(file).entries}
     assert found == {(f"downloads/ravdess/{p}_1.wav", "val" if p == "valid" else p) for p in parts}
 
 

@@ -1,0 +1,81 @@
+"""Which files of a folder are recordings, by their names; what systems leave in folders is passed over."""
+
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from ser.errors import UserError
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+# Bins, snapshots, indexes and what a repair found, in lower case: made by systems, often readable by nobody
+SYSTEM_FOLDERS = frozenset(
+    [
+        "$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "lost+found", "__macosx",
+        "network trash folder", "temporary items", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp",
+        "#recycle", "#snapshot", "~snapshot",
+    ]
+)  # fmt: skip
+
+
+def passed_over(name: str) -> bool:
+    """Whether a file or folder is no person's: hidden (macOS's `._` companions too), or made by a system.
+
+    >>> passed_over("._a.wav"), passed_over("$RECYCLE.BIN"), passed_over("happy")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
+def find_audio(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> list[Path]:
+    """All audio files under `root`, in the order of their bytes; links to folders are followed.
+
+    Raises:
+        UserError: A folder that may not be read: with fewer recordings than there are, results would be wrong.
+    """
+    found = []
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_refuse):
+        subfolders[:] = [name for name in subfolders if not passed_over(name) and not _is_loop(root, folder, name)]
+        found += [
+            os.path.join(folder, name)
+            for name in names
+            if not passed_over(name) and os.path.splitext(name)[1].lower() in suffixes
+        ]
+    return list(map(Path, sorted(found, key=os.fsencode)))  # bytes: the same order in every locale
+
+
+def why_no_file(path: Path) -> str:
+    """Why there is nothing to open at a path; empty where there is.
+
+    What is no regular file is not opened at all: a pipe would be waited for without end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if os.path.islink(path):
+            return f"a link that leads nowhere ({error.strerror})"
+        return "no such file or folder" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
+    except ValueError:  # a null byte
+        return "no name of a file"
+    if stat.S_ISDIR(mode):
+        return "a folder that cannot be read"
+    return "" if stat.S_ISREG(mode) else "no regular file"
+
+
+def _is_loop(root: Path, folder: str, name: str) -> bool:
+    """Whether `folder/name` is a link to a folder that leads here, itself by links: followed, it would never end."""
+    path = os.path.join(folder, name)
+    if not os.path.islink(path):
+        return False
+    target = os.path.realpath(path)
+    above = [folder]
+    while len(above[-1]) > len(str(root)):
+        above.append(os.path.dirname(above[-1]))
+    return any(f"{os.path.realpath(place)}/".startswith(f"{target}/") for place in above)
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(
+        f"Cannot read the folder {error.filename}: {error.strerror}. Give yourself the right to read it, or take it "
+        "out of the folder of recordings."
+    )
