@@ -1,10 +1,11 @@
 """The exceptions that end a command: what the user can mend, and what the user asked for."""
 
+import os
 import signal
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-
-from ser.system.names import readable
 
 
 class UserError(Exception):
@@ -34,6 +35,21 @@ class Interrupted(BaseException):
 
 class Pruned(Exception):
     """A search gave the run up: its figures were behind those of others. No failure, and test is not scored."""
+
+
+def readable(text: str | os.PathLike) -> str:
+    r"""A name, or a sentence with names in it, as UTF-8 reads it; bytes that are none are written out.
+
+    The same name gives the same text in every locale: results and identities may rest on it.
+
+    >>> readable(os.fsdecode(b"w\xfctend.wav")), readable("wütend.wav")
+    ('w\\xfctend.wav', 'wütend.wav')
+    """
+    text = os.fspath(text)
+    for encoding in (sys.getfilesystemencoding(), "utf-8"):
+        with suppress(UnicodeEncodeError):
+            return text.encode(encoding, "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")  # halves of a UTF-16 pair
 
 
 def some(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ser.commands.arguments import Parser
 from ser.errors import UserError
+from ser.system.names import printable
 
 FORMATS = ("table", "csv", "jsonl")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".txt": "table"}
@@ -48,8 +49,6 @@ def main(arguments: list[str]) -> int:
         output = None if asked.output is None else _file(asked.output)
         return _predict(asked, asked.format or ("table" if output is None else _kind_of(output)), output)
     except UserError as error:  # it may quote what a stranger wrote, and file names that a pattern found
-        from ser.inference.writing import printable
-
         raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
 
 
@@ -58,7 +57,7 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
 
     from ser.inference.find_files import find_files
     from ser.inference.predictor import load
-    from ser.inference.writing import WRITERS, printable
+    from ser.inference.writing import WRITERS
     from ser.training.feature_cache import bar
 
     model = load(asked.run, asked.device, asked.trust, asked.calibrated)

@@ -3,20 +3,21 @@
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ser.data.audio.prepare import AudioSettings
 from ser.data.corpora.corpus import Corpus, Utterance
-from ser.data.selection import Selected, Selection
+from ser.data.selection import Selected, Selection, rare_misspellings
 from ser.data.splits.base import Splitter
-from ser.data.store.hashes import hash_files
+from ser.data.store.hashes import try_hashes
 from ser.data.store.waveforms import Waveforms, open_store
-from ser.errors import UserError
+from ser.errors import UserError, readable, some
 
 log = logging.getLogger("ser")
 
@@ -30,12 +31,13 @@ class Recordings:
 
     Args:
         corpus: Short name.
-        paths, hashes: Every recording of the corpus and its content hash: what the store is keyed by.
+        paths, hashes: Every recording of the corpus that can be read and its content hash: what the store is keyed by.
         chosen: Indices into them: the recordings that the run uses.
         utterances, labels: Of the chosen.
         classes: Names of the labels.
         on_bad_file: `stop` or `skip`.
         notes: Remarks for the run's summary.
+        unreadable: What cannot be opened, and damaged second copies: files that the run would use, and why it cannot.
     """
 
     corpus: str
@@ -47,6 +49,7 @@ class Recordings:
     classes: tuple[str, ...]
     on_bad_file: str
     notes: tuple[str, ...]
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """A hash of what the run sees: of each utterance its content, key, label and all that a split may look at."""
@@ -73,19 +76,23 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
     selected, remarks = selection.apply(scan.utterances), ()
     if splitter is not None:
         selected, remarks = _usable(selected, splitter, asked_for=selection.emotions is not None)
-    position = {utterance.path: i for i, utterance in enumerate(scan.utterances)}
+    hashes, unreadable = try_hashes([utterance.path for utterance in scan.utterances], cache)
+    position = {path: i for i, path in enumerate(u.path for u in scan.utterances if u.path in hashes)}
     label_of = {name: i for i, name in enumerate(selected.classes)}
-    paths = tuple(utterance.path for utterance in scan.utterances)
+    chosen = {utterance.path for utterance in selected.utterances}
+    kept = [k for k, utterance in enumerate(selected.utterances) if utterance.path in position]
+    copies = {copy: why for copy, (first, why) in scan.damaged.items() if first in chosen}
     return Recordings(
         corpus=corpus.name,
-        paths=paths,
-        hashes=tuple(hash_files(paths, cache)),
-        chosen=tuple(position[utterance.path] for utterance in selected.utterances),
-        utterances=tuple(selected.utterances),
-        labels=tuple(label_of[label] for label in selected.labels),
+        paths=tuple(position),
+        hashes=tuple(hashes[path] for path in position),
+        chosen=tuple(position[selected.utterances[k].path] for k in kept),
+        utterances=tuple(selected.utterances[k] for k in kept),
+        labels=tuple(label_of[selected.labels[k]] for k in kept),
         classes=tuple(selected.classes),
         on_bad_file=selection.on_bad_file,
-        notes=(*scan.notes, *remarks),
+        notes=(*scan.notes, *remarks, *rare_misspellings(selected.labels, selection.target)),
+        unreadable={path: why for path, why in unreadable.items() if path in chosen} | copies,
     )
 
 
@@ -125,15 +132,16 @@ def decode_recordings(recordings: Recordings, audio: AudioSettings, cache: Path,
     """
     waveforms = open_store(recordings.paths, recordings.hashes, audio, cache, recordings.corpus, progress)
     chosen = set(recordings.chosen)
-    bad = {i: reason for i, reason in waveforms.bad.items() if i in chosen}
+    undecoded = {recordings.paths[i]: reason for i, reason in waveforms.bad.items() if i in chosen}
+    bad = recordings.unreadable | undecoded
     notes = list(recordings.notes)
     if bad:
         if recordings.on_bad_file == "stop":
-            raise UserError(_bad_files(recordings.paths, bad))
-        notes.append(f"{len(bad)} bad files left out: {_reasons(bad)}")
-        for i, reason in bad.items():
-            log.info("left out: %s: %s", recordings.paths[i], reason)
-    kept = [k for k, i in enumerate(recordings.chosen) if i not in bad]
+            raise UserError(_bad_files(bad))
+        notes.append(left_out(bad))
+        for path, reason in bad.items():
+            log.info("left out: %s: %s", readable(path), reason)
+    kept = [k for k, i in enumerate(recordings.chosen) if i not in waveforms.bad]
     rows = np.asarray(recordings.chosen)[kept]
     labels = np.asarray(recordings.labels)[kept]
     gone = set(range(len(recordings.classes))) - set(labels.tolist())
@@ -146,8 +154,19 @@ def decode_recordings(recordings: Recordings, audio: AudioSettings, cache: Path,
     return Decoded(utterances, labels, rows, waveforms, tuple(notes))
 
 
-def _bad_files(paths: Sequence[Path], bad: dict[int, str]) -> str:
-    lines = [f"  {paths[i]}: {reason}" for i, reason in bad.items()]
+def left_out(bad: dict[Path, str]) -> str:
+    """'2 bad files left out: 1 empty file, 1 silent (a.wav, b.wav)': a remark on files that cannot be used.
+
+    Args:
+        bad: The files, and why; at least one.
+    """
+    above = len(os.path.dirname(os.path.commonprefix([str(path.parent) for path in bad])))
+    names = some([readable(str(path)[above:].lstrip("/\\")) for path in bad])
+    return f"{len(bad)} bad file{'s' * (len(bad) > 1)} left out: {_reasons(bad)} ({names})"
+
+
+def _bad_files(bad: dict[Path, str]) -> str:
+    lines = [f"  {path}: {reason}" for path, reason in bad.items()]
     count = f"{len(bad)} recording{'s' * (len(bad) > 1)} cannot be used"
     remedy = "mend or remove them, or leave them out with dataset.on_bad_file=skip"
     if len(bad) > MANY:  # the first line has scrolled away
@@ -155,7 +174,7 @@ def _bad_files(paths: Sequence[Path], bad: dict[int, str]) -> str:
     return "\n".join([f"{count}; {remedy}:", *lines])
 
 
-def _reasons(bad: dict[int, str]) -> str:
+def _reasons(bad: dict[Path, str]) -> str:
     """'3 empty file, 1 silent': reasons counted, without their details."""
     counted = Counter(reason.split(":")[0].split(" (")[0] for reason in bad.values())
     return ", ".join(f"{count} {reason}" for reason, count in counted.most_common())

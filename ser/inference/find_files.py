@@ -1,11 +1,10 @@
 """From files and folders to a list of files, in an order that anybody can foretell."""
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from ser.data.corpora.corpus import AUDIO_SUFFIXES
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES, passed_over
 from ser.errors import UserError
 
 SUFFIXES = AUDIO_SUFFIXES | {".opus", ".oga", ".aifc", ".au", ".caf", ".w64"}  # of what libsndfile reads
@@ -16,8 +15,8 @@ def find_files(places: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
 
     A file that is named is taken whatever it is called, also one that is not there: reading it will tell. A folder
     gives what lies in it and below it with a suffix of an audio file, sorted. Passed over are hidden files and
-    folders, links to folders, and links to files outside of the folder: who sends a folder does not choose files of
-    the receiver's.
+    folders, those of systems (`ser.data.corpora.audio_files`), links to folders, and links to files outside of the
+    folder: who sends a folder does not choose files of the receiver's.
 
     Args:
         places: Files and folders, in the order that counts.
@@ -43,32 +42,16 @@ def find_files(places: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     return list(found.values()), remarks
 
 
-def why_no_file(path: Path) -> str:
-    """Why there is nothing to open at a path; empty where there is.
-
-    What is no regular file is not opened at all: a pipe would be waited for without end.
-    """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return "no such file or folder" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
-    except ValueError:  # a null byte
-        return "no name of a file"
-    if stat.S_ISDIR(mode):
-        return "a folder that cannot be read"
-    return "" if stat.S_ISREG(mode) else "no regular file"
-
-
 def _walk(top: Path, remarks: list[str]) -> list[Path]:
     """Audio files at and below a folder, sorted; a folder that cannot be read stands there itself."""
     found, left, inside = [], 0, top.resolve()
     barred: list[Path] = []
     for folder, subfolders, names in os.walk(top, onerror=lambda error: barred.append(Path(error.filename))):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = [name for name in subfolders if not passed_over(name)]
         left += sum(os.path.islink(os.path.join(folder, name)) for name in subfolders)  # os.walk does not follow them
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            if passed_over(name) or path.suffix.lower() not in SUFFIXES:
                 continue
             if path.is_symlink() and not _leads_inside(path, inside):
                 left += 1

@@ -30,7 +30,7 @@ class Renamed:
     def __init__(self, corpus: Corpus, scan: Scan, words: Mapping[str, str]):
         self.name = corpus.name
         renamed = (replace(u, emotion=words.get(u.emotion, f"({u.emotion})")) for u in scan.utterances)
-        self._scan = Scan(tuple(renamed), scan.notes)
+        self._scan = replace(scan, utterances=tuple(renamed))
 
     def scan(self) -> Scan:
         """Its recordings."""

@@ -13,10 +13,11 @@ import torch
 from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
+from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import softmax
 from ser.inference.arrays import mono, rate
-from ser.inference.find_files import find_files, why_no_file
+from ser.inference.find_files import find_files
 from ser.inference.limits import bins_per_sample
 from ser.inference.source import build_model, calibration, find_source
 from ser.system.machine import num_cores

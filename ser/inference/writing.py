@@ -2,7 +2,6 @@
 
 import csv
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TextIO
 
@@ -11,25 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.inference.predictor import FilePrediction
+from ser.system.names import printable
 
 SHOWN = 0.01  # the least probability that the table names beside the first
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
-
-
-def printable(text: str) -> str:
-    r"""Text whose control characters are written out, as Python writes them: a terminal obeys none of them.
-
-    So are the invisible marks that turn the direction of writing, and bytes that are no text.
-
-    >>> printable("loud\x1b[31m.wav"), printable("naïve file.wav")
-    ('loud\\x1b[31m.wav', 'naïve file.wav')
-    """
-    return "".join(
-        character
-        if character.isprintable() or unicodedata.category(character) == "Zs"
-        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
 
 
 def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:

@@ -256,12 +256,13 @@ def _read_yaml(text: str) -> object:
     Raises:
         yaml.YAMLError, ValueError: It is none.
     """
+    loader = yaml.SafeLoader if "\\uDC" in text else LOADER  # libyaml refuses a path that is no text
     depth = 0
-    for event in yaml.parse(text, Loader=LOADER):
+    for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
-    return yaml.load(text, Loader=LOADER)
+    return yaml.load(text, Loader=loader)
 
 
 def safe_name(text: str) -> str:

@@ -1,25 +1,11 @@
-"""Names of files as text that can be shown, written and compared: what the system calls a name is bytes."""
+"""Names of files that people write in lists and read in tables (`ser.errors.readable`)."""
 
 import os
 import re
-import sys
 import unicodedata
 from contextlib import suppress
 
-
-def readable(text: str | os.PathLike) -> str:
-    r"""A name, or a sentence with names in it, as UTF-8 reads it; bytes that are none are written out.
-
-    The same name gives the same text in every locale: results and identities may rest on it.
-
-    >>> readable(os.fsdecode(b"w\xfctend.wav")), readable("wütend.wav")
-    ('w\\xfctend.wav', 'wütend.wav')
-    """
-    text = os.fspath(text)
-    for encoding in (sys.getfilesystemencoding(), "utf-8"):
-        with suppress(UnicodeEncodeError):
-            return text.encode(encoding, "surrogateescape").decode("utf-8", "backslashreplace")
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")  # halves of a UTF-16 pair
+from ser.errors import readable
 
 
 def meant_names(text: str) -> list[str]:

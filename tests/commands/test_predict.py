@@ -188,7 +188,7 @@ def test_classes_of_strangers_are_no_formulas_either(ser, trained, recordings, i
 def test_names_that_are_no_text(ser, trained, in_tmp):
     name = os.fsdecode(b"caf\xe9.wav")
     write_tone(in_tmp / "a.wav").rename(name)
-    for kind, shown in (("table", "caf\\udce9.wav"), ("csv", "caf\\udce9.wav"), ("jsonl", '"caf\\udce9.wav"')):
+    for kind, shown in (("table", "caf\\xe9.wav"), ("csv", "caf\\xe9.wav"), ("jsonl", '"caf\\udce9.wav"')):
         code, out, err = ser("predict", str(trained), name, "--format", kind)
         assert code == 0 and shown in out, err
     assert lines(out)[0]["path"] == name

@@ -1,5 +1,6 @@
 """What a run works on: chosen utterances, bad files, fingerprint."""
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from ser.data.audio.prepare import AudioSettings, load
+from ser.data.corpora.csv_list import CsvList
 from ser.data.corpora.folder import Folder
 from ser.data.corpora.ravdess import Ravdess
 from ser.data.recordings import decode_recordings, find_recordings
@@ -76,9 +78,75 @@ def test_bad_files_are_skipped_and_counted_by_reason(root, cache):
     decoded = decode_recordings(find(root, cache, on_bad_file="skip"), AUDIO, cache)
     assert len(decoded.utterances) == len(decoded.labels) == len(decoded.rows) == 29
     assert not {utterance.path for utterance in decoded.utterances} & set(bad)
-    assert decoded.notes == ("3 bad files left out: 2 empty file, 1 too short",)
+    names = [f"{path.parent.name}/{path.name}" for path in (*bad[:2], bad[2])]
+    assert decoded.notes == (f"3 bad files left out: 2 empty file, 1 too short ({', '.join(names)})",)
     for utterance, row in zip(decoded.utterances, decoded.rows, strict=True):
         np.testing.assert_array_equal(decoded.waveforms[row], load(utterance.path, AUDIO))
+
+
+def unreadable(root):
+    """Beside the folders' files: a second copy that is cut off; then a link to nothing, to itself, and a pipe."""
+    cut = root / "again" / ravdess_name(5, 2)
+    cut.parent.mkdir()
+    cut.write_bytes((root / "Actor_02" / cut.name).read_bytes()[:-500])
+    nowhere, itself, pipe = sorted((root / "Actor_01").glob("03-01-0[12]-*"))[1:]
+    for path in (nowhere, itself, pipe):
+        path.unlink()
+    nowhere.symlink_to(root / "nowhere.wav")
+    itself.symlink_to(itself.name)
+    os.mkfifo(pipe)
+    return cut, nowhere, itself, pipe
+
+
+def test_what_cannot_be_opened_is_skipped_and_named(root, cache):
+    bad = unreadable(root)
+    found = find(root, cache, on_bad_file="skip")
+    decoded = decode_recordings(found, AUDIO, cache)
+    assert len(decoded.utterances) == len(decoded.labels) == 29 and not {u.path for u in decoded.utterances} & {*bad}
+    (note,) = decoded.notes
+    assert note.startswith("4 bad files left out: 2 a link that leads nowhere, 1 no regular file, 1 truncated (")
+    assert found.unreadable.keys() == {*bad}
+    for utterance, row in zip(decoded.utterances, decoded.rows, strict=True):
+        np.testing.assert_array_equal(decoded.waveforms[row], load(utterance.path, AUDIO))
+    for path in bad:
+        path.unlink()
+    assert find(root, cache).fingerprint() == found.fingerprint(), "taken away for good, it is the same run"
+
+
+def test_what_cannot_be_opened_stops_the_run_and_all_are_named(root, cache):
+    bad = [*unreadable(root), *spoil(root)]
+    with pytest.raises(UserError, match="^5 recordings cannot be used") as error:
+        decode_recordings(find(root, cache), AUDIO, cache)
+    assert all(f"{path}: " in str(error.value) for path in bad)
+    assert len(decode_recordings(find(root, cache, emotions=["happy", "sad"]), AUDIO, cache).utterances) == 8
+
+
+def test_nothing_but_links_that_lead_nowhere(root, cache):
+    for path in root.rglob("*.wav"):
+        path.unlink()
+        path.symlink_to("nowhere")
+    with pytest.raises(UserError, match="32 bad files no recording is left"):
+        decode_recordings(find(root, cache, on_bad_file="skip"), AUDIO, cache)
+
+
+def test_a_link_that_leads_nowhere_in_a_list_of_recordings(root, cache):
+    (root / "gone.wav").symlink_to("nowhere")
+    paths = [path.relative_to(root) for path in sorted(root.rglob("03-01-0[34]*.wav"))]
+    rows = [f"{path},{'sad' if '-04-' in path.name else 'happy'},{path.parent.name}" for path in paths]
+    (root / "list.csv").write_text("\n".join(["path,emotion,speaker", *rows, "gone.wav,sad,x"]))
+    found = find_recordings(CsvList(str(root / "list.csv")), Selection(on_bad_file="skip"), cache)
+    assert decode_recordings(found, AUDIO, cache).notes[0].startswith("1 bad file left out: 1 a link that leads")
+
+
+def test_a_class_that_is_nearly_another_is_remarked_upon(tmp_path, cache):
+    for take in range(30):
+        write_tone(tmp_path / "own" / "happy" / f"{take}.wav", duration_s=0.2)
+        write_tone(tmp_path / "own" / "sad" / f"{take}.wav", duration_s=0.2)
+    write_tone(tmp_path / "own" / "hapy" / "x.wav", duration_s=0.2)
+    found = find_recordings(Folder(str(tmp_path / "own"), "{emotion}/*"), Selection(), cache)
+    assert found.classes == ("happy", "sad", "hapy") and "dataset.merge={hapy: happy}" in found.notes[0]
+    merged = find_recordings(Folder(str(tmp_path / "own"), "{emotion}/*"), Selection(merge={"hapy": "happy"}), cache)
+    assert merged.classes == ("happy", "sad") and not merged.notes
 
 
 def test_bad_files_that_the_run_does_not_use_do_not_matter(root, cache):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.find_files import find_files, why_no_file
+from ser.inference.find_files import find_files
 
 
 @pytest.fixture

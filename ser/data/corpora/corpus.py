@@ -4,17 +4,14 @@ A corpus is one class that lists its recordings. It reads names and folders only
 `ser.data.audio`, choosing emotions and targets that of `ser.data.selection`.
 """
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ser.data.corpora.audio_files import find_audio
 from ser.data.duplicates import without_copies
-from ser.errors import UserError
-
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+from ser.errors import UserError, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,8 @@ class Utterance:
 
     Args:
         path: The file, absolute.
-        key: Its path relative to the corpus root, with forward slashes: what results and split files call it.
+        key: Its path relative to the corpus root, with forward slashes, as text (`ser.errors.readable`): what results
+            and split files call it.
         emotion: Canonical name (`ser.data.emotions`).
         corpus: Name of the corpus it comes from.
         speaker: Unique over all corpora, e.g. `ravdess_07`.
@@ -57,10 +55,12 @@ class Scan:
     Args:
         utterances: Each recording once.
         notes: Readable remarks, e.g. `1440 second copies passed over`.
+        damaged: A second copy that cannot be used → the first one, and why.
     """
 
     utterances: tuple[Utterance, ...]
     notes: tuple[str, ...] = field(default=())
+    damaged: dict[Path, tuple[Path, str]] = field(default_factory=dict)
 
 
 class Corpus:
@@ -133,21 +133,9 @@ class Corpus:
             f"Then set {self.setting}=<folder>, or SER_DATA to the folder that holds {self.name}/."
         )
 
-    def audio_files(self) -> Iterator[Path]:
-        """All audio files under `root`, sorted; hidden files and macOS's `._` companions are passed over."""
-        found = []
-        for folder, subfolders, names in os.walk(self.root, followlinks=True, onerror=_refuse):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".") and not _is_loop(folder, name)]
-            found += [
-                os.path.join(folder, name)
-                for name in names
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
-            ]
-        return map(Path, sorted(found))
-
     def key_of(self, path: Path) -> str:
-        """`path`, which lies under the root, relative to it and with forward slashes."""
-        return path.as_posix()[len(self.root.as_posix().rstrip("/")) + 1 :]  # 6 times as fast as `relative_to`
+        """`path`, which lies under the root, relative to it, with forward slashes and as text."""
+        return readable(path.as_posix()[len(self.root.as_posix().rstrip("/")) + 1 :])  # `relative_to` takes 6 times
 
 
 class NamedCorpus(Corpus):
@@ -175,18 +163,18 @@ class NamedCorpus(Corpus):
 
     def _read_root(self) -> Scan:
         named, passed_over = [], defaultdict(list)
-        for path in self.audio_files():
-            facts = self._facts(path.stem)
+        for path in find_audio(self.root):
+            facts = self._facts(readable(path.stem))
             if isinstance(facts, str):
                 passed_over[facts].append(self.key_of(path))
             else:
                 utterance = Utterance(path, self.key_of(path), corpus=self.name, **facts)
                 named.append((self._recording(utterance), utterance))
-        utterances, copies = without_copies(named)
+        utterances, copies, damaged = without_copies(named)
         notes = [passed_over_note(keys, reason) for reason, keys in passed_over.items()]
         if copies:
             notes.append(f"{copies} second {'copies' if copies > 1 else 'copy'} passed over")
-        return Scan(tuple(sorted(utterances, key=lambda utterance: utterance.key)), tuple(notes))
+        return Scan(tuple(sorted(utterances, key=lambda utterance: utterance.key)), tuple(notes), damaged)
 
 
 def passed_over_note(keys: list[str], reason: str) -> str:
@@ -203,18 +191,8 @@ def child_folder(parent: Path, name: str) -> Path | None:
     """The folder `name` in `parent`, in any mixture of upper and lower case; the exact one first."""
     if (parent / name).is_dir():
         return parent / name
-    if not parent.is_dir():
+    try:
+        alike = sorted(child for child in parent.iterdir() if child.name.lower() == name.lower() and child.is_dir())
+    except OSError:  # no folder, or none that may be read
         return None
-    alike = sorted(child for child in parent.iterdir() if child.name.lower() == name.lower() and child.is_dir())
     return alike[0] if alike else None
-
-
-def _is_loop(folder: str, name: str) -> bool:
-    """Whether `folder/name` is a link to a folder that contains it: followed, it would never end."""
-    path = os.path.join(folder, name)
-    return os.path.islink(path) and f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(path)}/")
-
-
-def _refuse(error: OSError) -> None:
-    # os.walk leaves out what it may not read; a corpus that is silently smaller gives wrong results.
-    raise UserError(f"Cannot read the folder {error.filename}: {error.strerror}.")

@@ -10,8 +10,8 @@ from ser.data.corpora.corpus import Corpus, Scan, Utterance
 from ser.data.corpora.folder import own_fields
 from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical
-from ser.errors import UserError
-from ser.system.names import meant_names, readable
+from ser.errors import UserError, readable
+from ser.system.names import meant_names
 
 REQUIRED = ("path", "emotion", "speaker")
 OPTIONAL = ("gender", "split", "intensity", "statement", "word", "repetition")
@@ -23,8 +23,8 @@ class CsvList(Corpus):
     Columns, in any order and any case: `path`, `emotion` and `speaker`; where you have them also `gender` (`female`,
     `male`, `f`, `m`, …), `split` (`train`, `val` or `test`: your own division), `intensity`, `statement`,
     `word` and `repetition`. Other usual names are understood (`file`, `label`, `speaker_id`, `set`; `dev` for `val`, …:
-    `ser.data.corpora.columns`), and any with `columns`. Cells are separated by comma, semicolon, tab or `|`; the encoding is
-    UTF-8, with or without a byte order mark, or UTF-16 with one.
+    `ser.data.corpora.columns`), and any with `columns`. Cells are separated by comma, semicolon, tab or `|`; the
+    encoding is UTF-8, with or without a byte order mark, or UTF-16 with one.
 
     Emotions get their canonical names (`anger` is `angry`); words that `ser.data.emotions` does not know stay. A
     recording is known by its path. An empty speaker cell means that the speaker is not known; other speakers are

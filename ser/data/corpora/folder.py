@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from ser.data.corpora.corpus import AUDIO_SUFFIXES, Corpus, Scan, Utterance, passed_over_note
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES, find_audio
+from ser.data.corpora.corpus import Corpus, Scan, Utterance, passed_over_note
 from ser.data.emotions import canonical, canonical_gender, one_form
 from ser.errors import UserError, did_you_mean
 
@@ -58,7 +59,7 @@ class Folder(Corpus):
 
     def _read(self) -> Scan:
         utterances, strangers = [], []
-        for path in self.audio_files():
+        for path in find_audio(self.root):
             key = self.key_of(path)
             match = self._regex.fullmatch(key)
             emotion = canonical(match["emotion"]) if match else ""

@@ -57,7 +57,8 @@ class RavdessTess(Corpus):
             replace(utterance, key=f"{name}/{utterance.key}") for name, scan in scans for utterance in scan.utterances
         ]
         notes = [f"{name}: {note}" for name, scan in scans for note in scan.notes]
-        return self._settle_calm(utterances, notes)
+        damaged = {copy: why for _, scan in scans for copy, why in scan.damaged.items()}
+        return replace(self._settle_calm(utterances, notes), damaged=damaged)
 
     def _settle_calm(self, utterances: list[Utterance], notes: list[str]) -> Scan:
         count = sum(utterance.emotion == "calm" for utterance in utterances)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.data.audio.prepare import AudioSettings
-from ser.data.corpora.corpus import AUDIO_SUFFIXES
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES, find_audio
 from ser.data.store.hashes import content_hash, hash_files
 from ser.data.store.waveforms import Waveforms, open_store
-from ser.errors import UserError, some
+from ser.errors import UserError, readable, some
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SoundFolder:
             UserError: A recording cannot be used, or the store cannot be written.
         """
         settings = AudioSettings(sample_rate, trim_db=None, min_duration_s=0.0)
-        waveforms = open_store(self.paths, self.hashes, settings, cache, self.folder.name)
+        waveforms = open_store(self.paths, self.hashes, settings, cache, readable(self.folder.name))
         if waveforms.bad:
             lines = [f"{self.paths[i]}: {reason}" for i, reason in waveforms.bad.items()]
             raise UserError(
@@ -66,26 +66,13 @@ def find_sounds(folder: str | Path, where: str, cache: Path) -> SoundFolder:
         if not place.is_dir():
             what = "is a file, not a folder" if place.exists() else "does not exist"
             raise UserError(f"{where}: {place} {what}. Name a folder of recordings ({_kinds()}).")
-        found = _recordings(place)
+        found = find_audio(place)
     except OSError as error:
         raise UserError(f"{where}: {error.filename or place} cannot be read: {error.strerror}.") from error
     if not found:
         raise UserError(f"{where}: {place} holds no recordings. Looked for {_kinds()}, in its subfolders too.")
     hashed = sorted(zip(hash_files(found, cache), found, strict=True))
     return SoundFolder(place, tuple(path for _, path in hashed), tuple(digest for digest, _ in hashed), where)
-
-
-def _recordings(folder: Path) -> list[Path]:
-    """As `Path.rglob`, which passes over a folder that may not be read; here it raises."""
-    found: list[Path] = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            found += _recordings(entry)
-        elif entry.suffix.lower() in AUDIO_SUFFIXES:
-            found.append(entry)
-    return found
 
 
 def _kinds() -> str:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES
 from ser.data.corpora.corpus import Utterance
 from ser.data.splits.part_lists import Entry
-from ser.errors import UserError
-from ser.system.names import readable
+from ser.errors import UserError, readable
 
 
 def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[dict[int, str], list[Entry]]:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
 from ser.data.corpora.table import read_table, read_text
-from ser.errors import UserError
-from ser.system.names import readable
+from ser.errors import UserError, readable
 
 _PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
 Line = tuple[str, object, object]  # where it stands, the recording and the part as they are written
@@ -25,7 +24,7 @@ class Entry:
 
     Args:
         where: The file and the line, for messages.
-        path: The recording as the line names it, as text (`ser.system.names.readable`).
+        path: The recording as the line names it, as text (`ser.errors.readable`).
         part: `train`, `val` or `test`.
     """
 

@@ -1,17 +1,21 @@
 """Content hashes of files, computed once and remembered with size and modification time."""
 
 import hashlib
+import os
 import sqlite3
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
+from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
 from ser.system.machine import num_cores
 
 HANDFUL = 128  # files that a thread reads at a time: handing over costs as much as a small file
+# A path goes in and out as bytes: a file's name need not be text.
 _TABLE = "CREATE TABLE IF NOT EXISTS sha256 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
 
 
@@ -21,58 +25,82 @@ def content_hash(data: bytes) -> str:
 
 
 def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
-    """Content hash of each file, reading only those that are new or changed since the last call.
-
-    A file is unchanged while its size and modification time (ns) are those remembered in `cache/hashes.sqlite`.
-    The memory is an aid: where it cannot be used (read-only folder, broken file), all files are read.
+    """Content hash of each file, as `try_hashes` finds it.
 
     Raises:
-        UserError: A file vanished or may not be read.
+        UserError: A file vanished, may not be read, or is none.
     """
     paths = list(paths)
+    hashes, unreadable = try_hashes(paths, cache)
+    for path, reason in unreadable.items():
+        raise UserError(f"Cannot read {path}: {reason}.")
+    return [hashes[path] for path in paths]
+
+
+def try_hashes(paths: Iterable[Path], cache: Path) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Content hash of each file that can be read, and why the others cannot.
+
+    Only files are read that are new or changed since the last call. A file is unchanged while its size and
+    modification time (ns) are those remembered in `cache/hashes.sqlite`. The memory is an aid: where it cannot be used
+    (read-only folder, broken file), all files are read.
+    """
     known = _remembered(cache)
-    stats = [_stat(path) for path in paths]
-    fresh = [i for i, path in enumerate(paths) if known.get(str(path), (None,))[:2] != stats[i]]
+    stats = {path: _stat(path) for path in paths}
+    hashes, fresh, unreadable = {}, [], {}
+    for path, facts in stats.items():
+        before = known.get(os.fsencode(path))
+        if facts is None:
+            unreadable[path] = why_no_file(path) or "changed a moment ago"
+        elif before is not None and before[:2] == facts:
+            hashes[path] = before[2]
+        else:
+            fresh.append(path)
     handfuls = [fresh[start : start + HANDFUL] for start in range(0, len(fresh), HANDFUL)]
     with ThreadPoolExecutor(num_cores()) as pool:
-        digests = pool.map(lambda handful: [_hash_file(paths[i]) for i in handful], handfuls)
-        hashed = dict(zip(fresh, chain.from_iterable(digests), strict=True))
-    if hashed:
-        _remember(cache, [(str(paths[i]), *stats[i], digest) for i, digest in hashed.items()])
-    return [hashed[i] if i in hashed else known[str(path)][2] for i, path in enumerate(paths)]
+        found = chain.from_iterable(pool.map(lambda handful: [_hash_file(path) for path in handful], handfuls))
+        for path, digest in zip(fresh, found, strict=True):
+            if isinstance(digest, OSError):
+                unreadable[path] = str(digest.strerror)
+            else:
+                hashes[path] = digest
+    _remember(cache, [(os.fsencode(path), *stats[path], hashes[path]) for path in fresh if path in hashes])
+    return hashes, unreadable
 
 
-def _stat(path: Path) -> tuple[int, int]:
+def _stat(path: Path) -> tuple[int, int] | None:
+    """Size and modification time (ns); None for what is no regular file: a pipe would be waited for without end."""
     try:
-        stat = path.stat()
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    return stat.st_size, stat.st_mtime_ns
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
-def _hash_file(path: Path) -> str:
+def _hash_file(path: Path) -> str | OSError:
     try:
         with path.open("rb", buffering=0) as file:
             return content_hash(file.readall())
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+        return error
 
 
-def _remembered(cache: Path) -> dict[str, tuple[int, int, str]]:
+def _remembered(cache: Path) -> dict[bytes, tuple[int, int, str]]:
     try:
         with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection:
-            rows = connection.execute("SELECT path, size, mtime_ns, hash FROM sha256").fetchall()
+            rows = connection.execute("SELECT CAST(path AS BLOB), size, mtime_ns, hash FROM sha256").fetchall()
     except sqlite3.Error:
         return {}
     return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}
 
 
-def _remember(cache: Path, rows: list[tuple[str, int, int, str]]) -> None:
+def _remember(cache: Path, rows: list[tuple[bytes, int, int, str]]) -> None:
+    if not rows:
+        return
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(cache / "hashes.sqlite", timeout=30)) as connection, connection:
             connection.execute("PRAGMA synchronous=OFF")  # it can be made again: no wait for the disk
             connection.execute(_TABLE)
-            connection.executemany("INSERT OR REPLACE INTO sha256 VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO sha256 VALUES (CAST(? AS TEXT), ?, ?, ?)", rows)
     except (sqlite3.Error, OSError):
         return  # forgetting costs one more read of the files, never a wrong result

@@ -10,6 +10,7 @@ import torch
 
 from ser.data.audio.prepare import AudioSettings
 from ser.data.build import build_audio, build_recordings
+from ser.data.recordings import left_out
 from ser.data.store.waveforms import Waveforms, open_store
 from ser.errors import UserError
 from ser.frontends.base import Frontend
@@ -94,7 +95,8 @@ def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -
     recordings = inspect_recordings(found, waveforms, audio, bars("measuring", len(found.utterances)))
     suspicious = find_suspicious(recordings)
     if all(recording.bad for recording in recordings):
-        raise UserError(f"None of the {len(recordings)} recordings can be used; the first: {recordings[0].bad}.")
+        first, *others = [*(recording.bad for recording in recordings), *found.unreadable.values()]
+        raise UserError(f"None of the {1 + len(others)} recordings can be used; the first: {first}.")
     return Exploration(
         corpus=found.corpus,
         recordings=tuple(recordings),
@@ -106,7 +108,7 @@ def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -
         audio=audio,
         frontend=frontend,
         features=config["choices"]["frontend"],
-        notes=found.notes,
+        notes=(*found.notes, *([left_out(found.unreadable)] if found.unreadable else [])),
     )
 
 

@@ -1,6 +1,5 @@
 """A folder of the user's sounds: found, named by content, decoded once, and every way in which it can be wrong."""
 
-import os
 import shutil
 
 import numpy as np
@@ -30,6 +29,8 @@ def found(folder, tmp_path):
 
 
 def test_recordings_are_found_in_subfolders_and_the_rest_is_passed_over(folder, tmp_path):
+    write_tone(folder / "@eaDir" / "d.wav")
+    (folder / "deep" / "again").symlink_to(folder)
     sounds = found(folder, tmp_path)
     assert {path.name for path in sounds.paths} == {"b.wav", "a.WAV", "c.flac"}
     assert list(sounds.hashes) == sorted(sounds.hashes)
@@ -70,25 +71,6 @@ def test_a_folder_without_recordings_is_named(tmp_path, kind):
     with pytest.raises(UserError, match=words) as error:
         found(place, tmp_path)
     assert str(error.value).startswith(f"{WHERE}: {place}") and "WAV" in str(error.value)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_may_not_be_read(folder, tmp_path):
-    (folder / "deep").chmod(0)
-    try:
-        with pytest.raises(UserError, match="deep cannot be read: Permission denied"):
-            found(folder, tmp_path)
-    finally:
-        (folder / "deep").chmod(0o755)
-
-
-def test_a_folder_that_cannot_be_listed(folder, tmp_path, monkeypatch):
-    def refused(path):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr("pathlib.Path.iterdir", refused)
-    with pytest.raises(UserError, match="cannot be read: Permission denied"):
-        found(folder, tmp_path)
 
 
 def test_recordings_that_cannot_be_used_are_named_with_the_reason(folder, tmp_path):

@@ -83,4 +83,4 @@ def test_a_vanished_file_is_named(tmp_path, files):
     files[1].unlink()
     with pytest.raises(UserError) as error:
         hash_files(files, tmp_path)
-    assert str(files[1]) in str(error.value) and "No such file" in str(error.value)
+    assert str(files[1]) in str(error.value) and "no such file" in str(error.value)
