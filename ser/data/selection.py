@@ -6,7 +6,7 @@ then the chosen ones are kept, then each utterance gets its label.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -147,20 +147,28 @@ def rare_misspellings(labels: Sequence[str], target: str = "emotion") -> list[st
     """
     counts, remarks = Counter(labels), []
     for name, count in sorted(counts.items()):
-        large = [other for other, many in counts.items() if many >= FEW * count]
-        meant = {alias: other for alias, other in ALIASES.items() if other in large and len(alias) > 3}
-        meant |= {other: other for other in large if re.sub(r"\d", "", other) != re.sub(r"\d", "", name)}
-        near = get_close_matches(name, meant, n=1, cutoff=NEAR)
-        # `unhappy` and `disinterested` are words of their own
-        if not near or name.endswith(near[0]) or set(name.split("_")) <= _SPELT_RIGHT:
-            continue
-        other = meant[near[0]]
-        remedy = f"dataset.merge={{{name}: {other}}} mends it" if target == "emotion" else "mend its label"
-        plural = "s" * (count > 1)
-        remarks.append(
-            f"'{name}' ({count} recording{plural}) is nearly '{other}' ({counts[other]}): if it is a slip, {remedy}"
-        )
+        if other := meant_class(name, counts):
+            few = f"{count} recording{'s' * (count > 1)}"
+            remedy = f"dataset.merge={{{name}: {other}}} mends it" if target == "emotion" else "mend its label"
+            remarks.append(f"'{name}' ({few}) is nearly '{other}' ({counts[other]}): if it is a slip, {remedy}")
     return remarks
+
+
+def meant_class(name: str, counts: Mapping[str, int]) -> str | None:
+    """The class of many recordings that a class of few may be a misspelling of.
+
+    Args:
+        name: The class in doubt.
+        counts: Recordings of each class.
+    """
+    large = [other for other, count in counts.items() if count >= FEW * max(1, counts[name])]
+    meant = {alias: other for alias, other in ALIASES.items() if other in large and len(alias) > 3}
+    meant |= {other: other for other in large if re.sub(r"\d", "", other) != re.sub(r"\d", "", name)}
+    near = get_close_matches(name, meant, n=1, cutoff=NEAR)
+    # `unhappy` and `disinterested` are words of their own
+    if not near or name.endswith(near[0]) or set(name.split("_")) <= _SPELT_RIGHT:
+        return None
+    return meant[near[0]]
 
 
 def _one_of(key: str, value: str, known: list[str]) -> None:

@@ -21,6 +21,7 @@ from ser.data.features.views import Views
 from ser.data.leakage import check_leakage
 from ser.data.near_duplicates import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
+from ser.data.selection import meant_class
 from ser.data.splits import Split
 from ser.errors import UserError
 from ser.runs.weights import start_from
@@ -163,9 +164,13 @@ def check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
     """
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
+        meant = {name: meant_class(name, dict(zip(classes, counts, strict=True))) for name in missing}
+        slips = [
+            f" Is {name} a slip for {other}? dataset.merge counts it so." for name, other in meant.items() if other
+        ]
         raise UserError(
-            f"The training part has no recording of: {', '.join(missing)}. "
-            "Take another split.seed or smaller split.test, or leave the class out with dataset.emotions."
+            f"The training part has no recording of: {', '.join(missing)}. Take another split.seed or smaller "
+            f"split.test, or leave the class out with dataset.emotions.{''.join(slips)}"
         )
 
 

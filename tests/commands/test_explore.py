@@ -1,10 +1,13 @@
 """`ser explore` as a user types it: files, page, table, TensorBoard; and the page in a real browser."""
 
 import csv
+import os
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import soundfile
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ser.cli import main
@@ -247,3 +250,22 @@ def test_the_real_corpora_are_a_page_that_can_be_sent(ser, in_tmp):
     assert "same samples as Actor_07/03-01-03-01-02-02-07" in words
     assert len(read(in_tmp / "page").players) == 16
     assert (in_tmp / "page" / "index.html").stat().st_size < 8_000_000
+
+
+# ---- what must not reach the terminal, and what must -----------------------------------------------------------------
+
+
+def test_loud_sounds_names_that_are_no_text_and_a_link_to_nothing(in_tmp, capfd):
+    """Full-scale square waves pass full scale when they are resampled: TensorBoard's writer would print a warning."""
+    for emotion, pitch in (("sad", 100), ("angry", 160)):
+        (in_tmp / "own" / emotion).mkdir(parents=True)
+        square = np.sign(np.sin(2 * np.pi * pitch * np.arange(4000) / 8000))
+        soundfile.write(in_tmp / "own" / emotion / "1.wav", square, 8000)
+    (in_tmp / "own" / "sad" / "1.wav").rename(in_tmp / "own" / "sad" / os.fsdecode(b"w\xfctend.wav"))
+    (in_tmp / "own" / "sad" / "2.wav").symlink_to("nowhere.wav")
+    assert main(["explore", "dataset=folder", "dataset.root=own", "dataset.pattern='{emotion}/*'", "out_dir=page"]) == 0
+    out, err = capfd.readouterr()
+    assert "clipped." not in out and not err
+    assert "1 bad file left out: 1 a link that leads nowhere (sad/2.wav)" in " ".join(out.split())
+    assert "sad/w\\xfctend.wav" in [row["key"] for row in rows(in_tmp / "page")]
+    assert "sad/w\\xfctend.wav" in read(in_tmp / "page").words

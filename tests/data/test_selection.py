@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ser.data.corpora.corpus import Utterance
 from ser.data.selection import Selection, rare_misspellings
 from ser.errors import UserError
+from ser.training.setup import check_train
 
 
 def utterance(emotion, gender="female", intensity="normal", speaker="s"):
@@ -136,3 +138,8 @@ def test_nothing_at_all():
 def test_classes_with_nearly_the_name_of_another(counts, remarked):
     found = rare_misspellings([name for name, count in counts.items() for _ in range(count)])
     assert [remark.split("'")[1] for remark in found] == ([remarked] if remarked else [])
+
+
+def test_a_misspelt_class_that_fell_out_of_train_is_told_as_one():
+    with pytest.raises(UserError, match="no recording of: hapy.*Is hapy a slip for happy. dataset.merge"):
+        check_train(np.array([30, 0, 20]), ["happy", "hapy", "sad"])
