@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.data.corpora.audio_files import passed_over
 from ser.errors import UserError, some
 from ser.runs.directory import RunDirectory, load_config
 
@@ -170,7 +171,7 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
         for child in sorted(folder.iterdir()):
             if child.is_symlink() and not child.exists():
                 remarks.append(f"{child} leads nowhere: its run was moved or deleted")
-            elif child.is_dir() and not child.name.startswith("."):
+            elif not passed_over(child.name) and child.is_dir():
                 yield from _runs_in(child, remarks, named=False)
     elif RunDirectory(folder, "").held():
         remarks.append(f"{folder} has only just been begun by another process")

@@ -30,6 +30,7 @@ def runs(tmp_path):
 
 
 def test_each_run_is_told_by_its_files(runs):
+    (runs / "lost+found").mkdir()  # the system's, on a disk of its own
     found, remarks = find_runs([runs])
     assert [(run.path.name, run.state) for run in found] == [
         ("a", "finished"), ("b", "interrupted"), ("c", "failed"), ("d", "pruned")

@@ -123,6 +123,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory, content, name):
 def test_a_fold_is_named_by_its_folder_or_any_of_its_lists(tmp_path, parts, named):
     folder = write_emobox(tmp_path / "fold_1", parts=parts)
     (folder / "notes.jsonl").write_text("{}")
+    (folder / "._ravdess_test_fold_1.jsonl").write_bytes(b"macOS")
     file = folder if named == "folder" else folder / f"ravdess_{named}_fold_1.jsonl"
     found = {(entry.path, entry.part) for entry in read_parts(file).entries}
     assert found == {(f"downloads/ravdess/{p}_1.wav", "val" if p == "valid" else p) for p in parts}
