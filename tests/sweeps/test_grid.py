@@ -205,8 +205,8 @@ def test_the_example_of_a_grid_in_a_file(ser, in_tmp, tiny_ravdess):
 
 
 def test_a_corpus_is_scanned_once_for_all_and_decoded_for_none(ser, grid, in_tmp, monkeypatch):
-    scans, hashed = [], recordings.hash_files
-    monkeypatch.setattr(recordings, "hash_files", lambda *arguments: scans.append(1) or hashed(*arguments))
+    scans, hashed = [], recordings.try_hashes
+    monkeypatch.setattr(recordings, "try_hashes", lambda *arguments: scans.append(1) or hashed(*arguments))
     monkeypatch.setattr("ser.data.recordings.open_store", None)  # a call would fail
     code, out, err = ser(*grid, "seed=0,1,2,3", "model.dropout=0,0.1", "dry_run=true")
     assert code == 0 and "8 to train" in out, err
