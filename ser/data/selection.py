@@ -7,7 +7,7 @@ then the chosen ones are kept, then each utterance gets its label.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ser.data.corpora.corpus import Utterance
