@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.corpora.ravdess import Ravdess
 from ser.data.splits import PARTS, Split
+from ser.data.utterance import Utterance
 from tests.tiny_corpora import real_corpus
 
 QUICK = settings(deadline=None, max_examples=100)

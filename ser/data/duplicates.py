@@ -6,18 +6,15 @@ Names are compared first and content only where names collide, so a clean corpus
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ser.data.corpora.audio_files import why_no_file
+from ser.data.utterance import Utterance
 from ser.errors import UserError
-
-if TYPE_CHECKING:
-    from ser.data.corpora.corpus import Utterance
 
 
 def without_copies(
-    named: Iterable[tuple[str, "Utterance"]],
-) -> tuple[list["Utterance"], int, dict[Path, tuple[Path, str]]]:
+    named: Iterable[tuple[str, Utterance]],
+) -> tuple[list[Utterance], int, dict[Path, tuple[Path, str]]]:
     """Keeps one utterance of each name, and counts the copies passed over.
 
     The one nearest to the root is kept; at equal depth the first by the alphabet, whatever order they come in. Of two

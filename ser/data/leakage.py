@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.near_duplicates import NearCopy
+from ser.data.utterance import Utterance
 
 FIELDS = ("speaker", "statement", "word")
 NAMED = 3  # copies that a note names

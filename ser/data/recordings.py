@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ser.data.audio.prepare import AudioSettings
-from ser.data.corpora.corpus import Corpus, Utterance
+from ser.data.corpora.corpus import Corpus
 from ser.data.selection import Selected, Selection, rare_misspellings
 from ser.data.splits.base import Splitter
 from ser.data.store.hashes import try_hashes
 from ser.data.store.waveforms import Waveforms, open_store
+from ser.data.utterance import Utterance
 from ser.errors import UserError, readable, some
 
 log = logging.getLogger("ser")

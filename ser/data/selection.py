@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.emotions import ALIASES, EMOTIONS, canonical, in_order, position
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean
 
 # A target: emotion (after merging) and utterance → label, or None where the corpus does not know it.

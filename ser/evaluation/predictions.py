@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.metrics import softmax
 from ser.evaluation.results_io import TRAITS

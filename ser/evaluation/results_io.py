@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 from ser.evaluation.metrics import confusion_matrix, recalls, softmax
 from ser.system.files import write_atomically, write_text
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.data.build import build_recordings
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.protocol import stamp
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.predictions import Predictions
 from ser.inference.finished_run import FinishedRun

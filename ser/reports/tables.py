@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits import Split
+from ser.data.utterance import Utterance
 
 SCORES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "loss": "loss"}
 

@@ -7,12 +7,12 @@ import pytest
 import soundfile
 
 from ser.data.audio.prepare import AudioSettings
-from ser.data.corpora.corpus import Utterance
 from ser.data.corpora.ravdess import Ravdess
 from ser.data.leakage import PartedCopy, Shared, check_leakage
 from ser.data.near_duplicates import NearCopy, near_copies
 from ser.data.recordings import decode_recordings, find_recordings
 from ser.data.selection import Selection
+from ser.data.utterance import Utterance
 from tests.data.planted import write_planted
 from tests.tiny_corpora import ravdess_name, real_corpus, write_tiny_ravdess
 

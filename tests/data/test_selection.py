@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.selection import Selection, rare_misspellings
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.training.setup import check_train
 

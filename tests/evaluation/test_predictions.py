@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.predictions import Predictions, pool, predictions_of, read_predictions
 from ser.evaluation.results_io import write_predictions

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 from ser.evaluation import results_io as results
 from ser.evaluation.metrics import softmax
 

@@ -11,41 +11,8 @@ from typing import Any, ClassVar
 
 from ser.data.corpora.audio_files import find_audio
 from ser.data.duplicates import without_copies
+from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """One recording and what is known of it. A field that a corpus does not know is None.
-
-    Args:
-        path: The file, absolute.
-        key: Its path relative to the corpus root, with forward slashes, as text (`ser.errors.readable`): what results
-            and split files call it.
-        emotion: Canonical name (`ser.data.emotions`).
-        corpus: Name of the corpus it comes from.
-        speaker: Unique over all corpora, e.g. `ravdess_07`.
-        gender: `female` or `male`.
-        intensity: `normal` or `strong`, where acted.
-        statement: Which sentence is spoken; the same text has the same name.
-        word: The single word that is spoken (TESS).
-        repetition: Take number.
-        part: `train`, `val` or `test` where the user's own list names one.
-        content: Hash of the decoded samples, filled in by the waveform store: equal hashes are one recording.
-    """
-
-    path: Path
-    key: str
-    emotion: str
-    corpus: str
-    speaker: str | None = None
-    gender: str | None = None
-    intensity: str | None = None
-    statement: str | None = None
-    word: str | None = None
-    repetition: int | None = None
-    part: str | None = None
-    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES
 from ser.data.corpora.columns import part_names, place_columns
-from ser.data.corpora.corpus import Corpus, Scan, Utterance
+from ser.data.corpora.corpus import Corpus, Scan
 from ser.data.corpora.folder import own_fields
 from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical
+from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
 from ser.system.names import meant_names
 

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES, find_audio
-from ser.data.corpora.corpus import Corpus, Scan, Utterance, passed_over_note
+from ser.data.corpora.corpus import Corpus, Scan, passed_over_note
 from ser.data.emotions import canonical, canonical_gender, one_form
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean
 
 FIELDS = ("emotion", "speaker", "gender", "intensity", "statement", "word", "repetition")

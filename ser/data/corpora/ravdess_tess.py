@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ser.data.corpora.corpus import Corpus, Scan, Utterance, child_folder
+from ser.data.corpora.corpus import Corpus, Scan, child_folder
 from ser.data.corpora.ravdess import Ravdess
 from ser.data.corpora.tess import Tess
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean
 
 CALM = ("keep", "drop", "neutral")

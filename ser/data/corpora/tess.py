@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
-from ser.data.corpora.corpus import NamedCorpus, Utterance
+from ser.data.corpora.corpus import NamedCorpus
 from ser.data.emotions import canonical
+from ser.data.utterance import Utterance
 
 # `OA_bite_neutral` lacks a letter in the corpus itself. The emotion is the longest ending that is one: a word has no
 # underscore, `pleasant_surprised` has.

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.protocol import stamp
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.system.ranges import Range, Rate, Seed
 

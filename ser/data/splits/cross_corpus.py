@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.emotions import in_order, one_form
 from ser.data.splits.base import Splitter, parts_are_named
 from ser.data.splits.sampling import hold_out
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean, some
 from ser.system.ranges import Rate, Seed
 

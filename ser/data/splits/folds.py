@@ -5,9 +5,9 @@ from typing import Annotated
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import Splitter, parts_are_named
 from ser.data.splits.sampling import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.system.ranges import Index, Range, Rate, Seed
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import PARTS, Splitter, parts_are_named
 from ser.data.splits.folds import check_fold
 from ser.data.splits.matching import match, tail_of
 from ser.data.splits.part_lists import Division, Entry, folds_in, read_parts
 from ser.data.splits.sampling import draw_stratified, draw_values, hold_out, part_by
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean, some
 from ser.system.ranges import Index, Rate, Seed
 

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.part_lists import Entry
+from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
 
 

@@ -7,10 +7,8 @@ words mean equal facts for drawn splits, published folds and somebody's own list
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 
 HEARD = ("train", "validation")  # before test
 TEXTS = ("word", "statement")  # the first that every recording names is what is said
@@ -19,7 +17,7 @@ NUMBER = re.compile(r"\b\d+\b")
 Values = dict[str, dict[str, set[str]]]  # field → part → the values that occur in it
 
 
-def stamp(utterances: Sequence["Utterance"], parts: dict[str, Sequence[int]], place: str = "", remark: str = "") -> str:
+def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], place: str = "", remark: str = "") -> str:
     """Segments joined by `; `, the first of which is short enough for the title of a figure.
 
     1. `speaker-independent` where no speaker of test is in train or validation, else `speaker-dependent`, or `speakers
@@ -96,7 +94,7 @@ def _with_ranges(alike: Sequence[str]) -> str:
     return NUMBER.sub(lambda _: next(words), max(numbers, key=numbers.__getitem__))
 
 
-def _values(utterances: Sequence["Utterance"], parts: dict[str, Sequence[int]]) -> Values:
+def _values(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]]) -> Values:
     """Of corpus, speaker and text, as far as every recording knows them."""
     values: Values = {}
     for field in ("corpus", "speaker", *TEXTS):

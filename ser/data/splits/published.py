@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.folds import SpeakerFolds
 from ser.data.splits.sampling import genders_of
+from ser.data.utterance import Utterance
 from ser.errors import UserError, some
 from ser.system.ranges import Index, Rate, Seed
 

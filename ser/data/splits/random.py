@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import Part, ShareSplitter
 from ser.data.splits.sampling import checked_strata, draw_stratified
+from ser.data.utterance import Utterance
 from ser.system.ranges import Rate, Seed
 
 

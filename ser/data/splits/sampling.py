@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
+from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean, some
 
 # What may be stratified by, and the field that says it; `actor` is what RAVDESS calls its speakers.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.folds import FoldSplitter
 from ser.data.splits.sampling import check_known, draw_values, hold_out, indices_by, part_by
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.system.ranges import Index, Rate, Seed
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.data.corpora.corpus import Utterance
 from ser.data.splits.base import ShareSplitter
 from ser.data.splits.sampling import check_known, draw_values, part_by
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ser.data.audio.decode import BadRecording, FileFacts, read
 from ser.data.audio.prepare import AudioSettings, to_mono, voiced_range
-from ser.data.corpora.corpus import Utterance
 from ser.data.recordings import Recordings
 from ser.data.store.waveforms import Waveforms
+from ser.data.utterance import Utterance
 from ser.system.machine import num_cores
 
 LEAST_DB = -100.0
