@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from scripts.benchmarks import BENCHMARKS
 from ser.errors import UserError, did_you_mean
 from ser.system.files import write_text
 
-BENCHMARKS = {
-    "features": "feature sets of published systems, one thread, against librosa",
-    "store": "decoding a corpus into the store, against librosa; and the second start",
-    "loop": "an epoch through `ser train`, against a bare PyTorch loop, and against Keras",
-    "startup": "from the start of `ser train` to its first step, against its imports",
-    "memory": "the largest memory of a run, and of one on 100,000 files",
-    "gpu": "cnn2d on a GPU: seconds, share of time computing, packed runs",
-}
 HELP = """scripts/benchmark <name> …   or: scripts/benchmark all
 
 Prints ours, theirs, their ratio and its spread (medians of rounds in turns), writes
-docs/results/performance/<name>.json, and the README's table from all of them. Uses RAVDESS and TESS where they are
-found ($SER_DATA, ../shared/data, data), else the demo corpus. Leave the machine alone meanwhile.
+docs/results/performance/<name>.json, and the table of docs/performance.md from all of them. Uses RAVDESS and TESS
+where they are found ($SER_DATA, ../shared/data, data), else the demo corpus. Leave the machine alone meanwhile.
 
 {names}
 """
@@ -49,7 +42,8 @@ def benchmark(names: Sequence[str], folder: Path) -> None:
     """
     from rich.console import Console
 
-    from scripts.benchmarks.table import print_benchmark, with_performance
+    from scripts.benchmarks.table import print_benchmark
+    from scripts.generated import refresh
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     results = folder / "docs" / "results" / "performance"
@@ -59,20 +53,12 @@ def benchmark(names: Sequence[str], folder: Path) -> None:
         print_benchmark(console, name, rows)
         kept = {"benchmark": name, "environment": _environment(), "rows": rows}
         write_text(results / f"{name}.json", json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
-    readme = folder / "README.md"
-    if readme.is_file():
-        write_text(readme, with_performance(readme.read_text(encoding="utf-8"), read_results(results)))
+    refresh(folder)
 
 
 def measure(name: str) -> list[dict]:
     """The rows of one benchmark, as plain data."""
     return [asdict(row) for row in importlib.import_module(f"scripts.benchmarks.{name}").run()]
-
-
-def read_results(results: Path) -> list[dict]:
-    """What was kept, in the order of `BENCHMARKS`."""
-    paths = [results / f"{name}.json" for name in BENCHMARKS]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
 def _environment() -> dict:

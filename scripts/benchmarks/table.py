@@ -1,12 +1,10 @@
-"""Benchmarks as a table in the terminal, as JSON, and as the README's table."""
+"""Benchmarks as a table in the terminal, and as the table of docs/performance.md."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-BEGIN, END = "<!-- performance begin -->", "<!-- performance end -->"
 
 
 def print_benchmark(console: Console, name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -41,7 +39,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 
 def markdown(benchmarks: Sequence[dict[str, Any]]) -> str:
-    """The README's table: a row a measurement, and what it was measured on."""
+    """The table of the page: a row a measurement, and what it was measured on."""
     lines = ["| what | ours | against | theirs | ratio (rounds) | target |", "|---|---|---|---|---|---|"]
     for benchmark in benchmarks:
         for row in benchmark["rows"]:
@@ -52,14 +50,6 @@ def markdown(benchmarks: Sequence[dict[str, Any]]) -> str:
             lines.append(f"| {what} | {ours} | {against} | {theirs} | {ratio} | {target} |")
     machines = sorted({f"{b['environment']['device']}, {b['environment']['threads']} threads" for b in benchmarks})
     return "\n".join([*lines, "", f"Measured on: {'; '.join(machines)} (docs/results/performance/)."])
-
-
-def with_performance(readme: str, benchmarks: Sequence[dict[str, Any]]) -> str:
-    """The README with the table between its two marks; as it was where it has none."""
-    if BEGIN not in readme or END not in readme:
-        return readme
-    before, after = readme.split(BEGIN)[0], readme.split(END)[1]
-    return f"{before}{BEGIN}\n{markdown(benchmarks)}\n{END}{after}"
 
 
 def _with_unit(value: float | None, unit: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.reproduction.table import with_table
+from scripts.generated import refresh
 from ser.commands import crossval, train
 from ser.errors import UserError, did_you_mean
 from ser.system.files import write_text
@@ -134,8 +134,7 @@ def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
     path = folder / "docs" / "results" / f"{series}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(results, indent=1) + "\n")
-    readme = folder / "README.md"
-    write_text(readme, with_table(readme.read_text(encoding="utf-8"), results))
+    refresh(folder)
     return 0
 
 

@@ -1,10 +1,8 @@
-"""Tables of the README, made from results files."""
+"""Tables of results, made from results files."""
 
 import statistics
 from collections.abc import Sequence
 from typing import Any
-
-from ser.errors import UserError
 
 
 def table(results: dict) -> str:
@@ -111,16 +109,3 @@ def _mean(shares: Sequence[float]) -> str:
 
 def _percent(share: Any) -> str:
     return f"{100 * share:.1f}"
-
-
-def with_table(readme: str, results: dict) -> str:
-    """The README with the series' table between its two marks.
-
-    Raises:
-        UserError: The marks are missing.
-    """
-    begin, end = (f"<!-- {results['series']} {word} -->" for word in ("begin", "end"))
-    if begin not in readme or end not in readme:
-        raise UserError(f"The README has no place for this table: it needs {begin} and {end}.")
-    before, after = readme.split(begin)[0], readme.split(end)[1]
-    return f"{before}{begin}\n{table(results)}\n{end}{after}"
