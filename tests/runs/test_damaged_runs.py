@@ -130,7 +130,13 @@ def test_a_failure_is_noted_and_forgotten_when_the_run_succeeds(ser, command, in
 
 def test_what_the_user_can_mend_is_a_failure_too(ser, quick, in_tmp):
     """The loss of the first epochs is no number."""
-    bad = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "scheduler=none"]
+    bad = [
+        "optimizer=sgd",
+        "optimizer.lr=1000",
+        "optimizer.weight_decay=1000",
+        "trainer.gradient_clip_val=null",
+        "scheduler=none",
+    ]
     code, _, err = ser(*quick, *bad)
     (found,), _ = find_runs([in_tmp / "runs"])
     assert code == 2 and found.state == "failed" and found.reason in " ".join(err.split())
