@@ -1,12 +1,12 @@
 """What finished runs say of a published system: figures of every seed and fold, with the base models beside."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
+from ser.runs.reading import read_json
 from ser.sweeps.crossval import judged, pooled_folder
 from ser.training.train import Job
 
@@ -32,11 +32,11 @@ def result_of_folds(jobs: Sequence[Job], console: Console) -> dict[str, Any]:
         console: For the bars.
     """
     folder = pooled_folder(list(jobs))
-    about = json.loads((folder / "crossval.json").read_text(encoding="utf-8"))
-    systems = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["systems"]
+    about = read_json(folder / "crossval.json")
+    systems = read_json(folder / "evaluation.json")["systems"]
     pooled = {name: {key: it["overall"][key] for key in SHOWN} for name, it in systems.items()}
     runs = [{"fold": fold, **_run(job, judged(job, console))} for fold, job in enumerate(jobs)]
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(folder / "metrics.json")
     return {
         **_about(jobs),
         "protocol": about["protocol"],
@@ -51,7 +51,7 @@ def _about(jobs: Sequence[Job]) -> dict[str, Any]:
 
 def _run(job: Job, fold: Fold) -> dict[str, Any]:
     """One run: its identity, its figures, those of the base models on the same recordings, and where it ran."""
-    environment = json.loads((job.directory.path / "environment.json").read_text(encoding="utf-8"))
+    environment = read_json(job.directory.path / "environment.json")
     return {
         "identity": job.directory.identity,
         "protocol": job.directory.protocol,

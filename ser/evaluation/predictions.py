@@ -17,6 +17,7 @@ from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.metrics import softmax
 from ser.evaluation.results_io import TRAITS
+from ser.runs.reading import MOST_BYTES_OF_TABLES, read_bytes
 
 SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
 REMEDY = "The file is damaged or was edited: train the run again with rerun=true"
@@ -143,11 +144,14 @@ def read_predictions(path: Path, count: int | None = None) -> Predictions:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Header and rows, each with its line number; at least one row, all as long as the header."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = read_bytes(path, MOST_BYTES_OF_TABLES)
+    except UserError as error:
+        why = str(error).partition("cannot be read: ")[2]
+        raise UserError(f"Cannot read the predictions {path}: {why} Name a finished run.") from error
+    try:
+        text = data.decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""))
         lines = [(reader.line_num, cells) for cells in reader if cells]
-    except OSError as error:
-        raise UserError(f"Cannot read the predictions {path}: {error.strerror}. Name a finished run.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV in UTF-8 ({error}). {REMEDY}.") from error
     if len(lines) < 2:

@@ -36,7 +36,11 @@ class Scores:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Scores":
-        """Scores as evaluation.json holds them, where None stands for what is not defined."""
+        """Scores as evaluation.json holds them, where None stands for what is not defined.
+
+        Raises:
+            KeyError, TypeError, AttributeError: It holds something else.
+        """
         return cls(
             _estimates(plain["overall"]),
             {name: _estimates(figures) for name, figures in plain["by_class"].items()},
@@ -46,7 +50,13 @@ class Scores:
 
 def _estimates(plain: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
     nan = {"value": np.nan}
-    return {name: Estimate(**(it | nan if it["value"] is None else it)) for name, it in plain.items()}
+    found = {name: Estimate(**(it | nan if it["value"] is None else it)) for name, it in plain.items()}
+    for estimate in found.values():
+        limits = (estimate.low, estimate.high)
+        numbers = (estimate.value,) if limits == (None, None) else (estimate.value, *limits)
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise TypeError("a figure that is no number")
+    return found
 
 
 def score_part(part: Predictions, speakers: Speakers) -> Scores:

@@ -1,16 +1,17 @@
 """The report of a run, from what lies in its directory."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ser.errors import UserError
 from ser.evaluation.evaluate import Evaluation
 from ser.evaluation.predictions import Predictions
 from ser.reports.events import curves_of
 from ser.reports.mistakes import Sounds
 from ser.reports.report import Material, write_report
 from ser.runs.directory import RunDirectory, load_config
+from ser.runs.reading import read_json
 
 
 def write_run_report(
@@ -51,8 +52,9 @@ def write_run_report(
 def stamps_of(directory: RunDirectory) -> dict[str, object]:
     """What identifies a run, and what it ran on."""
     metrics, environment = directory.metrics(), {}
-    with suppress(OSError, ValueError):
-        environment = json.loads((directory.path / "environment.json").read_text(encoding="utf-8"))
+    with suppress(UserError):
+        environment = read_json(directory.path / "environment.json")
+    versions = environment.get("versions")
     counted = [f"{part} {metrics[f'num_{part}']}" for part in ("train", "val", "test") if f"num_{part}" in metrics]
     stamps = {
         "identity": directory.recorded_identity(),
@@ -65,6 +67,6 @@ def stamps_of(directory: RunDirectory) -> dict[str, object]:
         "threads": environment.get("threads"),
         "system": environment.get("system"),
         "commit": environment.get("git_commit"),
-        "versions": ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items()),
+        "versions": ", ".join(f"{name} {it}" for name, it in versions.items()) if isinstance(versions, dict) else None,
     }
     return {name: value for name, value in stamps.items() if value not in (None, "")}

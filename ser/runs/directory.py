@@ -24,16 +24,19 @@ import socket
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
-from ser.runs.defaults import LOADER, with_defaults
-from ser.system.files import write_text
+from ser.runs.defaults import with_defaults
+from ser.runs.reading import read_config, read_json
+from ser.system.files import check_unlinked, write_text
 
+NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build what it was
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` took away, and when
-DEEPEST = 100  # lists and mappings in each other; a config has less than ten
+WRITTEN = ("train.log", "figures", "evaluations")  # where others than `write_atomically` write
 PATIENCE_S = 1.0  # `ser runs` looks whether a lock is held by taking it for a moment
 
 
@@ -101,8 +104,8 @@ class RunDirectory:
         return self._recorded("protocol") or "protocol not recorded"
 
     def _recorded(self, what: str) -> str | None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads((self.path / "run.json").read_text(encoding="utf-8"))[what])
+        with suppress(UserError, KeyError):
+            return str(read_json(self.path / "run.json")[what])
         return None
 
     def lock(self) -> None:
@@ -113,6 +116,7 @@ class RunDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            check_unlinked(self.path, WRITTEN)
             self._lock.acquire(timeout=PATIENCE_S)
         except Timeout:
             raise UserError(
@@ -208,15 +212,15 @@ class RunDirectory:
         Raises:
             UserError: metrics.json is missing or damaged.
         """
+        file = self.path / "metrics.json"
         try:
-            metrics = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
-            if not isinstance(metrics, dict) or not all(type(value) in (int, float) for value in metrics.values()):
-                raise ValueError("it is no list of figures by name")
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{self.path} is marked as finished but its metrics.json cannot be read ({error}). "
-                "Train it again with rerun=true."
-            ) from error
+            metrics = read_json(file)
+            if not all(type(value) in (int, float) for value in metrics.values()):
+                raise UserError(f"{file} is damaged (it is no list of figures by name).")
+        except UserError as error:
+            told = str(error).removeprefix(f"{self.path}/")
+            remedy = "Train it again with rerun=true."
+            raise UserError(f"{self.path} is marked as finished but its {told} {remedy}") from error
         return metrics
 
     def _holder(self) -> str:
@@ -239,30 +243,32 @@ def load_config(path: Path) -> dict:
     Raises:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
-    try:
-        config = _read_yaml((path / "config.yaml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, a date that is none
-        raise UserError(f"{path / 'config.yaml'} is damaged: {str(error).splitlines()[0]}.") from error
-    if not isinstance(config, dict) or not isinstance(config.get("choices"), dict):
+    if not (path / "config.yaml").exists():
+        raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.")
+    config = read_config(path / "config.yaml")
+    if config.get("choices") is None:
         raise UserError(f"{path / 'config.yaml'} is not the config of a run.")
     return with_defaults(config)
 
 
-def _read_yaml(text: str) -> object:
-    """Plain data, not nested without end: libyaml would overflow the stack of the whole process.
+def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
+    """The directory of a finished run and its config as it stands there, as plain data.
 
     Raises:
-        yaml.YAMLError, ValueError: It is none.
+        UserError: No such directory, no run, or one that did not finish.
     """
-    loader = yaml.SafeLoader if "\\uDC" in text else LOADER  # libyaml refuses a path that is no text
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
-    return yaml.load(text, Loader=loader)
+    path = path.expanduser().resolve()  # a sweep holds links
+    if not path.is_dir():
+        raise UserError(f"There is no folder {path}: name the directory of a finished run, as under runs/.")
+    config = load_config(path)
+    missing = [key for key in NEEDED if config.get(key) is None]
+    if missing or not isinstance(config["seed"], int):
+        told = f"it says nothing of {', '.join(missing)}" if missing else "its seed is no whole number"
+        raise UserError(f"{path / 'config.yaml'} is not the config of a run: {told}.")
+    directory = RunDirectory(path, RunDirectory(path, "").recorded_identity() or "")
+    if not directory.finished:
+        raise UserError(f"The run {path} did not finish: continue it with `ser train resume={path}`, then evaluate it.")
+    return directory, config
 
 
 def safe_name(text: str) -> str:

@@ -1,6 +1,5 @@
 """What a run ran on: noted beside it, never part of its identity."""
 
-import json
 import platform
 import subprocess
 from collections import Counter
@@ -10,6 +9,9 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ser.errors import UserError
+from ser.runs.reading import read_json
 
 PACKAGES = ("ser", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "librosa", "soundfile", "soxr", "numpy")
 
@@ -60,14 +62,14 @@ def made_by_others(runs: Sequence[Path]) -> list[str]:
 def _changed(run: Path) -> str:
     """`torch 2.11.0 (now 2.14.1)`, or empty."""
     try:
-        before = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+        before = read_json(run / "environment.json")
         versions = before.get("versions") or {}
         told = {
             "ser": (versions.get("ser"), _version("ser")),
             "commit": (before.get("git_commit"), _git_commit()),
             "torch": (versions.get("torch"), _version("torch")),
         }
-    except (OSError, ValueError, AttributeError):
+    except (UserError, AttributeError):
         return ""
     return ", ".join(f"{name} {old} (now {new})" for name, (old, new) in told.items() if old and new and old != new)
 

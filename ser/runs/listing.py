@@ -1,7 +1,6 @@
 """Which runs lie in a folder, and what became of each."""
 
 import glob
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from ser.data.corpora.audio_files import passed_over
 from ser.errors import UserError, some
 from ser.runs.directory import RunDirectory, load_config
+from ser.runs.reading import read_json
 
 STATES = ("finished", "running", "interrupted", "failed", "pruned", "damaged")
 OURS = ("run.json", "finished.json", "failed.json", "pruned.json")  # a folder with one of them is a run's
@@ -91,7 +91,7 @@ def _state(directory: RunDirectory, identity: str, config: dict) -> tuple[str, s
     """
     path = directory.path
     if directory.finished:
-        recorded = _read_marker(path / "finished.json").get("identity")
+        recorded = read_json(path / "finished.json").get("identity")
         if not identity:
             raise UserError("its run.json, which says what run it is, cannot be read.")
         if recorded != identity:
@@ -103,18 +103,8 @@ def _state(directory: RunDirectory, identity: str, config: dict) -> tuple[str, s
         return "running", "", {}
     for state in ("pruned", "failed"):
         if (path / f"{state}.json").exists():
-            return state, _without_path(str(_read_marker(path / f"{state}.json").get("reason", "")), path), {}
+            return state, _without_path(str(read_json(path / f"{state}.json").get("reason", "")), path), {}
     return "interrupted", "", {}
-
-
-def _read_marker(file: Path) -> dict[str, Any]:
-    try:
-        marker = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file.name} cannot be read ({error}).") from error
-    if not isinstance(marker, dict):
-        raise UserError(f"{file.name} is none of ser's.")
-    return marker
 
 
 def _without_path(message: str, path: Path) -> str:
@@ -182,7 +172,7 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
 def _folds(folder: Path, remarks: list[str]) -> Iterator[Path]:
     """The runs that a cross-validation pooled; they lie beside it."""
     try:
-        names = [str(name) for name in _read_marker(folder / "crossval.json").get("folds", [])]
+        names = [str(name) for name in read_json(folder / "crossval.json").get("folds", [])]
     except (UserError, TypeError) as error:
         remarks.append(f"{folder}: {error}")
         return

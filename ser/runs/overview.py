@@ -1,6 +1,5 @@
 """What `ser runs` says of each run: figures, epochs, when, and what it takes on the disk."""
 
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ser.errors import UserError
 from ser.runs.listing import FoundRun
+from ser.runs.reading import read_json
 
 TOLD_BY = {"finished": "finished.json", "failed": "failed.json", "pruned": "pruned.json"}  # the time is in the marker
 TAIL = 4096  # bytes of train.log in which the last epoch's line stands
@@ -113,6 +114,8 @@ def totals(rows: Sequence[Row]) -> str:
 
 
 def _epochs_logged(log: Path) -> int | None:
+    if not log.is_file():  # a pipe would be waited for
+        return None
     with suppress(OSError):
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
@@ -124,8 +127,8 @@ def _epochs_logged(log: Path) -> int | None:
 def _when(run: FoundRun) -> str:
     marker = TOLD_BY.get(run.state)
     if marker is not None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            said = json.loads((run.path / marker).read_text(encoding="utf-8"))[run.state]
+        with suppress(UserError, ValueError, KeyError, TypeError):
+            said = read_json(run.path / marker)[run.state]
             return datetime.fromisoformat(said).isoformat(timespec="seconds")
     return datetime.fromtimestamp(_last_touched(run.path)).isoformat(timespec="seconds")
 

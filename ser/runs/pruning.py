@@ -13,6 +13,7 @@ from pathlib import Path
 from ser.errors import UserError, did_you_mean
 from ser.runs.directory import REMOVED, RunDirectory
 from ser.runs.listing import FoundRun, read_run
+from ser.runs.reading import read_json
 from ser.system.files import write_text
 
 LEFTOVERS = ".*.ckpt.*.partial"  # of a process that was killed while it wrote
@@ -122,10 +123,9 @@ def _remove_files(removal: Removal) -> int:
 
 def _read_note(note: Path) -> dict[str, str]:
     try:
-        said = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(note)
+    except UserError:
         return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _removal(run: FoundRun, patterns: Sequence[str]) -> Removal:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ser.errors import UserError
+from ser.runs.reading import read_json
 from ser.system.files import write_text
 
 FOLDER = ".jobs"
@@ -27,9 +28,9 @@ def note(sweep: Path, identity: str, state: str, reason: str = "") -> None:
 def said(sweep: Path, identity: str) -> tuple[str, str]:
     """State and reason, or two empty texts where the job did not begin."""
     try:
-        found = json.loads((sweep / FOLDER / f"{identity}.json").read_text(encoding="utf-8"))
+        found = read_json(sweep / FOLDER / f"{identity}.json")
         return str(found["state"]), str(found["reason"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError):
         return "", ""
 
 

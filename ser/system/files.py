@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ser.errors import UserError
@@ -34,3 +34,19 @@ def write_text(path: Path, text: str) -> None:
 def why_refused(error: OSError) -> str:
     """Why the system would not write, in words."""
     return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
+
+
+def check_unlinked(folder: Path, names: Sequence[str]) -> None:
+    """Refuses links and pipes where files are to be written: in a folder that a stranger made they may lead anywhere.
+
+    Args:
+        folder: The folder, which may itself be a link.
+        names: Files and folders in it, looked through to the bottom.
+
+    Raises:
+        UserError: The message names the first.
+    """
+    for place in (folder / name for name in names):
+        for file in (place, *(place.rglob("*") if place.is_dir() else ())):
+            if file.is_symlink() or (file.exists() and not (file.is_file() or file.is_dir())):
+                raise UserError(f"{file} is a link or a pipe, and nothing is written through it. Take it away.")

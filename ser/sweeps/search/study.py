@@ -1,6 +1,5 @@
 """A study of Optuna that belongs to one search: made, found again, or refused."""
 
-import json
 import warnings
 
 import optuna
@@ -9,6 +8,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
 from ser.errors import UserError
+from ser.runs.reading import read_json
 from ser.sweeps.search.plan import Plan
 from ser.sweeps.search.sampling import build_pruner, build_sampler
 from ser.sweeps.search.storage import JOURNAL
@@ -57,8 +57,8 @@ def check_folder(plan: Plan) -> None:
     file = plan.folder / "study.json"
     if file.is_file():
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))["identity"]
-        except (OSError, ValueError, LookupError, TypeError):
+            found = read_json(file)["identity"]
+        except (UserError, KeyError):
             raise UserError(f"{file} is damaged. Move the folder away, or name another tune.dir.") from None
         if found != plan.identity:
             raise UserError(

@@ -1,0 +1,188 @@
+"""The small files of a run, read as plain data, whoever wrote them: its config and its JSON.
+
+A run may come from a stranger, be cut off, or be damaged. Whatever is wrong with a file is told in one sentence: it is
+bounded in bytes, in depth and in what its aliases stand for, its numbers fit 64 bits, and no key stands twice.
+Checkpoints have their one way in, too: `ser.runs.weights`.
+"""
+
+import json
+import math
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ser.errors import UserError
+
+MOST_BYTES = 2**24  # of one such file
+MOST_BYTES_OF_TABLES = 2**30  # predictions.csv
+MOST_NODES = 1_000_000  # values in JSON, lists counted through
+MOST_SETTINGS = 20_000  # of a config; one has some hundred
+DEEPEST = 40
+LARGEST = 2**256  # whole number in a config, such as a seed
+LONGEST = 10_000  # characters of a value in YAML, which may stand for a number
+MAPPINGS = (  # of a config: what stands there is a node, or nothing
+    "audio", "augmentation", "choices", "dataset", "early_stopping", "frontend", "loss", "model", "optimizer",
+    "scheduler", "split", "sweep", "trainer",
+)  # fmt: skip
+
+
+class _EachKeyOnce:
+    def construct_mapping(self, node, deep=False):
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise ValueError("a key stands twice in one mapping")
+        return found
+
+
+class _Loader(_EachKeyOnce, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Plain data only."""
+
+
+class _SlowLoader(_EachKeyOnce, yaml.SafeLoader):
+    """Of a path that is not UTF-8, too, which libyaml refuses."""
+
+
+def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
+    """All of a regular file: a pipe would be waited for, a device might never end.
+
+    Args:
+        file: The file.
+        most: Bytes.
+
+    Raises:
+        UserError: It is missing, no file, too large, or may not be read.
+    """
+    try:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'no regular file'}.")
+        if about.st_size > most:
+            raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any that ser writes.")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: The file cannot be read, or holds something else.
+    """
+    data = read_bytes(file)
+    hooks = {"object_pairs_hook": _each_once, "parse_float": _finite, "parse_constant": _finite}
+    try:
+        found = json.loads(data.decode("utf-8"), **hooks)
+        _check(found, MOST_NODES, 2**63)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is damaged ({_why(error)}).") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{file} is damaged (it holds no object).")
+    return found
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """The config in a YAML file; nothing in it is resolved or executed.
+
+    Raises:
+        UserError: The file cannot be read, or holds something else.
+    """
+    data = read_bytes(file)
+    try:
+        found = _read_yaml(data.decode("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:  # a date that is none, a list as a key
+        raise UserError(f"{file} is damaged: {_why(error)}.") from error
+    return check_config(found, file)
+
+
+def check_config(config: Any, where: Path) -> dict[str, Any]:
+    """Refuses what is no config of a run, before any of it is looked at.
+
+    Args:
+        config: As it was read.
+        where: The file that it stands in.
+
+    Raises:
+        UserError: No mapping, a list where a node belongs, settings without end, NaN, a key that is no name.
+    """
+    if not isinstance(config, dict):
+        raise UserError(f"{where} is not the config of a run.")
+    try:
+        _check(config, MOST_SETTINGS, LARGEST)
+        for key in MAPPINGS:
+            if not isinstance(config.get(key, {}), dict | None):
+                raise UserError(f"{where} is not the config of a run: {key} is no mapping.")
+        _check_names({key: value for key, value in config.items() if key != "dataset"})
+        _check_names(dict.fromkeys(config.get("dataset") or ()))  # the emotions that it merges may be numbers
+    except ValueError as error:
+        raise UserError(f"{where} is damaged: {error}.") from error
+    if not all(isinstance(choice, str | None) for choice in (config.get("choices") or {}).values()):
+        raise UserError(f"{where} is not the config of a run: a choice is a name.")
+    return config
+
+
+def _read_yaml(text: str) -> Any:
+    """Plain data. libyaml would overflow the stack of the whole process, and a merge of merges grows without end."""
+    loader, depth = _SlowLoader if "\\uDC" in text else _Loader, 0
+    for count, event in enumerate(yaml.parse(text, Loader=loader)):
+        if count > MOST_SETTINGS:
+            raise ValueError("it has settings without end")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
+        if isinstance(event, yaml.ScalarEvent) and (event.value == "<<" or len(event.value) > LONGEST):
+            raise ValueError("a value that ser never writes")
+    return yaml.load(text, Loader=loader)
+
+
+def _check(value: Any, most: int, largest: int) -> None:
+    """Counts values: a few lines of YAML can stand for billions, or hold themselves.
+
+    Raises:
+        ValueError: Too many, too deep, too large a whole number, or NaN.
+    """
+    waiting = [(value, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        inner = list(value) if isinstance(value, dict | list | tuple) else []
+        inner += value.values() if isinstance(value, dict) else []
+        most -= 1 + len(inner) + (len(value) // 100 if isinstance(value, str | bytes) else 0)
+        if most < 0 or depth > DEEPEST:
+            raise ValueError("it has settings without end")
+        waiting += [(item, depth + 1) for item in inner]
+        if (isinstance(value, float) and math.isnan(value)) or (isinstance(value, int) and abs(value) >= largest):
+            raise ValueError("it holds NaN, or a number beyond what can be computed")
+
+
+def _check_names(value: Any) -> None:
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(value, Mapping) and not isinstance(key, str):
+            raise ValueError(f"it has the setting {key!r}, which is no name")
+        if isinstance(item, dict | list | tuple):
+            _check_names(item)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return float(text)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"more than {DEEPEST} lists and objects in each other"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if "set_int_max_str_digits" in str(error):
+        return "it holds a number beyond what can be computed"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
