@@ -1,9 +1,14 @@
-"""Reading checkpoints: weights and plain data only (`weights_only`), nothing in them is executed."""
+"""Reading checkpoints: weights and plain data only (`weights_only`), nothing in them is executed.
 
-import json
+A checkpoint may come from a stranger, be cut off, or be damaged: its archive's checksums are compared, and what it
+holds is no larger than its file, before anything is done with it.
+"""
+
 import pickle
 import re
-from collections.abc import Sequence
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +19,17 @@ from torch import nn
 from ser.data.store.hashes import content_hash
 from ser.errors import UserError
 from ser.runs.directory import REMOVED
+from ser.runs.reading import read_json
 
 REMEDY = "Train that run again with rerun=true."
+MOST_BYTES = 2**35  # of a checkpoint
+MOST_SHARED = 64  # times that a byte of the file may be used: layers may share their weights
+MOST_VALUES = 300_000  # of all kinds, lists counted through
+DEEPEST = 60
+PLAIN_TYPES = frozenset(
+    (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bool,
+     torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+)  # fmt: skip
 
 
 class DamagedCheckpoint(UserError):
@@ -23,14 +37,16 @@ class DamagedCheckpoint(UserError):
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as plain data on the CPU.
+    """A checkpoint as plain data on the CPU, its weights as bare tensors.
 
     Raises:
-        DamagedCheckpoint: It is cut off, or no checkpoint.
+        DamagedCheckpoint: It is cut off, damaged, no checkpoint, or made to exhaust memory.
         UserError: It is missing or may not be read.
     """
+    is_archive = _check_archive(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of what is refused below
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"No checkpoint at {path}{_why_gone(path)}.") from error
     except PermissionError as error:
@@ -39,7 +55,92 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DamagedCheckpoint(f"The checkpoint {path} {_why_unreadable(error)} {REMEDY}") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise DamagedCheckpoint(f"The checkpoint {path} holds no weights (no state_dict). {REMEDY}")
-    return checkpoint
+    if not is_archive:  # torch's old format has no checksums
+        raise DamagedCheckpoint(f"The checkpoint {path} is no archive: ser wrote none such, and nothing tells damage.")
+    _check_content(checkpoint, path)
+    return {**checkpoint, "state_dict": {key: value.detach() for key, value in checkpoint["state_dict"].items()}}
+
+
+def check_finite(state: Mapping[str, torch.Tensor], where: Path) -> None:
+    """Refuses weights that are NaN or infinite.
+
+    Raises:
+        UserError: The message names the first.
+    """
+    for name, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise UserError(f"The checkpoint {where} holds NaN or infinite weights ({name}): no model to use.")
+
+
+def _check_archive(path: Path) -> bool:
+    """Whether it is an archive, as torch writes them; compares its checksums, which torch does not.
+
+    Raises:
+        DamagedCheckpoint: Packed, damaged, or beyond all use.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DamagedCheckpoint(f"The checkpoint {path} is no file.")  # a pipe would be waited for
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(member.file_size for member in archive.infolist())
+            if max(claimed, size) > MOST_BYTES or claimed > size:
+                raise DamagedCheckpoint(
+                    f"The checkpoint {path} claims {claimed:,} bytes and is {size:,} bytes long: ser packs none, and "
+                    f"writes at most {MOST_BYTES:,}."
+                )
+            damaged = archive.testzip()
+    except UserError:
+        raise
+    except Exception:  # a damaged archive, too, fails in every way
+        damaged = "?"
+    if damaged is not None:
+        raise DamagedCheckpoint(f"The checkpoint {path} is cut off or damaged: its checksums do not agree. {REMEDY}")
+    return True
+
+
+def _check_content(checkpoint: dict, path: Path) -> None:
+    """Refuses weights that are no tensors, and tensors that claim to be larger than their file.
+
+    Raises:
+        DamagedCheckpoint: The message names what is wrong.
+    """
+    state, size = checkpoint["state_dict"], path.stat().st_size
+    if not all(isinstance(name, str) and _is_plain(value) for name, value in state.items()):
+        raise DamagedCheckpoint(
+            f"The checkpoint {path} holds something else than tensors for weights: it belongs to another model, or is "
+            "none of ser's."
+        )
+    if not isinstance(checkpoint.get("ser", {}), dict) or not isinstance(checkpoint.get("epoch", 0), int):
+        raise DamagedCheckpoint(f"The checkpoint {path} does not say its classes and epoch: it is none of ser's.")
+    waiting, left, claimed = [(checkpoint, 0)], MOST_VALUES, 0
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            claimed += value.numel() * value.element_size()
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        left -= 1 + len(inner)
+        if left < 0 or depth > DEEPEST:
+            raise DamagedCheckpoint(f"The checkpoint {path} holds lists and settings without end: it is none of ser's.")
+        waiting += [(item, depth + 1) for item in inner]
+    if claimed > MOST_SHARED * size:
+        raise DamagedCheckpoint(
+            f"The checkpoint {path} claims {claimed:,} bytes of weights and is {size:,} bytes long: it is damaged, or "
+            "was made to exhaust memory."
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor as ser saves them, with all of its numbers there."""
+    return (
+        type(value) in (torch.Tensor, nn.Parameter)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and value.dtype in PLAIN_TYPES
+        and not (value.is_nested or value.is_conj() or value.is_neg())
+    )
 
 
 def to_resume_from(last: Path, best: Path) -> tuple[Path | None, str]:
@@ -78,8 +179,8 @@ def _is_whole(path: Path) -> bool:
 
 def _why_gone(path: Path) -> str:
     """`: `ser runs prune` removed it on …`, where it did."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        day = json.loads((path.parent / REMOVED).read_text(encoding="utf-8"))[path.name]
+    with suppress(UserError, KeyError):
+        day = read_json(path.parent / REMOVED)[path.name]
         return (
             f": `ser runs prune` removed it on {day}. The run's figures and predictions are all there; rerun=true "
             "trains its weights again"
@@ -123,7 +224,10 @@ def content_of_run(run: Path) -> str:
             f"init_from={run} is not the directory of a finished run: {run.expanduser()} has no finished.json."
         )
     state = read_checkpoint(run.expanduser() / "checkpoints" / "best.ckpt")["state_dict"]
-    hashes = [f"{key} {content_hash(state[key].contiguous().numpy().tobytes())}" for key in sorted(state)]
+    hashes = [
+        f"{key} {content_hash(state[key].contiguous().reshape(-1).view(torch.uint8).numpy().data)}"  # bfloat16, too
+        for key in sorted(state)
+    ]
     return content_hash("\n".join(hashes).encode())
 
 
@@ -145,6 +249,7 @@ def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
     """
     checkpoint = read_checkpoint(run.expanduser() / "checkpoints" / "best.ckpt")
     theirs = checkpoint["state_dict"]
+    check_finite(theirs, run / "checkpoints" / "best.ckpt")
     theirs = {key.removeprefix("model."): value for key, value in theirs.items() if key.startswith("model.")}
     ours = module.model.state_dict()
     fitting = {key: value for key, value in theirs.items() if key in ours and ours[key].shape == value.shape}

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import struct
+import zipfile
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ser.data.store.hashes import content_hash
 from ser.errors import UserError
 from ser.runs.weights import content_of_run, load_weights, read_checkpoint, start_from, to_resume_from
 
@@ -66,6 +69,31 @@ def test_cut_off(tmp_path, share):
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     assert "rerun=true" in refused(path, "cut off or damaged")
+
+
+def members_of(path):
+    """Name of each member of an archive, and where its bytes begin and end in the file."""
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            name, extra = struct.unpack_from("<HH", whole, member.header_offset + 26)
+            start = member.header_offset + 30 + name + extra
+            yield member.filename, start, start + member.file_size
+
+
+def test_a_flipped_bit_anywhere_in_the_archive_is_damage(tmp_path):
+    """torch compares no checksums: it would give other weights, and say nothing."""
+    save(tmp_path / "a.ckpt")
+    whole, seen = (tmp_path / "a.ckpt").read_bytes(), 0
+    for name, start, end in members_of(tmp_path / "a.ckpt"):
+        if start == end:
+            continue
+        damaged = bytearray(whole)
+        damaged[(start + end) // 2] ^= 0x40
+        (tmp_path / "b.ckpt").write_bytes(damaged)
+        assert "rerun=true" in refused(tmp_path / "b.ckpt", "cut off or damaged"), name
+        seen += 1
+    assert seen > 9
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -126,11 +154,105 @@ def test_no_weights_at_all(tmp_path, content):
     refused(tmp_path / "a.ckpt", "holds no weights")
 
 
-@pytest.mark.parametrize("state", [{"w": torch.ones(2)}, {"w": 3}, {1: 2}, {}])
+@pytest.mark.parametrize("state", [{"w": torch.ones(2)}, {}])
 def test_weights_of_something_else(tmp_path, state):
     torch.save({"state_dict": state}, tmp_path / "a.ckpt")
     with pytest.raises(UserError, match="belongs to another model"):
         load_weights(Classifier(), tmp_path / "a.ckpt")
+
+
+def endless():
+    """A list that stands for 9¹² ones."""
+    value = [0]
+    for _ in range(12):
+        value = [value] * 9
+    return value
+
+
+STRANGE = {
+    "text": {"state_dict": {"w": "text"}},
+    "number": {"state_dict": {"w": 3}},
+    "integer key": {"state_dict": {1: torch.ones(2)}},
+    "sparse": {"state_dict": {"w": torch.eye(3).to_sparse()}},
+    "nowhere": {"state_dict": {"w": torch.ones(3, device="meta")}},
+    "eight bits": {"state_dict": {"w": torch.ones(3).to(torch.float8_e4m3fn)}},
+    "expanded": {"state_dict": {"w": torch.zeros(1).expand(10**6, 10**6)}},
+    "expanded elsewhere": {"state_dict": {}, "optimizer_states": [{"m": torch.zeros(1).expand(10**5, 10**5)}]},
+    "many of one": {"state_dict": dict.fromkeys(map(str, range(1000)), torch.zeros(100_000))},
+    "no description": {"state_dict": {}, "ser": [1]},
+    "no epoch": {"state_dict": {}, "epoch": "x"},
+    "without end": {"state_dict": {}, "loops": endless()},
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.filterwarnings("ignore")  # torch on making them
+def test_no_weights_that_ser_saves(tmp_path, kind, recwarn):
+    torch.save(STRANGE[kind], tmp_path / "best.ckpt")
+    recwarn.clear()
+    message = refused(tmp_path / "best.ckpt", "none of ser's|to exhaust memory")
+    assert "\n" not in message and not recwarn
+    (tmp_path / "finished.json").write_text("{}")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "best.ckpt").rename(tmp_path / "checkpoints" / "best.ckpt")
+    for use in (content_of_run, lambda run: start_from(Classifier(), run, CLASSES)):
+        with pytest.raises(UserError):
+            use(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["packed", "old format", "pipe"])
+def test_files_that_ser_never_writes(tmp_path, kind):
+    path = tmp_path / "a.ckpt"
+    if kind == "packed":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data/0", bytes(10_000_000))
+        refused(path, "ser packs none")
+    elif kind == "old format":
+        torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=False)
+        refused(path, "is no archive")
+    else:
+        os.mkfifo(path)
+        refused(path, "is no file")
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "parameters", "both"])
+def test_weights_that_others_save(run, kind):
+    """In half precision they are cast, and a Parameter is its tensor."""
+    path = run / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    for key, value in checkpoint["state_dict"].items():
+        if value.is_floating_point():
+            value = value.bfloat16() if kind != "parameters" else value
+            checkpoint["state_dict"][key] = nn.Parameter(value) if kind != "bfloat16" else value
+    before = content_of(run)
+    torch.save(checkpoint, path)
+    module = Classifier()
+    load_weights(module, path)
+    for key, value in module.state_dict().items():
+        assert value.dtype != torch.bfloat16 and torch.equal(value, checkpoint["state_dict"][key].to(value.dtype)), key
+    assert start_from(Classifier(), run, CLASSES).startswith("weights of run: 9 of 9")
+    assert (content_of(run) == before) == (kind == "parameters")
+
+
+def content_of(run):
+    (run / "finished.json").write_text("{}")
+    return content_of_run(run)
+
+
+def test_the_content_of_a_run_is_what_it_always_was(run):
+    """A run that began from these weights keeps its identity."""
+    state = read_checkpoint(run / "checkpoints" / "best.ckpt")["state_dict"]
+    hashes = [f"{key} {content_hash(state[key].numpy().tobytes())}" for key in sorted(state)]
+    assert content_of(run) == content_hash("\n".join(hashes).encode())
+
+
+def test_weights_that_are_no_numbers_are_no_start(run):
+    path = run / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["model.0.weight"][0] = float("nan")
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match="NaN or infinite weights"):
+        start_from(Classifier(), run, CLASSES)
 
 
 def test_weights_of_another_size(tmp_path):
@@ -215,6 +337,10 @@ def test_an_interrupted_run_goes_on_from_the_latest_whole_state(tmp_path):
     assert to_resume_from(last, best) == (None, ""), "killed before the first state to go on from"
     checkpoint(last, 2)
     assert to_resume_from(last, best) == (last, "")
+    damaged = bytearray(last.read_bytes())
+    damaged[damaged.index(torch.ones(2).numpy().tobytes())] ^= 0x40  # a bit of the weights, which torch itself loads
+    last.write_bytes(damaged)
+    assert to_resume_from(last, best)[0] == best
     last.write_bytes(last.read_bytes()[:50])
     found, remark = to_resume_from(last, best)
     assert found == best and "last.ckpt" in remark and "best.ckpt" in remark
