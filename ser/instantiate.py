@@ -3,8 +3,10 @@
 A node may name classes of the rooms of `ser` where parts live, and of torch's `nn` and `optim`, and the functions of
 `ser.training.schedules`. No other function: a class only makes an object, while one that clears the store, named in
 somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
-classes and functions alike. Settings are checked against the target's signature, which is the schema: a misspelt one is
-named with its nearest right one, a value of another type or out of its range with what it may be (`ser.system.ranges`).
+classes and functions alike. Without such a package each place takes parts of its own kind only (`PLACES`): a layer
+named where a corpus belongs would fill the memory before anybody asked what it is. Settings are checked against the
+target's signature, which is the schema: a misspelt one is named with its nearest right one, a value of another type or
+out of its range with what it may be (`ser.system.ranges`).
 """
 
 import importlib
@@ -18,21 +20,33 @@ from ser.system.ranges import Range, check_value
 ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
 TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim")
 FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
+PLACES = {  # first part of a node's place → where its parts and theirs are from; of a model the sizes are asked first
+    "audio": ("ser.data.audio.prepare",),
+    "augmentation": ("ser.augmentations",),
+    "dataset": ("ser.data",),
+    "frontend": ("ser.frontends",),
+    "optimizer": ("torch.optim",),
+    "scheduler": ("ser.training.schedules", "torch.optim"),
+    "split": ("ser.data.splits",),
+}
 
 
-def build(node: dict[str, Any], where: str, trust: Sequence[str] = (), **given: Any) -> Any:
+def build(node: dict[str, Any], where: str, trust: Sequence[str] = (), kind: type | None = None, **given: Any) -> Any:
     """Calls what `node["_target_"]` names with the node's settings; nested nodes are built first.
 
     Args:
         node: A plain dict with `_target_` (full dotted name) and settings.
         where: The node's place in the config, for messages: `model`.
         trust: Packages allowed beside `TRUSTED`.
+        kind: What a class of ours must be, to stand here.
         given: Arguments handed over at composition, which the node must not name.
 
     Raises:
-        UserError: An unknown or untrusted target, a misspelt or missing setting.
+        UserError: An unknown or untrusted target, one of another place, a misspelt or missing setting.
     """
     target = resolve(node, where, trust)
+    if not trust:
+        check_place(target, node["_target_"], where, kind)
     settings = {key: _build_nested(value, f"{where}.{key}", trust) for key, value in node.items() if key != "_target_"}
     check_settings(target, settings, where, given)
     try:
@@ -74,6 +88,25 @@ def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Call
     raise UserError(f"{where}._target_={dotted} is not a class of {', '.join(allowed)}, nor a function of {FUNCTIONS}.")
 
 
+def check_place(target: Callable, dotted: str, where: str, kind: type | None = None) -> None:
+    """Refuses a part of another place.
+
+    Args:
+        target: What is named.
+        dotted: As the config names it.
+        where: The node's place in the config.
+        kind: What a class must be.
+
+    Raises:
+        UserError: It is none of this place's.
+    """
+    place = where.split(".")[0]
+    if not _within(target.__module__, PLACES.get(place, TRUSTED)):
+        raise UserError(f"{where} names {dotted}, which is no part of {'an' if place[0] in 'aeiou' else 'a'} {place}.")
+    if kind is not None and isinstance(target, type) and not issubclass(target, kind):
+        raise UserError(f"{where} names {dotted}, which is no {kind.__name__}: choose one (`ser show {place}`).")
+
+
 def _within(dotted: str, packages: Sequence[str]) -> bool:
     """Whether a dotted name is one of the packages or lies in one.
 
@@ -113,6 +146,8 @@ def check_settings(
     open_ended = len(known) < len(parameters)
     free = [name for name in known if name not in given and name not in ("self", "params")]
     for key in settings:
+        if not isinstance(key, str):
+            raise UserError(f"{where} has the setting {key!r}, which is no name.")
         if key in given or (key not in known and not open_ended):
             raise UserError(f"{where} has no setting '{key}'. {did_you_mean(key, free)}")
     missing = [

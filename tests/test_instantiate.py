@@ -198,9 +198,9 @@ STFT = {"_target_": "ser.frontends.stft.Stft", "n_fft": 512, "win_length": 400, 
 MEL = {"_target_": "ser.frontends.mel.Mel", "sample_rate": 16000, "n_mels": 40, "stft": STFT}
 
 
-def message(node, **given):
+def message(node, where="frontend", **given):
     with pytest.raises(UserError) as error:
-        build(node, "frontend", **given)
+        build(node, where, **given)
     return str(error.value)
 
 

@@ -93,12 +93,16 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
 
+    from ser.inference.finished_run import never_written
+    from ser.inference.limits import MOST_BYTES
+    from ser.inference.source import check_model
     from ser.runs.directory import RunDirectory, load_config
     from ser.runs.identity import counts
 
     config = load_config(run)
     if RunDirectory(run, "").recorded_identity() is None:
         raise UserError(f"{run} is no run directory: it has no run.json that says which run it is.")
+    config["dataset"] = never_written(config["dataset"])
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
         key = override.key_or_group
         if key == "resume":
@@ -115,7 +119,10 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
         OmegaConf.update(updated, key, value, force_add=True)
         config = OmegaConf.to_container(updated)
     # what a file says of trust does not count: only the command line does
-    return {**config, "trust": typed["trust"], "resume": None, "rerun": False, "dry_run": typed["dry_run"]}
+    config |= {"trust": typed["trust"], "resume": None, "rerun": False, "dry_run": typed["dry_run"]}
+    last = RunDirectory(run, "").last
+    check_model(config, 1, run / "config.yaml", max(MOST_BYTES, last.stat().st_size if last.is_file() else 0))
+    return config
 
 
 def _say_how_to_continue(directory, console) -> None:

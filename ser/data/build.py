@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.data.audio.prepare import AudioSettings
+from ser.data.corpora.corpus import Corpus
 from ser.data.recordings import Recordings, find_recordings
 from ser.data.selection import Selection
 from ser.data.splits import Splitter
@@ -14,7 +15,7 @@ from ser.instantiate import build, check_settings
 
 def build_audio(config: dict[str, Any]) -> AudioSettings:
     """How recordings are prepared."""
-    return build(config["audio"], "audio")
+    return build(config["audio"], "audio", kind=AudioSettings)
 
 
 def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
@@ -23,7 +24,7 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
     node = config["dataset"]
     own = {key: value for key, value in node.items() if key not in shared}
     try:
-        corpus = build(own, "dataset", config["trust"])
+        corpus = build(own, "dataset", config["trust"], Corpus)
     except UserError as error:
         raise _with_shared_names(error, own, sorted(shared)) from None
     chosen = {key: node[key] for key in shared if key in node}
@@ -33,7 +34,7 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
 
 def build_split(config: dict[str, Any]) -> Splitter:
     """Which deals the utterances into parts."""
-    return build(config["split"], "split", config["trust"])
+    return build(config["split"], "split", config["trust"], Splitter)
 
 
 def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:

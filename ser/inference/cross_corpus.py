@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from ser.data.build import build_audio
+from ser.data.audio.prepare import AudioSettings
 from ser.data.features.sources import StoredWaveforms
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
@@ -20,15 +21,18 @@ from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, predictions_of
 from ser.evaluation.results_io import write_predictions
 from ser.inference.finished_run import FinishedRun
+from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
 from ser.inference.seen_recordings import Heard, heard_by, transfer_stamp
+from ser.inference.source import built_from
 from ser.reports.mistakes import Sounds
 from ser.reports.report import Material, write_report
 from ser.reports.run_report import stamps_of
-from ser.runs.directory import safe_name
+from ser.runs.directory import WRITTEN, safe_name
 from ser.system.cache import cache_folder
-from ser.system.files import write_text
+from ser.system.files import check_unlinked, write_text
 from ser.training.feature_cache import bar
+from ser.training.module import EmotionClassifier
 from ser.training.trainer import training_device
 
 
@@ -72,7 +76,9 @@ def score_elsewhere(
     Raises:
         UserError: Nothing in common; recordings of training that cannot be told from others; from any of the parts.
     """
+    check_unlinked(run.path, WRITTEN)
     test, val = run.predictions()
+    classifier = run.classifier(training_device(run.config["trainer"]))  # first: what cannot be built decodes nothing
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
     heard, trained_on = _heard(run, test, val, recordings)
     if heard is not None:
@@ -81,7 +87,7 @@ def score_elsewhere(
     audio = build_audio(run.config)
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     labels = np.array([test.classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
-    logits = _logits(run, decoded, batch_size, console)
+    logits = _logits(classifier, audio, decoded, batch_size, console)
     about = decoded.utterances, labels, logits, test.classes
     said = predictions_of(*about)
     baselines = {}
@@ -116,7 +122,8 @@ def _heard(
 ) -> tuple[Heard | None, set[str]]:
     """What the run was trained on, if it can be found, and the names of its corpora."""
     try:
-        heard = heard_by(run, test, val)
+        with built_from(run.path / "config.yaml"):
+            heard = heard_by(run, test, val)
         return heard, {utterance.corpus for utterance in (*heard.train, *heard.val)}
     except UserError as error:
         why = str(error).splitlines()[0]
@@ -130,15 +137,18 @@ def _heard(
     return None, names
 
 
-def _logits(run: FinishedRun, decoded: Decoded, batch_size: int, console: Console) -> np.ndarray:
+def _logits(
+    classifier: EmotionClassifier, audio: AudioSettings, decoded: Decoded, batch_size: int, console: Console
+) -> np.ndarray:
     """Logits (N, K) of all utterances, in order."""
-    audio, device = build_audio(run.config), training_device(run.config["trainer"])
-    classifier = run.classifier(device)
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
+    most = MOST_BINS / bins_per_sample(classifier.frontend) / (audio.num_samples or 1)
     everyone, logits = range(len(decoded.rows)), []
+    batch_size = max(1, min(batch_size, int(most)))  # of long clips fewer at a time
     starts = range(0, len(everyone), batch_size)
     with torch.inference_mode():
         for start in bar(console, "scoring", len(starts))(starts):
             batch = source.batch(everyone[start : start + batch_size])
-            logits.append(classifier(batch["waveforms"].to(device), batch["lengths"].to(device)).float().cpu().numpy())
+            waveforms, lengths = (batch[name].to(classifier.device) for name in ("waveforms", "lengths"))
+            logits.append(classifier(waveforms, lengths).float().cpu().numpy())
     return np.concatenate(logits)

@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
+from ser.data.corpora.demo import Demo
 from ser.errors import UserError
 from ser.evaluation.predictions import Predictions, read_predictions
-from ser.runs.directory import RunDirectory, load_config
-from ser.runs.weights import load_weights, read_checkpoint
-from ser.training.build import build_classifier
+from ser.inference.source import Source, build_model
+from ser.instantiate import resolve
+from ser.runs.directory import RunDirectory, finished_directory
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import check_trainer
 
-NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build what it was
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # of the trainer: what is evaluated runs on one device
 
 
@@ -63,13 +63,8 @@ class FinishedRun:
         Raises:
             UserError: The checkpoint is damaged, or does not belong to the config.
         """
-        described = read_checkpoint(self.directory.best).get("ser")
-        classes = described.get("classes") if isinstance(described, dict) else None
-        if not isinstance(classes, list) or not classes:
-            raise UserError(f"The checkpoint {self.directory.best} does not say its classes: it is none of ser's.")
-        classifier = build_classifier(self.config, classes)
-        load_weights(classifier, self.directory.best)
-        return classifier.to(device).eval()
+        classifier, _ = build_model(Source(self.directory.best, self.config, None))
+        return classifier.to(device)
 
 
 def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> FinishedRun:
@@ -84,28 +79,28 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
         UserError: No such directory, no run, one that did not finish, or a GPU that is not there.
     """
     directory, config = finished_directory(path)
-    trainer = {**config["trainer"], **ALONE, "accelerator": device}
+    trainer = {"max_epochs": 1, "precision": "32-true", **ALONE, "accelerator": device}
     check_trainer(trainer)
-    # how it began and how its code was compiled is of no more account
-    return FinishedRun(
-        directory, {**config, "trust": list(trust), "trainer": trainer, "init_from": None, "compile": "none"}
-    )
+    # how it began, how it was trained and how its code was compiled is of no more account
+    config = {**config, "trust": list(trust), "trainer": trainer, "init_from": None, "compile": "none"}
+    return FinishedRun(directory, {**config, "dataset": never_written(config["dataset"])})
 
 
-def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
-    """The directory of a finished run and its config as it stands there, as plain data.
+def never_written(node: dict[str, Any]) -> dict[str, Any]:
+    """The dataset of a run's config, which a stranger may have made: it is read, and nothing is written where it says.
 
-    Raises:
-        UserError: No such directory, no run, or one that did not finish.
+    A demo corpus that is not in its folder is taken from the cache, where it is the same to the last bit.
+
+    Args:
+        node: Plain data.
     """
-    path = path.expanduser().resolve()  # a sweep holds links
-    if not path.is_dir():
-        raise UserError(f"There is no folder {path}: name the directory of a finished run, as under runs/.")
-    config = load_config(path)
-    if missing := [key for key in NEEDED if key not in config]:
-        raise UserError(f"{path / 'config.yaml'} is not the config of a run: it says nothing of {', '.join(missing)}.")
-    directory = RunDirectory(path, "")
-    directory = RunDirectory(path, directory.recorded_identity() or "")
-    if not directory.finished:
-        raise UserError(f"The run {path} did not finish: continue it with `ser train resume={path}`, then evaluate it.")
-    return directory, config
+    try:
+        target = resolve(node, "dataset")
+        if not (isinstance(target, type) and issubclass(target, Demo) and isinstance(node.get("root"), str)):
+            return node
+        there = any(Path(node["root"]).expanduser().iterdir())
+    except UserError:  # whoever builds it says what it is
+        return node
+    except (OSError, RuntimeError, ValueError):  # no such folder, or nothing that can be one
+        there = False
+    return node if there else {**node, "root": None}

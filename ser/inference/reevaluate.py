@@ -14,8 +14,11 @@ from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions
 from ser.evaluation.scores import Scores
 from ser.inference.finished_run import FinishedRun
+from ser.inference.limits import MOST_BYTES, BeyondLimits
+from ser.inference.source import built_from, check_model
 from ser.reports.mistakes import Sounds
 from ser.reports.run_report import write_run_report
+from ser.runs.reading import read_json
 from ser.system.cache import cache_folder
 from ser.system.files import write_text
 from ser.training.augment import without_augmentation
@@ -58,9 +61,14 @@ def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str
 
 def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[Parts | None, list[str]]:
     """The run made ready once more, if its recordings are still where they were and what they were."""
+    where, best = run.path / "config.yaml", run.directory.best
     try:
-        recordings = build_recordings(run.config, cache_folder())
-        parts = prepare(without_augmentation(run.config), recordings, console)
+        check_model(run.config, len(test.classes), where, max(MOST_BYTES, best.stat().st_size if best.is_file() else 0))
+        with built_from(where):
+            recordings = build_recordings(run.config, cache_folder())
+            parts = prepare(without_augmentation(run.config), recordings, console)
+    except BeyondLimits:
+        raise
     except UserError as error:
         why = str(error).splitlines()[0].rstrip(":")
         return None, [f"Without sounds, and baselines are not computed again: {why}"]
@@ -79,7 +87,7 @@ def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[
 
 def _kept(run: FinishedRun) -> dict[str, Scores]:
     """The systems of the run's evaluation.json, as far as it can be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        written = json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))
+    with suppress(UserError, ValueError, KeyError, TypeError, AttributeError):
+        written = read_json(run.path / "evaluation.json")
         return {name: Scores.from_dict(scores) for name, scores in written["systems"].items()}
     return {}

@@ -6,7 +6,8 @@ resolves to; sizes are looked at before anything is made (`ser.inference.limits`
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from ser.evaluation.calibration import TEMPERATURES
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.inference.find_files import SUFFIXES
-from ser.inference.finished_run import finished_directory
-from ser.inference.limits import CONFIGURED, check_archive, check_clip, check_shapes, check_sizes, check_weights
+from ser.inference.limits import CONFIGURED, check_clip, check_shapes, check_size, check_sizes
 from ser.instantiate import build
 from ser.models.base import Model
-from ser.runs.weights import load_weights, read_checkpoint
+from ser.runs.directory import finished_directory
+from ser.runs.reading import check_config
+from ser.runs.weights import check_finite, load_weights, read_checkpoint
 from ser.training.build import build_frontend, count_frames
 from ser.training.module import EmotionClassifier
 
@@ -67,11 +69,10 @@ def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
         raise UserError(f"{path} is a recording. The run comes first: ser predict runs/NAME {path.name}.")
     if not path.is_file():
         raise UserError(f"{path} is neither the directory of a run nor a checkpoint.")
-    check_archive(path)
     config = _described(read_checkpoint(path), path).get("config")
     if not isinstance(config, dict):
         raise UserError(f"The checkpoint {path} does not say how its model is built: it is none of ser's.")
-    return Source(path, config | {"trust": list(trust)}, None)
+    return Source(path, check_config(config, path) | {"trust": list(trust)}, None)
 
 
 def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
@@ -81,24 +82,50 @@ def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
         UserError: Not ser's, damaged, names what may not be built, or asks for more than a machine has.
     """
     config, where = source.config, source.checkpoint
-    check_archive(where)
     checkpoint = read_checkpoint(where)
     classes = _classes(_described(checkpoint, where), where)
     if missing := [name for name in CONFIGURED if name not in config]:
         raise UserError(f"The config of {where} says nothing of {', '.join(missing)}: it is none of ser's.")
-    check_weights(checkpoint["state_dict"], where)
-    if not config["trust"]:
-        check_sizes(config, where)
-    try:
+    check_finite(checkpoint["state_dict"], where)
+    with built_from(where):
         classifier, audio = _assemble(config, classes, checkpoint["state_dict"], where)
+    load_weights(classifier, where)
+    return classifier.eval().requires_grad_(False), audio
+
+
+@contextmanager
+def built_from(where: Path) -> Iterator[None]:
+    """Tells whatever goes wrong while parts are made of a config that nobody has tried.
+
+    Raises:
+        UserError: Always, where anything is raised.
+    """
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:  # words where numbers belong fail in every way, in every part
         raise UserError(
-            f"The config of {where} describes no model that can be built ({type(error).__name__}: {error})."
+            f"The config of {where} describes nothing that can be built ({type(error).__name__}: {error})."
         ) from error
-    load_weights(classifier, where)
-    return classifier.eval().requires_grad_(False), audio
+
+
+def check_model(config: dict[str, Any], num_classes: int, where: Path, most: int) -> None:
+    """Refuses a model beyond all use, whose weights need not be there: its own are made of the config alone.
+
+    Args:
+        config: Of a run.
+        num_classes: That it tells apart.
+        where: The file of the config.
+        most: Bytes of its weights.
+
+    Raises:
+        UserError: It is beyond limits, or cannot be built.
+    """
+    with built_from(where):
+        _, _, sizes = _measured(config, where)
+        if not config["trust"]:
+            check_size(_on_meta(config, sizes, num_classes), most, where)
 
 
 def calibration(source: Source) -> float:
@@ -125,30 +152,34 @@ def calibration(source: Source) -> float:
 def _assemble(
     config: dict[str, Any], classes: list[str], state: dict[str, torch.Tensor], where: Path
 ) -> tuple[EmotionClassifier, AudioSettings]:
-    audio, frontend = build_audio(config), build_frontend(config)
-    _check_kind(audio, AudioSettings, "audio", where)
+    audio, frontend, sizes = _measured(config, where)
     if not config["trust"]:
-        _check_kind(frontend, Frontend, "frontend", where)
-        check_clip(audio, frontend, where)
-    sizes = {"num_features": frontend.num_features, "num_frames": count_frames(frontend, audio)}
-    if not config["trust"]:
-        with torch.device("meta"):  # where weights have shapes and take no memory
-            normaliser, model = _sized(config, sizes, len(classes))
-        _check_kind(model, Model, "model", where)
-        check_shapes({"normaliser": normaliser, "model": model}, state, where)
+        check_shapes(_on_meta(config, sizes, len(classes)), state, where)
     normaliser, model = _sized(config, sizes, len(classes))
     description = {"config": config, "classes": classes}
     return EmotionClassifier(frontend, normaliser, model, description), audio
 
 
+def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:
+    """What comes before the model, and the sizes that this gives it."""
+    if not config["trust"]:
+        check_sizes(config, where)
+    audio, frontend = build_audio(config), build_frontend(config)
+    if not config["trust"]:
+        check_clip(audio, frontend, where)
+    return audio, frontend, {"num_features": frontend.num_features, "num_frames": count_frames(frontend, audio)}
+
+
+def _on_meta(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> dict[str, nn.Module]:
+    """The parts with weights, where these have shapes and take no memory."""
+    with torch.device("meta"):
+        normaliser, model = _sized(config, sizes, num_classes)
+    return {"normaliser": normaliser, "model": model}
+
+
 def _sized(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> tuple[Normaliser, nn.Module]:
-    model = build(config["model"], "model", config["trust"], **sizes, num_classes=num_classes)
+    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=num_classes)
     return Normaliser(config["normaliser"], **sizes), model
-
-
-def _check_kind(built: Any, kind: type, name: str, where: Path) -> None:
-    if not isinstance(built, kind):
-        raise UserError(f"The config of {where} names {type(built).__name__} for its {name}, which is none.")
 
 
 def _described(checkpoint: dict[str, Any], where: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from ser.data.build import build_audio
 from ser.errors import UserError
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
-from ser.instantiate import build, check_settings, resolve
+from ser.instantiate import build, check_place, check_settings, resolve
+from ser.models.base import Model
 from ser.runs.settings import OPTIMIZER, check_run_settings
 from ser.training.augment import augmentations, check_views, waveform_augmentations
 from ser.training.module import EmotionClassifier, Learning
@@ -48,7 +49,7 @@ def _check_published(node: Any) -> None:
 
 def build_frontend(config: dict[str, Any]) -> Frontend:
     """Waveforms → features."""
-    return build(config["frontend"], "frontend", config["trust"])
+    return build(config["frontend"], "frontend", config["trust"], Frontend)
 
 
 def build_classifier(
@@ -70,13 +71,13 @@ def build_classifier(
     target = config["model"].get("_target_") if isinstance(config["model"], dict) else None
     if str(target).startswith("ser."):  # one of the user's own need not know the meta device
         with torch.device("meta"):
-            sketch = build(config["model"], "model", config["trust"], **sizes, num_classes=len(classes))
+            sketch = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes))
         samples = audio.num_samples or audio.sample_rate
         shortest = num_frames or int(frontend.count_frames(torch.tensor([samples])))
         batch_size = 0 if learning is None else min(config["batch_size"], learning.num_utterances)
         check_memory(sketch, config, frontend.num_features, shortest, samples, batch_size)
     normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
-    model = build(config["model"], "model", config["trust"], **sizes, num_classes=len(classes))
+    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes))
     description = {"config": config, "classes": list(classes)}
     return EmotionClassifier(frontend, normaliser, model, description, learning)
 
@@ -115,6 +116,8 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
 def _factory(node: dict[str, Any], where: str, trust: Sequence[str], *given: str) -> partial:
     """A call that waits for `given`; its settings are tried now, before anything is decoded."""
     target = resolve(node, where, trust)
+    if not trust:
+        check_place(target, node["_target_"], where)
     settings = {key: value for key, value in node.items() if key != "_target_"}
     check_settings(target, settings, where, dict.fromkeys(given), OPTIMIZER if where == "optimizer" else None)
     weights = [torch.nn.Parameter(torch.zeros(1))]

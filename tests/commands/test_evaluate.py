@@ -13,6 +13,7 @@ from ser.cli import main
 from ser.data.corpora.ravdess import Ravdess
 from ser.errors import UserError
 from ser.inference.other_recordings import find_others
+from ser.system.cache import cache_folder
 from tests.test_cli import complete
 from tests.tiny_corpora import write_tone
 
@@ -226,6 +227,96 @@ def test_nothing_in_a_run_is_executed(ser, run, tiny_tess):
     code, _, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
     assert code == 2 and "outside the trusted packages" in err
     assert not Path("executed").exists()
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Drawing it takes seconds, and is not what is looked at."""
+    monkeypatch.setattr("ser.inference.reevaluate.write_run_report", lambda *_: Path("left out in this test"))
+
+
+def say(run: Path, **nodes: dict) -> None:
+    """Another config, as a stranger may write it."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump(config | nodes, sort_keys=False))
+
+
+@pytest.mark.parametrize("there", ["missing", "empty"])
+def test_nothing_is_written_where_a_config_says(ser, run, in_tmp, monkeypatch, there, no_page):
+    """The demo corpus that is not where its run says is that of the cache; the command line may say another folder."""
+    written, planted = [], in_tmp / "planted" / "here"
+    if there == "empty":
+        planted.mkdir(parents=True)
+
+    def write(folder: Path) -> None:
+        written.append(folder)
+        raise UserError(f"{folder} is not written in this test")
+
+    monkeypatch.setattr("ser.data.corpora.demo.write_demo", write)
+    monkeypatch.setattr("ser.data.corpora.demo.FOLDER", "demo-elsewhere")
+    say(run, dataset={"_target_": "ser.data.corpora.demo.Demo", "root": str(planted)})
+    code, out, err = ser("evaluate", f"run={run}", "device=cpu")
+    assert code == 0 and "Without sounds" in out, err
+    assert ser("train", f"resume={run}")[0] == 2
+    assert set(written) == {cache_folder() / "demo-elsewhere"} and planted.exists() == (there == "empty")
+    ser("evaluate", f"run={run}", f"root={planted}", "device=cpu")
+    assert written[-1] == planted
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "hunter2:x:0\nroot:x:0,1\n"),
+        ("a.csv", "hunter2,hunter2\n"),
+        ("a.csv", "path,hunter2\n"),
+        ("a.csv", "path,split\n"),
+        ("a.jsonl", '{"key": "hunter2"}\n'),
+        ("a.jsonl", '["hunter2"]\n'),
+        ("a_test.jsonl", '{"name": "other", "hunter2": 1}\n'),
+    ],
+)
+def test_no_file_is_shown_that_a_config_names(ser, run, in_tmp, name, content, no_page):
+    """`dataset.csv: /etc/passwd` is nobody's list of recordings."""
+    secret = in_tmp / name
+    secret.write_text(content)
+    for nodes in (
+        {"dataset": {"_target_": "ser.data.corpora.csv_list.CsvList", "csv": str(secret)}},
+        {"split": {"_target_": "ser.data.splits.ListedSplit", "file": str(secret)}},
+    ):
+        say(run, **nodes)
+        for command in (["evaluate", f"run={run}", "device=cpu"], ["train", f"resume={run}"]):
+            code, out, err = ser(*command)
+            assert code == 2 or (code == 0 and "Without sounds" in out), err
+            assert "hunter2" not in out + err and str(secret) in out + err
+
+
+@pytest.mark.parametrize("place", ["figures/classes.png", "evaluations", "train.log"])
+def test_nothing_is_written_through_a_link(ser, run, in_tmp, tiny_tess, place):
+    """A run that was unpacked may hold links to anywhere."""
+    victim = in_tmp / "victim"
+    victim.write_text("mine")
+    (run / place).unlink(missing_ok=True)
+    (run / place).symlink_to(victim)
+    before = contents(run)
+    for command in (
+        ["evaluate", f"run={run}", "device=cpu"],
+        ["evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu"],
+    ):
+        code, _, err = ser(*command)
+        assert code == 2 and f"{run / place} is a link" in err, command
+    assert victim.read_text() == "mine" and contents(run) == before
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"versions": [1], "systems": {"another": {"overall": {"uar": '
+                                  '{"value": "x"}}, "by_class": {}, "confusion": []}}}'])  # fmt: skip
+def test_files_beside_the_figures_may_say_anything(ser, run, text):
+    before = evaluation(run)
+    for name in ("environment.json", "evaluation.json"):
+        (run / name).write_text(text)
+    move_away(run)
+    code, _, err = ser("evaluate", f"run={run}", "device=cpu")
+    assert code == 0, err
+    assert evaluation(run)["systems"]["model"] == before["systems"]["model"]
 
 
 def test_help_names_the_settings_and_imports_nothing_heavy():

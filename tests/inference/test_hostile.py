@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,9 +15,11 @@ import torch
 import yaml
 
 import ser
+from ser.data.corpora.corpus import Corpus
 from ser.errors import UserError
-from ser.inference.limits import bins_per_sample
-from ser.inference.source import find_source
+from ser.inference.limits import MOST_BYTES, bins_per_sample
+from ser.inference.source import check_model, find_source
+from ser.instantiate import build
 
 
 @pytest.fixture(scope="module")
@@ -171,15 +174,35 @@ def test_sizes_beyond_all_use_are_refused_before_anything_is_made(tmp_path, good
     if key == "frontend.stft.hop_length":
         checkpoint = changed(checkpoint, "audio.duration_s", 60.0)
     monkeypatch.setattr("ser.inference.source.load_weights", lambda *_: pytest.fail("a model was made"))
-    with pytest.raises(UserError, match="beyond what can be|without end|another model|no model that can be|must be a"):
+    words = "beyond what can be|without end|belongs to another model|nothing that can be"
+    with pytest.raises(UserError, match=words):
         ser.load(saved(tmp_path, checkpoint))
+    with pytest.raises(UserError, match=f"{words}|dropout"):  # where no weights say how large it is
+        check_model(checkpoint["ser"]["config"], 8, tmp_path / "config.yaml", MOST_BYTES)
+
+
+@pytest.mark.parametrize("place", ["audio", "dataset", "split", "optimizer", "augmentation.waveform.0"])
+def test_layers_are_no_part_of_anything_but_a_model(place, monkeypatch):
+    """They would fill the memory before anybody asked what they are: as a part, and as a part of one."""
+    monkeypatch.setattr("torch.nn.Linear.__init__", lambda *_, **__: pytest.fail("it was made"))
+    layer = {"_target_": "torch.nn.Linear", "in_features": 2**17, "out_features": 2**17}
+    for node, at in ((layer, place), (layer, f"{place}.inner")):
+        with pytest.raises(UserError, match="no part of an? "):
+            build(node, at)
+    with pytest.raises(UserError, match="no part of an? "):
+        build({"_target_": "ser.data.audio.prepare.AudioSettings", "level": layer}, place)
+
+
+def test_a_part_of_its_place_is_of_its_kind():
+    with pytest.raises(UserError, match="dataset names ser.data.corpora.demo_voice.Manner, which is no Corpus"):
+        build({"_target_": "ser.data.corpora.demo_voice.Manner"}, "dataset", kind=Corpus)
 
 
 @pytest.mark.parametrize("part", ["torch.nn.Linear", "ser.models.mlp.MLP"])
 def test_layers_are_no_part_of_a_frontend(tmp_path, good, part, monkeypatch):
     """A frontend is made before anybody knows how large it is."""
     layer = {"_target_": part, "in_features": 2**17, "out_features": 2**17}
-    monkeypatch.setattr("ser.inference.source.build_frontend", lambda *_: pytest.fail("it was made"))
+    monkeypatch.setattr("torch.nn.Linear.__init__", lambda *_, **__: pytest.fail("it was made"))
     for key in ("frontend", "frontend.stft"):
         with pytest.raises(UserError, match="no part of a frontend"):
             ser.load(saved(tmp_path, changed(good, key, layer)))
@@ -323,3 +346,106 @@ def test_ones_own_package_is_trusted_by_the_caller_only(tmp_path, good, monkeypa
         own = ser.load(path, trust="my_parts", device="cpu")
         assert own.classes == model.classes
         del sys.modules["my_parts"]
+
+
+# ---- every command -------------------------------------------------------------------------------------------------
+
+
+def with_config(run: Path, changes: dict) -> None:
+    """Another config, in the file and in the checkpoints."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = {key: {**value, **changes[key]} if key in changes else value for key, value in config.items()}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    for name in ("best.ckpt", "last.ckpt"):
+        checkpoint = torch.load(run / "checkpoints" / name, weights_only=True)
+        checkpoint["ser"]["config"] = config
+        torch.save(checkpoint, run / "checkpoints" / name)
+
+
+def flip_bits(run: Path) -> None:
+    """Other weights in both checkpoints, which torch loads without a word."""
+    for name in ("best.ckpt", "last.ckpt"):
+        path = run / "checkpoints" / name
+        weight = torch.load(path, weights_only=True)["state_dict"]["model.layers.0.weight"]
+        damaged = bytearray(path.read_bytes())
+        damaged[damaged.index(weight.numpy().tobytes()[:64]) + 7] ^= 0x20
+        path.write_bytes(damaged)
+        assert not torch.equal(torch.load(path, weights_only=True)["state_dict"]["model.layers.0.weight"], weight)
+
+
+HOSTILE = {
+    "160 GB of weights": lambda run: with_config(run, {"model": {"hidden": [200_000, 200_000]}}),
+    "a large filterbank": lambda run: with_config(
+        run, {"frontend": {"n_mels": 4000, "stft": {"_target_": "ser.frontends.stft.Stft", "n_fft": 2**20,
+                                                    "hop_length": 256}}}
+    ),
+    "four months of audio": lambda run: with_config(run, {"audio": {"duration_s": 1e7}}),
+    "30,000 layers": lambda run: with_config(run, {"model": {"hidden": [4] * 30_000}}),
+    "flipped bits": flip_bits,
+    "deep figures": lambda run: (run / "metrics.json").write_text("[" * 100_000),
+    "a list for a mapping": lambda run: (run / "config.yaml").write_text("choices: {}\nmodel: [1]\ntrainer: [2]\n"),
+}  # fmt: skip
+LOADING = ("predict", "evaluate", "elsewhere", "init_from", "resume")  # all that open the one run
+PASS = {  # what has no use for what is wrong
+    "160 GB of weights": ("init_from",),
+    "a large filterbank": ("init_from",),
+    "four months of audio": ("init_from",),
+    "30,000 layers": ("init_from",),
+    "flipped bits": ("evaluate", "resume"),  # from its predictions; from the first epoch
+    "deep figures": ("init_from",),
+    "a list for a mapping": ("init_from",),
+}
+
+
+def contents(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.name != ".lock"}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_every_command_refuses_it(ser, in_tmp, run, tiny_ravdess, tiny_tess, kind, recwarn):
+    recording = next(tiny_ravdess.rglob("*.wav"))
+    runs = in_tmp / "runs"
+    bad = Path(shutil.copytree(run, runs / "bad"))
+    HOSTILE[kind](bad)
+    before = contents(in_tmp)
+    commands = {
+        "predict": ["predict", bad, recording],
+        "evaluate": ["evaluate", f"run={bad}", "device=cpu"],
+        "elsewhere": ["evaluate", f"run={bad}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu"],
+        "init_from": ["train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", f"init_from={bad}", "trainer=cpu"],
+        "resume": ["train", f"resume={bad}"],
+    }
+    for name in (name for name in LOADING if name not in PASS[kind]):
+        code, out, err = ser(*map(str, commands[name]))
+        assert code == 2 and len(err.strip().splitlines()) == 1 and str(bad) in err, (name, out, err)
+        assert contents(in_tmp) == before, name
+    shutil.copytree(run, runs / "good")
+    for command in ("runs", "compare"):
+        code, out, err = ser(command)
+        assert code == 0 and "good" in out + err or kind == "flipped bits", (out, err)
+
+
+MEASURED = """
+import resource, sys, time
+from ser.cli import main
+main(["evaluate", f"run={sys.argv[1]}"])  # what is imported counts once
+for run in sys.argv[2:]:
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    for command in (["evaluate", f"run={run}"], ["train", f"resume={run}"], ["predict", run, __file__]):
+        assert main(command) == 2, command
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100_000, (run, grown)
+    assert time.monotonic() - start < 10, run
+"""
+
+
+def test_it_takes_no_memory(tmp_path, run):
+    """In a process with 9 GB of address space."""
+    bad = []
+    for kind in ("a list for a mapping", "160 GB of weights", "a large filterbank", "four months of audio"):
+        bad.append(shutil.copytree(run, tmp_path / kind / "bad"))
+        HOSTILE[kind](bad[-1])
+    (tmp_path / "measured.py").write_text(MEASURED)
+    limited = ["prlimit", f"--as={9 * 2**30}", sys.executable, str(tmp_path / "measured.py"), *map(str, bad)]
+    done = subprocess.run(limited, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ser.data.corpora.table import Row, check_text
+from ser.data.corpora.table import Row, check_text, is_word
 from ser.data.emotions import one_form
 from ser.errors import UserError, did_you_mean
 
@@ -128,4 +128,13 @@ def _what(field: str) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(filter(None, columns)) or "none"
+    """The columns for a message; where the first row is no header of a list, only words that such headers have.
+
+    >>> _listed(["clip", "rating"]), _listed(["split"]), _listed(["root:x:0:0:root:/root:/bin/sh"])
+    ('clip, rating', 'split', 'none that a list has')
+    """
+    named = [column for column in columns if column]
+    if len(named) < 2 or not all(map(is_word, named)):
+        usual = {name for field in _USUAL for name in _usual(field)}
+        named = [column for column in named if _bare(column) in usual]
+    return ", ".join(named) or ("none that a list has" if any(columns) else "none")

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ser.data.emotions import one_form
 from ser.errors import UserError
 
+MOST_BYTES = 2**28  # of a list
 Row = tuple[int, dict[str, str]]  # its number as a spreadsheet shows it (the header is row 1), and its cells by column
 
 
@@ -57,6 +59,8 @@ def read_text(file: Path) -> str:
         UserError: The file cannot be read, or begins as UTF-16 and is none.
     """
     try:
+        if (size := file.stat().st_size) > MOST_BYTES:
+            raise UserError(f"{file} has {size:,} bytes, and a list at most {MOST_BYTES:,}.")
         data = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.") from error
@@ -88,4 +92,14 @@ def _delimiter(header: str) -> str:
 def _check_columns(file: Path, columns: list[str]) -> None:
     twice = {column for column in columns if column and columns.count(column) > 1}
     if twice:
-        raise UserError(f"{file} has the column '{sorted(twice)[0]}' twice; remove one.")
+        named = f"the column '{min(twice)}'" if is_word(min(twice)) else "a column"
+        raise UserError(f"{file} has {named} twice; remove one.")
+
+
+def is_word(column: str) -> bool:
+    """Whether a column's name may be shown: the config of a stranger's run may name any file of the user's for a list.
+
+    >>> is_word("file_name"), is_word("root:x:0:0"), is_word("hunter2")
+    (True, False, False)
+    """
+    return re.fullmatch(r"[^\W\d]{1,24}", column) is not None

@@ -4,12 +4,13 @@ What is read are names and parts; no file that a line names is ever opened.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.data.corpora.audio_files import passed_over
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES, passed_over
 from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
 from ser.data.corpora.table import read_table, read_text
 from ser.errors import UserError, readable
@@ -150,5 +151,7 @@ def _entry(where: str, path: object, part: object, parts: Mapping[str, str]) -> 
         raise UserError(f"{where} names no recording: give its path, or remove the line.")
     named = parts.get(part) if isinstance(part, str) else None
     if named is None:
-        raise UserError(f"{where}: the part of {path} is '{part}'; write train, val or test.")
+        # of a JSON file that is no list, nothing is shown
+        what = path if os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES else "the recording"
+        raise UserError(f"{where}: the part of {what} is '{part}'; write train, val or test.")
     return Entry(where, readable(path.strip()), named)
