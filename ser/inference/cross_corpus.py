@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from ser.data.build import build_audio
 from ser.data.audio.prepare import AudioSettings
+from ser.data.build import build_audio
 from ser.data.features.sources import StoredWaveforms
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
