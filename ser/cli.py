@@ -12,6 +12,10 @@ from contextlib import contextmanager
 
 from ser.commands import COMMANDS
 from ser.errors import Interrupted, UserError, did_you_mean
+from ser.system.streams import ReaderLeft, standard_streams
+
+MAKERS = ("explore", "train", "crossval", "evaluate", "tune")  # the others make nothing but what they print
+PRINTED = frozenset(["-h", "--help", "-c", "--cfg", "-i", "--info", "--hydra-help", "dry_run=true"])  # nor do these
 
 MENDABLE = {  # what the system refuses and the user can mend
     errno.ENOSPC: "The disk is full",
@@ -45,33 +49,47 @@ SER_TRACEBACK=1 shows where an error came from.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand and gives the exit code."""
-    return guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    makes = arguments[:1] and arguments[0] in MAKERS or arguments[:2] == ["runs", "prune"]
+    return guarded(_dispatch, arguments, only_prints=not makes or not PRINTED.isdisjoint(arguments))
 
 
-def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code."""
-    try:
-        with _without_warnings():
-            return command(arguments)
-    except UserError as error:
-        if os.environ.get("SER_TRACEBACK"):
-            traceback.print_exc()
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as interrupted:
-        return interrupted.exit_code
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `ser show | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno not in MENDABLE or os.environ.get("SER_TRACEBACK"):
-            raise
-        where = f": {error.filename}" if error.filename else ""
-        print(f"Error: {MENDABLE[error.errno]}{where}.", file=sys.stderr)
-        return 2
+def guarded(command: Callable[[list[str]], int], arguments: list[str], only_prints: bool = False) -> int:
+    """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code.
+
+    Args:
+        command: Gets the arguments.
+        arguments: As typed.
+        only_prints: Whether the command makes nothing but what it prints, and ends where nobody reads that.
+    """
+    with standard_streams(only_prints), _without_warnings():
+        try:
+            code = command(arguments)
+            sys.stdout.flush()  # a full disk is to be heard of here
+            return code
+        except ReaderLeft:
+            return 0
+        except UserError as error:
+            if os.environ.get("SER_TRACEBACK"):
+                traceback.print_exc()
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
+        except Interrupted as interrupted:
+            return interrupted.exit_code
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            return 130
+        except OSError as error:
+            if error.errno not in MENDABLE or os.environ.get("SER_TRACEBACK"):
+                raise
+            where = f": {error.filename}" if error.filename else ""
+            print(f"Error: {MENDABLE[error.errno]}{where}.", file=sys.stderr)
+            return 2
+        except RuntimeError as error:  # pathlib's
+            if "home directory" not in str(error) or os.environ.get("SER_TRACEBACK"):
+                raise
+            print("Error: A path begins with ~, and there is no such home folder. Write it in full.", file=sys.stderr)
+            return 2
 
 
 @contextmanager

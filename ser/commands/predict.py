@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from ser.commands.arguments import Parser
@@ -68,11 +67,7 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show how far it is
         found = bar(Console(stderr=True), "predicting", len(paths))(found)
     if output is None:
-        with suppress(AttributeError):  # a terminal that knows no ü shows \xfc, and the rest of the table
-            sys.stdout.reconfigure(errors="backslashreplace")
-        num_failed = WRITERS[kind](found, model.classes, sys.stdout)
-        sys.stdout.flush()  # a full disk is to be heard of here
-        return int(num_failed > 0)
+        return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
 
     from ser.system.files import write_atomically
 
