@@ -12,7 +12,8 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ser.commands.experiments import without_stale
@@ -162,9 +163,19 @@ def _make_absolute(node: Any) -> None:
             _make_absolute(value)
 
 
+class NoFolder(Callback):
+    """Hydra makes the folder `hydra.run.dir` for each job; a run makes its own when it begins, a dry run never."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Gives Hydra the working folder instead, and keeps what was chosen for `explicit_run_dir`."""
+        with open_dict(config.hydra.run):
+            config.hydra.run.chosen = config.hydra.run.dir
+            config.hydra.run.dir = "."
+
+
 def explicit_run_dir(default: str) -> str | None:
     """`hydra.run.dir` where the user set it, else None."""
-    chosen = HydraConfig.get().run.dir
+    chosen = HydraConfig.get().run.chosen
     return None if chosen == default else chosen
 
 

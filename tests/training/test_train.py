@@ -200,11 +200,13 @@ def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tes
     assert code == 2 and "nowhere" in err
 
 
-def test_dry_run_prints_and_leaves_nothing(ser, quick, in_tmp):
-    code, out, _ = ser(*quick, "dry_run=true")
-    assert code == 0
+@pytest.mark.parametrize("place", [[], ["hydra.run.dir=mine"], ["runs_dir=/dev/null/x"], ["hydra.run.dir=/dev/null/x"]])
+def test_dry_run_prints_and_leaves_nothing(ser, quick, in_tmp, place):
+    """Also where nothing could be written."""
+    code, out, err = ser(*quick, *place, "dry_run=true")
+    assert code == 0, err
     assert "parameters" in out and "estimate" in out and "frames" in out
-    assert not list((in_tmp / "runs").iterdir())
+    assert not list(in_tmp.iterdir())
 
 
 def test_multirun_trains_each_combination_and_reports_failures(ser, quick, in_tmp):
