@@ -81,17 +81,9 @@ def change_source(tmp_path, monkeypatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def pages():
-    """Asked for by tests that look at a run's page; where nobody does, runs end without it and two seconds sooner."""
-
-
-@pytest.fixture
-def ser(request, in_tmp, tiny_ravdess, capsys, monkeypatch):
+def ser(in_tmp, capsys):
     """Runs a command line in this process, in an empty folder: (exit code, stdout, stderr)."""
     from ser.cli import main
-
-    if "pages" not in request.fixturenames:
-        monkeypatch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(list(arguments))
@@ -102,10 +94,10 @@ def ser(request, in_tmp, tiny_ravdess, capsys, monkeypatch):
 
 @pytest.fixture
 def quick(tiny_ravdess) -> list[str]:
-    """Arguments of a run that takes a second."""
+    """Arguments of a run that takes a second; `report=auto` behind them adds its page, and two seconds."""
     return [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=2", "split=random",
+        "trainer.max_epochs=2", "split=random", "report=false",
     ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tone
         (["train", "split.test=1.5"], ["split.test=1.5"]),
         (["train", "loss.label_smoothing=2"], ["label_smoothing"]),
         (["train", "batch_size=0"], ["batch_size=0"]),
+        (["train", "report=maybe"], ["report=maybe", "auto, false, true"]),
         (["train", "seed=-1"], ["seed=-1"]),
         (["train", "seed=0,1"], ["seed=0,1 is several values", "Add -m"]),
         (["train", "dataset.emotions=angry,happy"], ["'dataset.emotions=[angry,happy]'"]),
@@ -131,7 +132,7 @@ def test_bad_files_stop_the_run_or_are_left_out(ser, in_tmp, kind):
         soundfile.write(victim, samples[:100], sample_rate)
     command = [
         "train", "dataset=ravdess", f"dataset.root={root}", "model=mlp", "trainer=cpu", "trainer.max_epochs=1",
-        "split=random", "split.val=0.2",
+        "split=random", "split.val=0.2", "report=false",
     ]  # fmt: skip
     code, _, err = ser(*command)
     assert code == 2 and victim.name in err and "dataset.on_bad_file=skip" in err

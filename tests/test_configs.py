@@ -111,7 +111,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     """One short run of a row, on one CPU process whatever the trainer preset asks for."""
     choices = [f"{group}={choice}" for group, choice in row.items()]
     one_process = ["trainer.accelerator=cpu", "trainer.devices=1", "trainer.strategy=auto"]
-    brief = ["trainer.max_epochs=1"]
+    brief = ["trainer.max_epochs=1", "report=false"]
     dataset, split = row["dataset"], row.get("split", "speaker")
     told = [
         *data[dataset],

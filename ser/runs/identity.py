@@ -25,6 +25,7 @@ OTHER_KEYS = frozenset(
         "name",
         "progress",
         "published",
+        "report",
         "rerun",
         "resume",
         "runs_dir",

@@ -28,6 +28,7 @@ RUN: dict[str, Any] = {
     "name": Text,
     "runs_dir": str,
     "progress": bool,
+    "report": Literal["auto"] | bool,
     "threads": Annotated[int, Range(1, 4096)] | None,
     "jobs_per_gpu": Annotated[int, Range(1, 64)],
     "sweep.skip": str | None,

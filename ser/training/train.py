@@ -216,13 +216,14 @@ def _fit_and_score(
         from ser.reports.evaluation_tables import evaluation_table
 
         console.print(evaluation_table(outcome.evaluation))
+    if config["report"] is True or job.alone and config["report"]:
         console.print(f"Report: {write_page(job, parts, outcome)}", **PLAIN)
     console.print(f"Run directory: {directory.path}", **PLAIN)
     return outcome.metrics
 
 
 def write_page(job: Job, parts: Parts, outcome: "Outcome") -> Path:
-    """`report.html` and figures of a run that ended: two seconds of drawing, which sweeps leave for later.
+    """`report.html` and figures of a run that ended: two seconds of drawing, which grids leave for later.
 
     Args:
         job, parts: The run.

@@ -31,7 +31,9 @@ def config(ser, in_tmp, tiny_ravdess):
     words = ["--config-dir", "mine", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "experiment=preset"]
 
     def compose(*more: str) -> dict:
-        code, _, err = ser("train", *words, "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", *more)
+        code, _, err = ser(
+            "train", *words, "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", "report=false", *more
+        )
         assert code == 0, err
         return yaml.safe_load((only_run(Path()) / "config.yaml").read_text(encoding="utf-8"))
 

@@ -27,12 +27,11 @@ def trained(tiny_ravdess, tmp_path_factory):
 
     command = [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=5", "split=random", "model.dropout=0.3",
+        "trainer.max_epochs=5", "split=random", "model.dropout=0.3", "report=false",
     ]  # fmt: skip
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
         assert main(command) == 0
     return folder, command
 
@@ -191,7 +190,10 @@ def test_an_environment_that_says_nothing_is_no_difference(ser, command, finishe
     assert code == 0 and "Note:" not in out
 
 
-NEWER = ("keep_features", "compile", "trust", "threads", "progress", "init_from", "name", "dry_run", "rerun", "resume")
+NEWER = (
+    "keep_features", "compile", "trust", "threads", "progress", "report", "init_from", "name", "dry_run", "rerun",
+    "resume",
+)  # fmt: skip
 
 
 def test_a_run_whose_config_is_older_than_some_settings(ser, command, finished, in_tmp):

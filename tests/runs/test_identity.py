@@ -25,7 +25,7 @@ VARIANTS = (
 )
 UNCOUNTED = {
     "name", "runs_dir", "rerun", "resume", "dry_run", "progress", "published", "threads", "trust", "init_from",
-    "dataset.root", "dataset.columns",
+    "dataset.root", "dataset.columns", "report",
     "compile", "keep_features", "jobs_per_gpu", "sweep.skip", "sweep.bad",
     "dataset.csv", "dataset.ravdess_root", "dataset.tess_root", "trainer.accelerator", "trainer.devices",
     "trainer.strategy",

@@ -22,7 +22,7 @@ PATH_WORDS = ("root", "path", "file", "folder", "dir", "csv")
 UNCOUNTED = {
     "batch_size",  # counted over all devices, below
     "choices", "compile", "dry_run", "init_from", "jobs_per_gpu", "keep_features", "name", "progress", "published",
-    "rerun",
+    "report", "rerun",
     "resume", "runs_dir", "sweep", "threads", "trust", "tune",
 }  # fmt: skip
 UNCOUNTED_OF_TRAINER = {"accelerator", "devices", "num_nodes", "strategy"}
@@ -97,6 +97,7 @@ OTHER = {
     "runs_dir": ["runs", "/elsewhere"],
     "threads": ["null", "1", "2"],
     "progress": ["true", "false"],
+    "report": ["auto", "false"],
     "rerun": ["true", "false"],
     "compile": ["none", "default"],
     "keep_features": ["auto", "never"],

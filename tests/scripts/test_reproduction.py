@@ -103,7 +103,7 @@ def test_a_published_figure_that_is_none(ser, in_tmp, node):
 
 def test_a_run_prints_the_published_figure(ser, tiny_ravdess, in_tmp):
     published = "published={wa: 51.04, how: random 80/20}"
-    words = [f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=random", published]
+    words = [f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=random", "report=false", published]
     code, out, err = ser("train", *words)
     assert code == 0, err
     assert "Published: WA 51.04 % (random 80/20); WA " in out and "speaker-dependent" in out

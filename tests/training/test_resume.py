@@ -101,7 +101,8 @@ def test_resume_takes_the_runs_own_config(ser, quick, in_tmp):
         assert code == 2 and "only paths, devices and verbosity" in err
     (run / "finished.json").unlink()
     (run / "checkpoints" / "last.ckpt").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes()[:1000])
-    code, out, err = ser("train", f"resume={run}")
+    code, out, err = ser("train", f"resume={run}", "report=auto")
+    assert (run / "report.html").is_file()
     assert code == 0 and "last.ckpt" in out and "going on from best.ckpt" in out, err
 
 

@@ -51,11 +51,10 @@ def folder(tiny_ravdess, tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
     quick = [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=2", "split=random",
+        "trainer.max_epochs=2", "split=random", "report=false",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
         for name, overrides in KINDS.items():
             _train(quick, patch, name, overrides)
     sweep = folder / "sweeps" / "grid-0123456789"
@@ -218,7 +217,6 @@ def test_a_continued_run_shows_each_point_once(folder, tmp_path, tiny_ravdess, m
     from ser.cli import main
     from ser.reports.events import curves_of
 
-    monkeypatch.setattr("ser.training.train.write_page", lambda *run: "left out in this test")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder / "runs", tmp_path / "runs")
     (run,) = (tmp_path / "runs").glob("broken-*")

@@ -25,13 +25,13 @@ def without_seconds(metrics: dict) -> dict:
 
 
 def test_run_directory_holds_what_it_promises(ser, quick, in_tmp):
-    code, out, _ = ser(*quick)
+    code, out, _ = ser(*quick, "report=auto")
     assert code == 0
     run = only_run(in_tmp)
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert {
         "config.yaml", "metrics.json", "predictions.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
-        "figures/confusion_matrix.png", "environment.json", "train.log", "finished.json",
+        "figures/confusion_matrix.png", "report.html", "environment.json", "train.log", "finished.json",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out") for name in names)
     assert not any("partial" in name for name in names)
@@ -218,9 +218,11 @@ def test_multirun_trains_each_combination_and_reports_failures(ser, quick, in_tm
     code, _, err = ser(*quick, "-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1")
     assert code == 2 and "2 of 4 combinations cannot be trained" in err and "nothing was trained" in err
     assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 2
-    code, _, err = ser(*quick, "-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1", "sweep.bad=skip")
+    words = ["-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1", "sweep.bad=skip", "report=true"]
+    code, _, err = ser(*quick, *words)
     assert code == 1 and "2 combinations passed over" in err
     assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 3
+    assert len(list((in_tmp / "runs").glob("*-s2-*/report.html"))) == 1, "of a grid only because it was asked for"
     code, _, err = ser(*quick, "-m", "seed=0,1", "trainer=ddp")
     assert code == 2 and err.count("leave out -m") == 1
 
@@ -233,7 +235,8 @@ def test_the_split_column_of_a_list_is_kept(ser, in_tmp):
             path = write_tone(in_tmp / f"{k}_{emotion}.wav", 120 + 80 * (emotion == "angry") + 5 * k)
             rows.append(f"{path.name},{emotion},s{k},{part}")
     (in_tmp / "list.csv").write_text("\n".join(rows))
-    code, out, err = ser("train", "dataset=csv", "dataset.csv=list.csv", "model=mlp", "trainer.max_epochs=1")
+    words = ["dataset=csv", "dataset.csv=list.csv", "model=mlp", "trainer.max_epochs=1", "report=false"]
+    code, out, err = ser("train", *words)
     assert code == 0, err
     assert "parts named by the list" in out
     with (only_run(in_tmp) / "predictions.csv").open() as file:

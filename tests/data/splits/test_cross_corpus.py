@@ -139,7 +139,7 @@ def command(in_tmp, tiny_ravdess, tiny_tess):
 
 
 def test_it_trains_with_the_shared_emotions_and_says_so(ser, command, in_tmp):
-    code, out, err = ser(*command, "trainer=cpu", "trainer.max_epochs=1")
+    code, out, err = ser(*command, "trainer=cpu", "trainer.max_epochs=1", "report=false")
     assert code == 0, err
     assert "7 classes" in out and "12 recordings of calm left out: only ravdess has it" in out
     assert "RAVDESS → TESS" in out
