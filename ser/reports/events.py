@@ -1,8 +1,11 @@
 """What a run's event file says: its curves, and its time."""
 
+import logging
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of each run that was continued
 
 Curve = list[tuple[int, float]]  # epoch, value
 

@@ -148,7 +148,7 @@ def _failure_noted(directory: RunDirectory) -> Iterator[None]:
         mendable_by_user = isinstance(error, UserError)
         reason = " ".join(str(error).split()) or type(error).__name__
         log.error("failed: %s", reason, exc_info=None if mendable_by_user else error)
-        if directory.recorded_identity() is not None:
+        if directory.recorded_identity() is not None and not directory.finished:
             with suppress(UserError):  # on a full disk the note has no place either
                 directory.fail(reason if mendable_by_user else f"{type(error).__name__}: {reason}")
         raise
@@ -217,23 +217,26 @@ def _fit_and_score(
 
         console.print(evaluation_table(outcome.evaluation))
     if config["report"] is True or job.alone and config["report"]:
-        console.print(f"Report: {write_page(job, parts, outcome)}", **PLAIN)
+        write_page(job, parts, outcome, console)
     console.print(f"Run directory: {directory.path}", **PLAIN)
     return outcome.metrics
 
 
-def write_page(job: Job, parts: Parts, outcome: "Outcome") -> Path:
+def write_page(job: Job, parts: Parts, outcome: "Outcome", console: Console) -> None:
     """`report.html` and figures of a run that ended: two seconds of drawing, which grids leave for later.
 
-    Args:
-        job, parts: The run.
-        outcome: What it left.
+    The run is finished before, and stays so where the page cannot be written.
     """
     from ser.reports.mistakes import Sounds
     from ser.reports.run_report import write_run_report
 
     sounds = Sounds(parts.decoded, build_audio(job.config))
-    return write_run_report(job.directory, outcome.test, outcome.evaluation, sounds)
+    try:
+        page = write_run_report(job.directory, outcome.test, outcome.evaluation, sounds)
+        console.print(f"Report: {page}", **PLAIN)
+    except (UserError, OSError) as error:
+        again = f"ser evaluate run={job.directory.path} writes it."
+        console.print(f"Note: the run is finished, without its page: {error} {again}", **PLAIN)
 
 
 def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -274,10 +277,6 @@ def _epochs_done(checkpoint: Path | None) -> int:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -190,6 +190,16 @@ def test_an_environment_that_says_nothing_is_no_difference(ser, command, finishe
     assert code == 0 and "Note:" not in out
 
 
+def test_a_page_that_cannot_be_written_is_no_failure_of_the_run(ser, command, finished):
+    (finished / "finished.json").unlink()
+    (finished / "report.html").mkdir()
+    code, out, err = ser(*command, "report=true")
+    assert code == 0 and f"Note: the run is finished, without its page: Cannot write {finished}" in out, err
+    assert f"ser evaluate run={finished}" in out and not (finished / "failed.json").exists()
+    (finished / "report.html").rmdir()
+    assert ser("evaluate", f"run={finished}")[0] == 0 and (finished / "report.html").is_file()
+
+
 NEWER = (
     "keep_features", "compile", "trust", "threads", "progress", "report", "init_from", "name", "dry_run", "rerun",
     "resume",
