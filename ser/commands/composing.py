@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -9,7 +10,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from ser.commands.hydra_app import in_users_words, plain_config
+from ser.commands.hydra_app import plain_config
+from ser.commands.mistakes import in_users_words
+from ser.commands.overrides import as_hydra_takes_them
+from ser.commands.top_file import search_path
 from ser.system.config_folder import config_folder
 
 
@@ -37,23 +41,13 @@ class Composer:
         Raises:
             UserError: A mistyped key or choice, with the nearest right one.
         """
-        words = [*self.words, *more]
+        folders = [config_folder(), *map(Path, self.folders)]
+        words = as_hydra_takes_them([*self.words, *more], self.name, folders)
         GlobalHydra.instance().clear()
-        with (
-            in_users_words(self.name, words),
-            hydra.initialize_config_dir(str(config_folder()), version_base="1.3"),
-        ):
-            cfg = hydra.compose(self.name, overrides=[*words, *self._search_path()], return_hydra_config=True)
+        with in_users_words(self.name, words, folders):
+            with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+                cfg = hydra.compose(self.name, overrides=[*words, *search_path(folders)], return_hydra_config=True)
             HydraConfig.instance().set_config(cfg)
-            chosen = cfg.hydra.runtime.choices
-            config = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-            if not self.whole:
-                for key in OmegaConf.missing_keys(config):
-                    OmegaConf.update(config, key, None)
-            config = plain_config(config, chosen)
+            cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        config = plain_config(cfg, self.name, self.whole)
         return {key: value for key, value in config.items() if key not in self.without}
-
-    def _search_path(self) -> list[str]:
-        """`--config-dir` as an override; quoted, for a folder may have any name."""
-        folders = ",".join("'file://" + folder.replace("'", "\\'") + "'" for folder in self.folders)
-        return [f"hydra.searchpath=[{folders}]"] if folders else []

@@ -36,18 +36,11 @@ def main(arguments: list[str]) -> int:
 
 def _check(arguments: list[str]) -> None:
     """Raises a `UserError` for what crossval decides by itself."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
-
-    from ser.commands.hydra_app import flags_first
+    from ser.commands.overrides import flags_and_words, parse
     from ser.errors import UserError
 
-    words = [word for word in flags_first(arguments) if "=" in word and not word.startswith("-")]
-    for word in words:
-        try:
-            override = OverridesParser.create().parse_override(word)
-        except OverrideParseException:
-            continue  # told with its reason when the config is composed
+    for override in parse(flags_and_words(arguments)[1]):
+        word = override.input_line
         if override.key_or_group == "split.fold":
             raise UserError("ser crossval goes through all folds: leave out split.fold, or train one with ser train.")
         if override.key_or_group in ("resume", "hydra.run.dir", "dry_run", "trainer.num_nodes"):
@@ -63,14 +56,14 @@ def _check(arguments: list[str]) -> None:
 
 def plan(arguments: list[str]) -> list[Any]:
     """The folds of a command as jobs, found but not begun."""
-    from ser.commands.hydra_app import plain_config, run_app
+    from ser.commands.hydra_app import run_app
 
     found = []
 
-    def find(cfg) -> None:
+    def find(config: dict[str, Any]) -> None:
         from ser.sweeps.crossval import folds_of
 
-        found.extend(folds_of(plain_config(cfg)))
+        found.extend(folds_of(config))
 
     # a launcher is for the folds
     composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]

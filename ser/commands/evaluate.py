@@ -35,13 +35,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(cfg) -> None:
+def _run(config: dict[str, Any]) -> None:
     import torch
     from rich.console import Console
 
-    from ser.commands.hydra_app import plain_config
-
-    config = plain_config(cfg)
     _check(config)
     if config["threads"]:
         torch.set_num_threads(config["threads"])

@@ -5,49 +5,57 @@
 choice is not the experiment's own comes as its own file says; what was typed stays.
 """
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
+
+from ser.commands.top_file import PRESETS
+from ser.errors import UserError
 
 
-def without_stale(cfg: DictConfig, chosen: Mapping[str, str], typed: list[str], places: list[Path]) -> DictConfig:
+def without_stale(
+    config: dict[str, Any], chosen: Mapping[str, str], typed: Sequence[str], places: Sequence[Path]
+) -> dict[str, Any]:
     """The config with the settings that an experiment made for a part that is not there taken back.
 
     Args:
-        cfg: Composed, not resolved.
+        config: Composed, not resolved.
         chosen: The choice in each group.
         typed: Overrides as typed.
         places: Folders with config files, the first that has a file wins.
     """
-    experiment = _read(places, "experiment", chosen.get("experiment"))
+    experiment = read_config(places, PRESETS, chosen.get(PRESETS))
     stale = [group for group, own in _own_choices(experiment) if group in experiment and chosen.get(group) != own]
     if not stale:
-        return cfg
-    cfg = cfg.copy()
-    OmegaConf.set_struct(cfg, False)
+        return config
+    config = copy.deepcopy(config)
     words = {word.lstrip("+").partition("=")[0] for word in typed}
     for group in stale:
-        by_itself = dict(_settings(_read(places, group, chosen.get(group)), group))
+        by_itself = dict(_settings(read_config(places, group, chosen.get(group)), group))
         for key, _ in _settings(experiment[group], group):
             if key not in words:
-                _take_back(cfg, key, by_itself)
-    return cfg
+                _take_back(config, key, by_itself)
+    return config
 
 
-def _take_back(cfg: DictConfig, key: str, by_itself: Mapping[str, Any]) -> None:
+def _take_back(config: dict[str, Any], key: str, by_itself: Mapping[str, Any]) -> None:
     """Gives a key the value of the group's own file, or takes it out, and what is left empty above it."""
+    *above, name = key.split(".")
+    nodes = [config]
+    for part in above:
+        nodes.append(nodes[-1].setdefault(part, {}))
+        if not isinstance(nodes[-1], dict):
+            return
     if key in by_itself:
-        OmegaConf.update(cfg, key, by_itself[key], merge=False)
+        nodes[-1][name] = by_itself[key]
         return
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(cfg, parent)
-    if isinstance(node, DictConfig) and name in node:
-        del node[name]
-        if not node and "." in parent:
-            _take_back(cfg, parent, by_itself)
+    nodes[-1].pop(name, None)
+    for i in range(len(above) - 1, 0, -1):
+        if not nodes[i + 1]:
+            del nodes[i][above[i]]
 
 
 def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -61,17 +69,27 @@ def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _own_choices(experiment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(group, choice) of each `override /group: choice` in the file's defaults list."""
-    for entry in experiment.get("defaults", ()):
+    for entry in experiment.get("defaults") or ():
         for key, choice in entry.items() if isinstance(entry, dict) else ():
             if key.startswith("override /") and "@" not in key:
                 yield key.removeprefix("override /"), str(choice)
 
 
-def _read(places: list[Path], group: str, choice: str | None) -> dict[str, Any]:
-    """A config file as it stands; nothing where there is none."""
+def read_config(places: Sequence[Path], group: str, choice: str | None) -> dict[str, Any]:
+    """A config file as it stands; nothing where there is none.
+
+    Args:
+        places: Folders with config files, the first that has the file wins.
+        group, choice: Its name.
+
+    Raises:
+        UserError: It is no mapping.
+    """
     for place in places:
         path = place / group / f"{choice}.yaml"
         if choice is not None and path.is_file():
-            found = yaml.safe_load(path.read_text(encoding="utf-8"))
-            return found if isinstance(found, dict) else {}
+            found = OmegaConf.to_container(OmegaConf.load(path))  # as Hydra reads it: 1e-3 is a number
+            if not isinstance(found, dict):
+                raise UserError(f"{path} holds a list: a config file is lines of 'key: value'.")
+            return found
     return {}

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from ser.commands.show import config_groups, describe, settings
 
@@ -35,13 +36,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(cfg) -> None:
+def _run(config: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from ser.commands.hydra_app import plain_config
     from ser.runs.settings import check_run_settings
 
-    config = plain_config(cfg)
     check_run_settings(config)
     folder = Path(config["out_dir"]).expanduser()
 

@@ -33,7 +33,7 @@ class Task:
 
         if not self.launch.here and os.path.isdir(self.folder):
             os.chdir(self.folder)
-        return run_job(plain_config(cfg), int(HydraConfig.get().job.num), self.launch)
+        return run_job(plain_config(cfg, "train"), int(HydraConfig.get().job.num), self.launch)
 
 
 def train_grid(arguments: Sequence[str]) -> int:
@@ -42,29 +42,24 @@ def train_grid(arguments: Sequence[str]) -> int:
     Raises:
         UserError: From the command line, the plan, or the launcher's settings.
     """
-    from omegaconf import OmegaConf
-
     from ser.commands.multirun import Multirun
     from ser.runs.settings import check_run_settings
-    from ser.sweeps.plan import settings_of_sweep
 
     os.environ["HYDRA_FULL_ERROR"] = "1"
     grid = Multirun("train", arguments)
-    of_the_grid = [key for key in ("sweep", "threads", "jobs_per_gpu", "progress", "dry_run") if key in grid.config]
-    config = OmegaConf.to_container(OmegaConf.masked_copy(grid.config, of_the_grid), resolve=True)
-    check_run_settings(config)
-    settings = settings_of_sweep(config["sweep"])
+    own = grid.settings()
+    check_run_settings(own)
 
     from ser.sweeps.launchers import settings_for
     from ser.sweeps.sweep import Wish, sweep
 
     wish = Wish(
-        skip=settings["skip"],
-        bad=settings["bad"],
-        dry_run=grid.config.dry_run,
-        progress=grid.config.progress,
-        threads=grid.config.threads,
-        jobs_per_gpu=grid.config.jobs_per_gpu,
+        skip=own["sweep"]["skip"],
+        bad=own["sweep"]["bad"],
+        dry_run=own["dry_run"],
+        progress=own["progress"],
+        threads=own["threads"],
+        jobs_per_gpu=own["jobs_per_gpu"],
         launcher=grid.launcher,
         launcher_settings=grid.launcher_settings,
         folder=_own_folder(grid.sweep_dir),

@@ -1,32 +1,14 @@
 """What `ser tune` searches, read from overrides in Hydra's grammar of sweeps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
-from hydra.errors import HydraException, OverrideParseException
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from ser.commands.show import config_groups
 from ser.errors import UserError, did_you_mean
 from ser.sweeps.search.space import Parameter
 
 TAGS = ("log", "int", "float")
-
-
-def parse(words: Sequence[str]) -> list[Override]:
-    """The overrides of a command line.
-
-    Raises:
-        UserError: One that cannot be read.
-    """
-    parser, found = OverridesParser.create(), []
-    for word in words:
-        try:
-            found.append(parser.parse_override(word))
-        except (OverrideParseException, HydraException) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise UserError(f"The argument '{word}' cannot be read as key=value: {said}.") from error
-    return found
 
 
 def parameter(override: Override) -> Parameter:
@@ -40,8 +22,6 @@ def parameter(override: Override) -> Parameter:
     """
     key = override.input_line.partition("=")[0]
     sweep, group = override._value, override.key_or_group in config_groups()
-    if isinstance(sweep, Glob):
-        return _choice(key, sweep.filter([file.stem for file in config_groups().get(key, [])]), group)
     tags = set(getattr(sweep, "tags", ()))
     for tag in sorted(tags - set(TAGS)):
         raise UserError(f"{override.input_line}: there is no tag '{tag}'. {did_you_mean(tag, list(TAGS))}")

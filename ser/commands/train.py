@@ -15,6 +15,7 @@ HELP = """ser train [group=choice …] [key=value …]
   ser train trainer.max_epochs=100 optimizer.lr=1e-3 model.dropout=0.2
   ser train -m model=mlp,cnn1d seed=0,1,2        a grid: every combination, tried before the first is trained
   ser train -m … hydra/launcher=joblib           side by side on this machine; submitit_slurm, ray: on a cluster
+  ser train -m 'model=glob(cnn*)'                every choice that fits
   ser train -m … sweep.skip="model=mlp and seed>0"     without those for which this holds
   ser train experiment=grid_example              a grid that lives in a file
   ser train resume=RUN                           continue an interrupted run (so does the same command)
@@ -44,18 +45,17 @@ def main(arguments: list[str]) -> int:
     from ser.commands.hydra_app import run_app
 
     typed = [sys.argv[0], "train", *arguments]
-    run_app("train", arguments, lambda cfg: _run(cfg, typed))
+    run_app("train", arguments, lambda config: _run(config, typed))
     return 0
 
 
-def _run(cfg, typed: list[str]) -> None:
-    from ser.commands.hydra_app import explicit_run_dir, plain_config
+def _run(config: dict[str, Any], typed: list[str]) -> None:
+    from ser.commands.hydra_app import explicit_run_dir
     from ser.runs.settings import check_run_settings
 
     sys.argv = typed  # ranks of a distributed run are started with it
-    config = plain_config(cfg)
     check_run_settings(config)
-    run_dir = explicit_run_dir(cfg.runs_dir)
+    run_dir = explicit_run_dir()
     if config["resume"]:
         run_dir = str(Path(config["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)

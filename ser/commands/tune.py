@@ -4,10 +4,12 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser.commands.show import settings as settings_of
 from ser.errors import Interrupted, UserError
+from ser.system.config_folder import config_folder
 
 if TYPE_CHECKING:
     from ser.sweeps.search.plan import Plan
@@ -43,35 +45,33 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         print(HELP.format(settings=settings_of("tune")))
         return 0
-    from ser.commands.hydra_app import flags_first, run_app
+    from ser.commands.hydra_app import run_app
+    from ser.commands.overrides import flags_and_words
 
-    folders, flags, words = _sorted(flags_first(arguments))
+    flags, words = flags_and_words(arguments)
+    folders, flags = _sorted(flags)
     if flags:  # Hydra's own, such as --cfg job: of what is the same for all trials
-        from ser.commands.search_space import parse
+        from ser.commands.overrides import parse
 
         words = [override.input_line for override in parse(words) if not override.is_sweep_override()]
-        run_app("tune", [*flags, *(f"--config-dir={folder}" for folder in folders), *words], lambda cfg: None)
+        run_app("tune", [*flags, *(f"--config-dir={folder}" for folder in folders), *words], lambda config: None)
         return 0
     plan, config = _plan(words, folders)
     return _search(plan, config)
 
 
-def _sorted(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """The user's config folders, other flags, and overrides."""
-    from ser.commands.hydra_app import FLAGS_WITH_VALUE
-
-    folders, flags, words, rest = [], [], [], iter(arguments)
+def _sorted(flags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The user's config folders, and other flags."""
+    folders, others, rest = [], [], iter(flags)
     for word in rest:
         name, _, value = word.partition("=")
         if name in FOLDER_FLAGS:
             folders.append(_folder(value or next(rest, "")))
         elif word in ("-m", "--multirun"):
             raise UserError("ser tune goes through many runs by itself: leave out -m.")
-        elif word in FLAGS_WITH_VALUE:
-            flags += [word, next(rest, "")]
         else:
-            (flags if word.startswith("-") else words).append(word)
-    return folders, flags, words
+            others.append(word)
+    return folders, others
 
 
 def _folder(path: str) -> str:
@@ -84,20 +84,23 @@ def _folder(path: str) -> str:
 def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]:
     """What the command line asks for, checked, and the config without what is searched."""
     from ser.commands.composing import Composer
-    from ser.commands.search_space import parameter, parse
+    from ser.commands.overrides import as_hydra_takes_them, parse
+    from ser.commands.search_space import parameter
     from ser.sweeps.search.plan import make_plan
     from ser.sweeps.search.settings import Settings
     from ser.sweeps.search.space import Space
     from ser.sweeps.search.storage import without_password
 
-    overrides = parse(words)
+    places = [config_folder(), *map(Path, folders)]
+    overrides = parse(as_hydra_takes_them(words, "tune", places))
     _check(overrides)
     searched = [override for override in overrides if override.is_sweep_override()]
     fixed = [override.input_line for override in overrides if override not in searched]
     config = Composer("tune", tuple(fixed), tuple(folders))()
     settings = Settings.read(config["tune"], str(config["monitor"]))
     typed = {override.input_line.partition("=")[0].lstrip("+") for override in overrides}
-    searched += [o for o in parse(_listed(config["tune"]["space"])) if o.input_line.partition("=")[0] not in typed]
+    listed = parse(as_hydra_takes_them(_listed(config["tune"]["space"]), "tune", places))
+    searched += [override for override in listed if override.input_line.partition("=")[0] not in typed]
     space = Space(tuple(parameter(override) for override in searched))
     _check_space(space, settings, typed, config)
     fixed_of_runs = [word for word in fixed if not word.lstrip("+~").startswith(("tune.", "dry_run="))]

@@ -13,7 +13,6 @@ from ser.data.build import build_split
 from ser.data.splits import Split
 from ser.errors import UserError
 from ser.runs.identity import flatten
-from ser.runs.settings import check_run_settings
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
@@ -47,17 +46,6 @@ class Plan:
     def seconds(self) -> float:
         """Estimated for all that is to be trained, one after the other."""
         return sum(run.seconds for run in self.of("waiting"))
-
-
-def settings_of_sweep(node: Any) -> dict[str, Any]:
-    """The config node `sweep`, checked.
-
-    Raises:
-        UserError: A misspelt key or choice, or a condition that is none.
-    """
-    settings = {"skip": None, "bad": "stop", **(node or {})}
-    check_run_settings({"sweep": settings})
-    return settings
 
 
 def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progress: Progress) -> Plan:

@@ -8,13 +8,15 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from ser.commands.search_space import parameter, parse
+from ser.commands.overrides import as_hydra_takes_them, parse
+from ser.commands.search_space import parameter
 from ser.errors import UserError
 from ser.sweeps.search.space import Parameter, Space
+from ser.system.config_folder import config_folder
 
 
 def read(word):
-    (override,) = parse([word])
+    (override,) = parse(as_hydra_takes_them([word], "tune", [config_folder()]))
     return parameter(override)
 
 
@@ -59,7 +61,8 @@ def test_shuffled_choices_are_one_space_whenever_they_are_read():
         ("batch_size=tag(int,interval(1.5,9))", "no whole numbers"),
         ("batch_size=range(9,1)", "holds no value"),
         ("batch_size=range(1,9,0)", "never ends"),
-        ("model=glob(transformer*)", "no value to choose"),
+        ("model=glob(transformer*)", "fits no choice"),
+        ("seed=glob(*)", "which this is not"),
         ("model=tag(log,choice(a,b))", "not for choices"),
         ("model.dropout=interval(0,half)", "cannot be read as key=value"),
         ("model.dropout=interval(0", "cannot be read as key=value"),
