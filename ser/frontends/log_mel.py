@@ -5,7 +5,7 @@ from torch import Tensor
 from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
-from ser.system.ranges import NotNegative, Positive, SampleRate, Size
+from ser.system.ranges import Bands, NotNegative, Positive, SampleRate
 
 
 class LogMel(MelFrontend):
@@ -31,7 +31,7 @@ class LogMel(MelFrontend):
         self,
         sample_rate: SampleRate,
         stft: Stft,
-        n_mels: Size = 64,
+        n_mels: Bands = 64,
         f_min: NotNegative = 0.0,
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,

@@ -9,7 +9,7 @@ from ser.frontends.functional import keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
 from ser.masking import frame_mask
-from ser.system.ranges import Index, NotNegative, Positive, SampleRate, Size
+from ser.system.ranges import Bands, Index, NotNegative, Positive, SampleRate
 
 
 class LogMelContour(MelFrontend):
@@ -38,7 +38,7 @@ class LogMelContour(MelFrontend):
         self,
         sample_rate: SampleRate,
         stft: Stft,
-        n_mels: Size = 64,
+        n_mels: Bands = 64,
         f_min: NotNegative = 0.0,
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,

@@ -9,7 +9,7 @@ from ser.frontends.filterbank import Filterbank
 from ser.frontends.functional import empty_bands, keep_valid, mel_filterbank
 from ser.frontends.signal import Signal, SpectralFrontend
 from ser.frontends.stft import Stft
-from ser.system.ranges import NotNegative, Positive, SampleRate, Size
+from ser.system.ranges import Bands, NotNegative, Positive, SampleRate
 
 
 class MelFrontend(SpectralFrontend):
@@ -77,7 +77,7 @@ class Mel(MelFrontend):
         self,
         sample_rate: SampleRate,
         stft: Stft,
-        n_mels: Size = 64,
+        n_mels: Bands = 64,
         f_min: NotNegative = 0.0,
         f_max: Positive | None = None,
     ):

@@ -10,7 +10,7 @@ from ser.frontends.decibels import Decibels, LogFloor
 from ser.frontends.functional import dct_matrix, deltas, keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
-from ser.system.ranges import NotNegative, Positive, SampleRate, Size
+from ser.system.ranges import Bands, NotNegative, Positive, SampleRate
 
 
 class Mfcc(MelFrontend):
@@ -41,9 +41,9 @@ class Mfcc(MelFrontend):
         self,
         sample_rate: SampleRate,
         stft: Stft,
-        n_mfcc: Size = 40,
+        n_mfcc: Bands = 40,
         deltas: Literal[0, 1, 2] = 0,
-        n_mels: Size = 64,
+        n_mels: Bands = 64,
         f_min: NotNegative = 0.0,
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,

@@ -53,6 +53,7 @@ class Range:
 
 Count = Annotated[int, Range(1)]
 Size = Annotated[int, Range(1, 2**16)]  # of a layer, a filter, a transform
+Bands = Annotated[int, Range(1, 4096)]  # of a filterbank
 Index = Annotated[int, Range(0)]
 Seed = Annotated[int, Range(0, 10**19)]
 SampleRate = Annotated[int, Range(1000, 10**6)]  # Hz
