@@ -1,6 +1,5 @@
 """The `ser` command: names its subcommands and imports one of them when asked. Nothing heavy is imported here."""
 
-import errno
 import importlib
 import logging
 import os
@@ -11,20 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ser.commands import COMMANDS
-from ser.errors import Interrupted, UserError, did_you_mean
+from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
 from ser.system.streams import ReaderLeft, standard_streams
 
 MAKERS = ("explore", "train", "crossval", "evaluate", "tune")  # the others make nothing but what they print
 PRINTED = frozenset(["-h", "--help", "-c", "--cfg", "-i", "--info", "--hydra-help", "dry_run=true"])  # nor do these
-
-MENDABLE = {  # what the system refuses and the user can mend
-    errno.ENOSPC: "The disk is full",
-    errno.EACCES: "Permission denied",
-    errno.EPERM: "Permission denied",
-    errno.EROFS: "The file system is read-only",
-    errno.ENOTDIR: "A file stands where a folder is needed",
-    errno.EEXIST: "A file stands where a folder is needed",
-}
 
 HELP = """ser: train and compare speech emotion recognition models
 

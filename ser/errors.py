@@ -1,11 +1,21 @@
 """The exceptions that end a command: what the user can mend, and what the user asked for."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+
+MENDABLE = {  # what the system refuses and the user can mend
+    errno.ENOSPC: "The disk is full",
+    errno.EACCES: "Permission denied",
+    errno.EPERM: "Permission denied",
+    errno.EROFS: "The file system is read-only",
+    errno.ENOTDIR: "A file stands where a folder is needed",
+    errno.EEXIST: "A file stands where a folder is needed",
+}
 
 
 class UserError(Exception):

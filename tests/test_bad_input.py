@@ -88,7 +88,7 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
         ("jobs_per_gpu=-1", "jobs_per_gpu=-1 must be"),
         ("name=[1]", "name=[1] must be text"),
         ("init_from=[1]", "init_from=[1] must be text"),
-        ("resume=1", "resume=1 must be text"),
+        ("resume=[1]", "resume=[1] must be text"),
         ("dataset.emotions=angry", "write dataset.emotions=[angry]"),
         ("seed=-1", "seed=-1 must be a whole number from 0"),
         ("split=kfold split.k=1", "split.k=1 must be a whole number from 2"),

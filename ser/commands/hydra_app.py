@@ -79,27 +79,26 @@ def plain_config(cfg: DictConfig, app: str, whole: bool = True) -> dict[str, Any
         for key in missing:
             OmegaConf.update(cfg, key, None)
         config = OmegaConf.to_container(cfg, resolve=True)
-    _make_absolute(config, "")
+    _make_absolute(config)
     return {"choices": chosen, **config}
 
 
-def _make_absolute(node: Any, above: str) -> None:
+def _make_absolute(node: Any, top: bool = True) -> None:
     """Paths that are there become absolute: a run can be continued from any folder.
 
     Raises:
-        UserError: What names no path stands where a path belongs.
+        UserError: What is no text stands where a path belongs.
     """
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         if key == "columns":  # `{path: file}` names no path
             continue
-        dotted = f"{above}.{key}" if above else str(key)
-        names_path = PATH_KEY.search(str(key)) or dotted == "init_from"
-        if not above and (names_path or key in ("resume", "run")) and not isinstance(value, str | None):
-            raise UserError(f"{key}={value} is no path: write it in quotes, or null.")
-        if names_path and isinstance(value, str) and value and os.path.exists(os.path.expanduser(value)):
+        names_path = PATH_KEY.search(str(key)) or key == "init_from"
+        if top and (names_path or key in ("resume", "run")) and not isinstance(value, str | None):
+            raise UserError(f"{key}={value} must be text, a path.")
+        if isinstance(value, str) and names_path and value and os.path.exists(os.path.expanduser(value)):
             node[key] = os.path.abspath(os.path.expanduser(value))
         else:
-            _make_absolute(value, dotted)
+            _make_absolute(value, top=False)
 
 
 class NoFolder(Callback):

@@ -14,9 +14,8 @@ from omegaconf import OmegaConf
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
-from ser.cli import MENDABLE
 from ser.commands.top_file import search_path
-from ser.errors import UserError, did_you_mean
+from ser.errors import MENDABLE, UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
 
