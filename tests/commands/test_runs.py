@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import select
+import sys
 
 import pytest
 
@@ -55,11 +58,17 @@ def test_pruning_shows_first_and_removes_only_after_a_yes(ser, runs, monkeypatch
 
 @pytest.mark.parametrize(("answer", "gone"), [("y", True), ("yes", True), ("", False), ("n", False), ("what", False)])
 def test_a_yes_on_the_terminal(ser, runs, monkeypatch, answer, gone):
-    asked = []
-    monkeypatch.setattr("ser.commands.runs._on_a_terminal", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
-    assert ser("runs", "prune", "--last")[0] == 0
-    assert "3.0 kB" in asked[0]
+    person, terminal = os.openpty()
+    os.write(person, f"{answer}\n".encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", os.fdopen(os.dup(terminal)))
+        patch.setattr(sys, "stdout", os.fdopen(terminal, "w"))
+        assert ser("runs", "prune", "--last")[0] == 0
+    shown = b""
+    while b"[y/N]" not in shown and select.select([person], [], [], 5)[0]:
+        shown += os.read(person, 4096)
+    assert b"Remove these checkpoints (3.0 kB)? [y/N]" in shown
+    os.close(person)
     assert (runs / "demo-finished" / "checkpoints" / "last.ckpt").exists() != gone
 
 
