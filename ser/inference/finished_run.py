@@ -82,7 +82,8 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
     trainer = {"max_epochs": 1, "precision": "32-true", **ALONE, "accelerator": device}
     check_trainer(trainer)
     # how it began, how it was trained and how its code was compiled is of no more account
-    config = {**config, "trust": list(trust), "trainer": trainer, "init_from": None, "compile": "none"}
+    trust = [trust] if isinstance(trust, str) else list(trust)
+    config = {**config, "trust": trust, "trainer": trainer, "init_from": None, "compile": "none"}
     return FinishedRun(directory, {**config, "dataset": never_written(config["dataset"])})
 
 

@@ -193,6 +193,8 @@ def _fit_and_score(
     resumed, remark = to_resume_from(place.last, place.best)
     if remark:
         console.print(f"Note: {remark}", **PLAIN)
+    if resumed is not None:
+        load_weights(parts.classifier, resumed)  # where they are of another model, Lightning would end in a traceback
     if resumed is not None and directory is not None:
         console.print(f"Continuing from {resumed}", **PLAIN)
 

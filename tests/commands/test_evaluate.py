@@ -1,6 +1,7 @@
 """`ser evaluate`: a finished run's own figures, and the run on other recordings."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -313,6 +314,7 @@ def test_files_beside_the_figures_may_say_anything(ser, run, text):
     before = evaluation(run)
     for name in ("environment.json", "evaluation.json"):
         (run / name).write_text(text)
+    os.mkfifo(run / "events.out.tfevents.1")
     move_away(run)
     code, _, err = ser("evaluate", f"run={run}", "device=cpu")
     assert code == 0, err

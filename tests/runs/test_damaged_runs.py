@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import torch
 import yaml
 
 from ser.errors import Interrupted
@@ -77,6 +78,16 @@ def test_a_checkpoint_cut_off_costs_time_and_no_figure(ser, command, finished, n
     code, out, err = ser(*command)
     assert code == 0 and words in out, out + err
     assert all(name in out for name in names) and figures(finished) == before
+
+
+def test_a_checkpoint_of_another_model_is_no_state_to_go_on_from(ser, command, finished):
+    undone(finished)
+    for name in ("last.ckpt", "best.ckpt"):
+        checkpoint = torch.load(finished / "checkpoints" / name, weights_only=True)
+        checkpoint["state_dict"]["model.layers.0.weight"] = torch.zeros(3, 4)
+        torch.save(checkpoint, finished / "checkpoints" / name)
+    code, _, err = ser(*command)
+    assert code == 2 and "belongs to another model" in err and len(err.strip().splitlines()) == 1
 
 
 def test_a_finished_run_with_a_damaged_checkpoint_keeps_its_figures(ser, command, finished):
