@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ser.training.callbacks.progress import EpochProgress
 from tests.conftest import SER, only_run
 
 ENDLESS = 100_000  # epochs
@@ -89,6 +90,29 @@ def test_signals_save_say_how_to_continue_and_never_score_test(long, in_tmp, sig
     lines = (run / "train.log").read_text().splitlines()
     seen = [int(line.split("epoch ")[1].split()[0]) for line in lines if "epoch " in line]
     assert seen[: len(epochs) + 1] == list(range(len(epochs) + 1)), "no epoch is lost or trained twice"
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+def test_stopped_before_patience_ran_out_is_not_the_end(ser, quick, in_tmp, monkeypatch, patience):
+    """SIGTERM in the third epoch, the same command again: as if nothing had happened, early stopping included."""
+    command = [*quick, "trainer.max_epochs=9", f"early_stopping.patience={patience}", "monitor=val/loss"]
+    told = EpochProgress.on_train_epoch_end
+
+    def stopped(self, trainer, module):
+        told(self, trainer, module)
+        if trainer.current_epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochProgress, "on_train_epoch_end", stopped)
+        assert ser(*command)[0] == 143
+    assert not (only_run(in_tmp) / "finished.json").exists()
+    code, out, err = ser(*command)
+    assert code == 0 and "Continuing from" in out, err
+    broken = figures(in_tmp)
+    assert broken["epochs"] > 3
+    assert ser(*command, "rerun=true")[0] == 0
+    assert figures(in_tmp) == broken
 
 
 def test_resume_takes_the_runs_own_config(ser, quick, in_tmp, caplog):

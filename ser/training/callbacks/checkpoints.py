@@ -6,6 +6,7 @@ from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
 from ser.errors import UserError
 from ser.training.callbacks.steps import EpochCallback
@@ -45,7 +46,7 @@ class Checkpoints(EpochCallback, Checkpoint):
         last_epoch = trainer.current_epoch + 1 == trainer.max_epochs
         ending = trainer.should_stop or last_epoch
         # early stopping in the very epoch in which a signal came is an end by rule all the same
-        self.complete = last_epoch or any(_is_out_of_patience(callback) for callback in trainer.callbacks)
+        self.complete = last_epoch or any(_ended_training(callback) for callback in trainer.callbacks)
         if ending and self.monitor is None:
             trainer.save_checkpoint(self.best)
         due = ending or time.monotonic() - self._saved_at >= self.every_s
@@ -81,5 +82,7 @@ class Checkpoints(EpochCallback, Checkpoint):
         return new < old if self.monitor.endswith("loss") else new > old
 
 
-def _is_out_of_patience(callback: Callback) -> bool:
-    return isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience
+def _ended_training(callback: Callback) -> bool:
+    """Whether early stopping ended it. Counting would not tell: under a patience of 0 it ends by the first epoch that
+    does not improve, having waited for none."""
+    return isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED
