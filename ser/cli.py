@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from ser.commands import COMMANDS
 from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
+from ser.system.stopping import ending_in_time, interrupted_by_sigterm
 from ser.system.streams import ReaderLeft, standard_streams
 
 MAKERS = ("explore", "train", "crossval", "evaluate", "tune")  # the others make nothing but what they print
@@ -41,20 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand and gives the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     makes = arguments[:1] and arguments[0] in MAKERS or arguments[:2] == ["runs", "prune"]
-    return guarded(_dispatch, arguments, only_prints=not makes or not PRINTED.isdisjoint(arguments))
+    only_prints = not makes or not PRINTED.isdisjoint(arguments)
+    return guarded(_dispatch, arguments, only_prints, is_program=argv is None)
 
 
-def guarded(command: Callable[[list[str]], int], arguments: list[str], only_prints: bool = False) -> int:
+def guarded(
+    command: Callable[[list[str]], int], arguments: list[str], only_prints: bool = False, is_program: bool = True
+) -> int:
     """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code.
 
     Args:
         command: Gets the arguments.
         arguments: As typed.
         only_prints: Whether the command makes nothing but what it prints, and ends where nobody reads that.
+        is_program: Whether the process ends with the command.
     """
     with standard_streams(only_prints), _without_warnings():
         try:
-            code = command(arguments)
+            with ending_in_time(for_good=is_program), interrupted_by_sigterm():
+                code = command(arguments)
             sys.stdout.flush()  # a full disk is to be heard of here
             return code
         except ReaderLeft:
@@ -65,6 +71,8 @@ def guarded(command: Callable[[list[str]], int], arguments: list[str], only_prin
             print(f"Error: {error}", file=sys.stderr)
             return 2
         except Interrupted as interrupted:
+            if not interrupted.told:
+                print("Interrupted.", file=sys.stderr)
             return interrupted.exit_code
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)

@@ -41,6 +41,7 @@ class Interrupted(BaseException):
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
         self.exit_code = 128 + signum  # as shells count: 130 for Ctrl-C, 143 for SIGTERM
+        self.told = False  # whether the user has read how to go on
 
 
 class Pruned(Exception):

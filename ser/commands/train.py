@@ -65,6 +65,7 @@ def _run(config: dict[str, Any], typed: list[str]) -> None:
 def _train(config: dict[str, Any], run_dir: str | None) -> None:
     from rich.console import Console
 
+    from ser.system.stopping import telling
     from ser.training.callbacks.interruption import Interruption
     from ser.training.train import dry_run, find_job, train
     from ser.training.trainer import is_main_process
@@ -77,9 +78,11 @@ def _train(config: dict[str, Any], run_dir: str | None) -> None:
             dry_run(job, console)
             return
         try:
-            train(job, interruption, console)
-        except Interrupted:
-            _say_how_to_continue(job.directory, console)
+            with telling(lambda: _how_to_continue(job.directory)):
+                train(job, interruption, console)
+        except Interrupted as interrupted:
+            console.print(_how_to_continue(job.directory), soft_wrap=True, markup=False, highlight=False)
+            interrupted.told = True
             raise
 
 
@@ -125,14 +128,12 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _say_how_to_continue(directory, console) -> None:
+def _how_to_continue(directory) -> str:
+    if directory.finished:
+        return f"Stopped; the run is finished. Its page: ser evaluate {shlex.quote(f'run={directory.path}')}"
     if directory.last.is_file():
-        command = f"ser train {shlex.quote(f'resume={directory.path}')}"
-        console.print(
-            f"Stopped; test was not scored. Continue: {command}", soft_wrap=True, markup=False, highlight=False
-        )
-    else:
-        console.print("Stopped before the first epoch was saved; the same command starts anew.")
+        return f"Stopped; test was not scored. Continue: ser train {shlex.quote(f'resume={directory.path}')}"
+    return "Stopped before the first epoch was saved; the same command starts anew."
 
 
 def _help() -> str:

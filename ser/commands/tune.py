@@ -172,9 +172,10 @@ def _search(plan: "Plan", config: dict[str, Any]) -> int:
     with Interruption().listening(), Progress(plan, console) as progress:
         try:
             outcome = search(plan, progress.look)
-        except Interrupted:
+        except Interrupted as interrupted:
             progress.stop()
             console.print(f"Stopped. What is done is kept; continue by the same command: {plan.command}")
+            interrupted.told = True
             raise
     outcome.print(console)
     return 0

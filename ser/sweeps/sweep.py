@@ -108,7 +108,8 @@ def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch
     try:
         with Watch(folder, plan.runs, plan.wanted, console, wish.progress, packing.parallel or 1):
             launch_all(todo, folder, wish.launcher, packing, launch)
-    except Interrupted:
+    except Interrupted as interrupted:
+        interrupted.told = True
         done, all_ = len(plan.of("finished")), len(plan.wanted)
         console.print(
             f"Stopped: {done} of {all_} runs are finished. {AGAIN[:-1]}, and continues what was begun.", **PLAIN

@@ -22,10 +22,11 @@ class Checkpoints(EpochCallback, Checkpoint):
         best: File for the epoch that counts.
         last: File to resume from; at most every `every_s` seconds, and always when training ends.
         monitor: Metric that decides which epoch counts, `val/uar`; None makes the last epoch count.
-        every_s: Seconds between two writings of `last`.
+        every_s: Seconds between two writings of `last`: longer epochs are all saved, and what is left of a shorter one
+            fits into the time that a signal leaves (`ser.system.stopping`).
     """
 
-    def __init__(self, best: Path, last: Path, monitor: str | None, every_s: float = 10.0):
+    def __init__(self, best: Path, last: Path, monitor: str | None, every_s: float = 4.0):
         self.best, self.last, self.monitor, self.every_s = best, last, monitor, every_s
         self.best_epoch: int | None = None
         self.best_scores: dict[str, float] = {}

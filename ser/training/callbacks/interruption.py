@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pytorch_lightning import LightningModule, Trainer
 
 from ser.errors import Interrupted
+from ser.system.stopping import SIGNALS, ending_in_time
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.steps import EpochCallback
 
@@ -16,8 +17,8 @@ class Interruption(EpochCallback):
     """Turns the first signal into an orderly end, the second into an immediate one.
 
     Resuming is exact from an epoch's end. Short epochs are therefore finished and saved; an epoch so long that the end
-    of the one before lies in `last.ckpt` is dropped at once.
-
+    of the one before lies in `last.ckpt` is dropped at once. Outside training whatever is going on is left at once, and
+    what does not end in time is ended (`ser.system.stopping`).
     """
 
     def __init__(self):
@@ -28,10 +29,11 @@ class Interruption(EpochCallback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Handles both signals inside the block."""
-        before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+        before = {signum: signal.getsignal(signum) for signum in SIGNALS}
         self._take_signals()
         try:
-            yield
+            with ending_in_time():
+                yield
         finally:
             self._set(before)
 
@@ -45,10 +47,23 @@ class Interruption(EpochCallback):
         self._training = True
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args) -> None:
-        if self.signum is not None and trainer.world_size == 1:
-            nothing_to_lose = self.checkpoints.saved_epoch in (None, trainer.current_epoch - 1)
-            if nothing_to_lose and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-                raise Interrupted(self.signum)
+        if self.signum is not None and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self._drop_epoch(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take_signals()
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args) -> None:
+        if self.signum is not None:
+            self._drop_epoch(trainer)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take_signals()
+
+    def _drop_epoch(self, trainer: Trainer) -> None:
+        """Ends training at once where the epoch before is saved; ranks go on together to the end of the epoch."""
+        if trainer.world_size == 1 and self.checkpoints.saved_epoch in (None, trainer.current_epoch - 1):
+            raise Interrupted(self.signum)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.strategy.reduce_boolean_decision(self.signum is not None, all=False):
@@ -59,7 +74,7 @@ class Interruption(EpochCallback):
         self._training = False
 
     def _take_signals(self) -> None:
-        self._set(dict.fromkeys((signal.SIGINT, signal.SIGTERM), self._handle))
+        self._set(dict.fromkeys(SIGNALS, self._handle))
 
     def _set(self, handlers: dict) -> None:
         if threading.current_thread() is threading.main_thread():  # Python takes signals nowhere else
