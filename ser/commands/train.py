@@ -44,42 +44,46 @@ def main(arguments: list[str]) -> int:
         return train_grid(arguments)
     from ser.commands.hydra_app import run_app
 
-    typed = [sys.argv[0], "train", *arguments]
-    run_app("train", arguments, lambda config: _run(config, typed))
+    run_app("train", arguments, lambda config: _run(config, arguments))
     return 0
 
 
-def _run(config: dict[str, Any], typed: list[str]) -> None:
+def _run(config: dict[str, Any], arguments: list[str]) -> None:
     from ser.commands.hydra_app import explicit_run_dir
+    from ser.commands.overrides import in_quotes
     from ser.runs.settings import check_run_settings
 
-    sys.argv = typed  # ranks of a distributed run are started with it
     check_run_settings(config)
     run_dir = explicit_run_dir()
+    if run_dir is not None:  # where the name has the time in it, it is the same one for all ranks
+        arguments = [*arguments, f"hydra.run.dir={in_quotes(run_dir)}"]
     if config["resume"]:
         run_dir = str(Path(config["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)
-    _train(config, run_dir)
+    _train(config, run_dir, [sys.executable, "-m", "ser", "train", *arguments])
 
 
-def _train(config: dict[str, Any], run_dir: str | None) -> None:
+def _train(config: dict[str, Any], run_dir: str | None, command: list[str]) -> None:
     from rich.console import Console
 
     from ser.system.stopping import telling
     from ser.training.callbacks.interruption import Interruption
+    from ser.training.ranks import Ranks
     from ser.training.train import dry_run, find_job, train
-    from ser.training.trainer import is_main_process
+    from ser.training.trainer import check_trainer
 
-    console = Console(quiet=not is_main_process(), width=None if sys.stdout.isatty() else 120)
+    check_trainer(config["trainer"])
+    ranks = Ranks.of(config["trainer"], command)
+    console = Console(quiet=not ranks.first, width=None if sys.stdout.isatty() else 120)
     interruption = Interruption()
-    with interruption.listening():
-        job = find_job(config, None if run_dir is None else Path(run_dir))
+    with interruption.listening(), ranks.met():
+        job = ranks.rank_0_first("job", lambda: find_job(config, None if run_dir is None else Path(run_dir)))
         if config["dry_run"]:
             dry_run(job, console)
             return
         try:
             with telling(lambda: _how_to_continue(job.directory)):
-                train(job, interruption, console)
+                train(job, interruption, console, ranks=ranks)
         except Interrupted as interrupted:
             console.print(_how_to_continue(job.directory), soft_wrap=True, markup=False, highlight=False)
             interrupted.told = True

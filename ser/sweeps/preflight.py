@@ -15,6 +15,7 @@ import numpy as np
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, load
@@ -171,7 +172,9 @@ def _step(config: dict[str, Any], classifier: EmotionClassifier, batch: dict, va
     if config["early_stopping"]["patience"] is not None:
         mode = "min" if config["monitor"].endswith("loss") else "max"
         callbacks.append(EarlyStopping(config["monitor"], patience=config["early_stopping"]["patience"], mode=mode))
-    settings = {key: value for key, value in config["trainer"].items() if key != "profiler"}
-    trainer = L.Trainer(**settings, **OURS, callbacks=callbacks, enable_checkpointing=False)
+    settings = {key: value for key, value in config["trainer"].items() if key not in NOT_REHEARSED}
+    trainer = L.Trainer(
+        **settings, **OURS, callbacks=callbacks, plugins=[LightningEnvironment()], enable_checkpointing=False
+    )
     trainer.fit(classifier, Repeated(batch, STEPS), Repeated(batch, 1) if validate else None)
     return min(clock.steps[1:])

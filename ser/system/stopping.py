@@ -1,9 +1,9 @@
 """Ctrl-C and SIGTERM end the process within ten seconds, wherever it is.
 
-Python calls a signal's handler between two of its own instructions: a call into compiled code (a compiler, a read from a
-disk that is gone, a wait for another process) keeps it waiting until it is back. The interpreter itself tells a thread
-of every signal (`signal.set_wakeup_fd`), and where nothing has ended in time this thread ends the process. Files are
-written whole or not at all, and locks end with their process.
+Python calls a signal's handler between two of its own instructions: a call into compiled code (a compiler, a read from
+a disk that is gone, a wait for another process) keeps it waiting until it is back. The interpreter itself tells a
+thread of every signal (`signal.set_wakeup_fd`), and where nothing has ended in time this thread ends the process. Files
+are written whole or not at all, and locks end with their process.
 """
 
 import os
@@ -59,7 +59,7 @@ def ending_in_time(for_good: bool = False) -> Iterator[None]:
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM raises `Interrupted` inside the block, as Ctrl-C raises `KeyboardInterrupt`, unless somebody handles it."""
+    """SIGTERM raises `Interrupted` inside the block, as Ctrl-C a `KeyboardInterrupt`; a handler set before stays."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return

@@ -30,8 +30,9 @@ from ser.training.augment import folder_fingerprints
 from ser.training.build import check_config
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.interruption import Interruption
+from ser.training.ranks import Ranks
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
-from ser.training.trainer import build_trainer, check_trainer, device_name, is_main_process, mendable, num_devices
+from ser.training.trainer import build_trainer, check_trainer, device_name, mendable, num_devices
 
 if TYPE_CHECKING:
     from ser.training.results import Outcome
@@ -90,7 +91,11 @@ def find_job(
 
 
 def train(
-    job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback] = ()
+    job: Job,
+    interruption: Interruption,
+    console: Console,
+    callbacks: Sequence[L.Callback] = (),
+    ranks: Ranks | None = None,
 ) -> dict[str, float]:
     """Trains a run to its end, or finds it finished.
 
@@ -99,30 +104,36 @@ def train(
         interruption: Hears Ctrl-C and SIGTERM.
         console: For summary, progress and result.
         callbacks: Lightning's, beside this project's own; one of a search may raise `Pruned`.
+        ranks: This process among those that train the run; None: it alone does.
 
     Returns:
-        metrics.json.
+        metrics.json; nothing on ranks other than 0, which only compute.
 
     Raises:
         UserError: Something the user can mend.
         Interrupted: The run was asked to stop; it can be continued.
         Pruned: A callback gave the run up; it is marked so, and test is not scored.
     """
-    config, directory = job.config, job.directory
-    if not is_main_process():
-        return _fit_and_score(job, interruption, console, None, callbacks)
-    if directory.finished and not config["rerun"]:
-        return _reuse(directory, console, config.get("published"))
-    directory.lock()
+    config, directory, ranks = job.config, job.directory, ranks or Ranks()
     try:
-        if directory.finished and not config["rerun"]:  # another process finished it a moment ago
+        if ranks.from_rank_0("finished", lambda: _claim(directory, config["rerun"])):
             return _reuse(directory, console, config.get("published"))
-        if config["rerun"]:
-            directory.clear()
-        with logging_to(directory.path / "train.log"), _failure_noted(directory):
-            return _fit_and_score(job, interruption, console, directory, callbacks)
+        with _noted(directory) if ranks.first else nullcontext(), ranks.together():
+            return _fit_and_score(job, interruption, console, ranks, callbacks)
     finally:
         directory.release()
+
+
+def _claim(directory: RunDirectory, rerun: bool) -> bool:
+    """Takes the run for this process, unless it is finished: then True."""
+    if directory.finished and not rerun:
+        return True
+    directory.lock()
+    if directory.finished and not rerun:  # another process finished it a moment ago
+        return True
+    if rerun:
+        directory.clear()
+    return False
 
 
 def _reuse(directory: RunDirectory, console: Console, published: dict | None) -> dict[str, float]:
@@ -136,22 +147,23 @@ def _reuse(directory: RunDirectory, console: Console, published: dict | None) ->
 
 
 @contextmanager
-def _failure_noted(directory: RunDirectory) -> Iterator[None]:
-    """Leaves failed.json and a line in the log where the run ends by an error, once it has begun."""
-    try:
-        yield
-    except Pruned as pruned:  # no failure
-        log.info("%s", pruned)
-        directory.prune(str(pruned))
-        raise
-    except Exception as error:
-        mendable_by_user = isinstance(error, UserError)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        log.error("failed: %s", reason, exc_info=None if mendable_by_user else error)
-        if directory.recorded_identity() is not None and not directory.finished:
-            with suppress(UserError):  # on a full disk the note has no place either
-                directory.fail(reason if mendable_by_user else f"{type(error).__name__}: {reason}")
-        raise
+def _noted(directory: RunDirectory) -> Iterator[None]:
+    """Keeps the log; leaves failed.json and a line in it where the run ends by an error, once it has begun."""
+    with logging_to(directory.path / "train.log"):
+        try:
+            yield
+        except Pruned as pruned:  # no failure
+            log.info("%s", pruned)
+            directory.prune(str(pruned))
+            raise
+        except Exception as error:
+            mendable_by_user = isinstance(error, UserError)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            log.error("failed: %s", reason, exc_info=None if mendable_by_user else error)
+            if directory.recorded_identity() is not None and not directory.finished:
+                with suppress(UserError):  # on a full disk the note has no place either
+                    directory.fail(reason if mendable_by_user else f"{type(error).__name__}: {reason}")
+            raise
 
 
 def dry_run(job: Job, console: Console) -> None:
@@ -171,42 +183,39 @@ def dry_run(job: Job, console: Console) -> None:
 
 
 def _fit_and_score(
-    job: Job,
-    interruption: Interruption,
-    console: Console,
-    directory: RunDirectory | None,
-    callbacks: Sequence[L.Callback],
+    job: Job, interruption: Interruption, console: Console, ranks: Ranks, callbacks: Sequence[L.Callback]
 ) -> dict[str, float]:
-    """Trains, then scores test once with the weights that count. `directory` is None on ranks that only compute."""
-    config, place = job.config, job.directory
+    """Trains, then scores test once with the weights that count."""
+    config, directory = job.config, job.directory
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     monitor = config["monitor"] if config["checkpoint"] == "best" else None
-    checkpoints = Checkpoints(place.best, place.last, monitor)
+    checkpoints = Checkpoints(directory.best, directory.last, monitor)
     interruption.checkpoints = checkpoints
     with mendable(config):
-        parts = prepare(config, job.recordings, console)
-    if directory is not None:
+        parts = ranks.rank_0_first("prepared", lambda: prepare(config, job.recordings, console))
+    if ranks.first:
         environment = describe_environment(device_name(config["trainer"]), torch.get_num_threads())
         directory.begin(config, environment, parts.split.protocol)
         _summarise(job, parts, console)
-    resumed, remark = to_resume_from(place.last, place.best)
+    resumed, remark = ranks.from_rank_0("resumed", lambda: to_resume_from(directory.last, directory.best))
     if remark:
         console.print(f"Note: {remark}", **PLAIN)
     if resumed is not None:
         load_weights(parts.classifier, resumed)  # where they are of another model, Lightning would end in a traceback
-    if resumed is not None and directory is not None:
         console.print(f"Continuing from {resumed}", **PLAIN)
+    ranks.wait_for_all("ready")
 
-    board = RunBoard(place.path, first_epoch=_epochs_done(resumed)) if directory is not None else None
+    board = RunBoard(directory.path, first_epoch=_epochs_done(resumed)) if ranks.first else None
     with mendable(config), closing(board) if board is not None else nullcontext():
         trainer = build_trainer(config, checkpoints, interruption, board, console, callbacks)
         keep_freed_memory()
         trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
         interruption.raise_if_asked()
-        load_weights(parts.classifier, place.best)
+        # first where they were written, and where the background writer has ended with the training
+        ranks.rank_0_first("weights", lambda: load_weights(parts.classifier, directory.best))
         scored = _score(trainer, parts)
-        if directory is None:
+        if not ranks.first:
             return {}
         from ser.training.results import write_down  # what it takes to judge a run is not needed to begin one
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -58,7 +60,10 @@ def build_trainer(
         **{key: value for key, value in config["trainer"].items() if key != "profiler"},
         **OURS,
         callbacks=callbacks,
-        plugins=[background_writer()],
+        plugins=[
+            background_writer(),
+            LightningEnvironment(),
+        ],  # who is which rank `ser.training.ranks` has said already
         profiler=config["trainer"].get("profiler") or NoProfiler(),
         default_root_dir=checkpoints.last.parent,
     )
@@ -72,10 +77,11 @@ def check_trainer(trainer: dict[str, Any]) -> None:
     """
     check_run_settings({"trainer": trainer})
     _check_device(trainer)
+    _check_processes(trainer)
     _silence_lightning()
     try:
-        L.Trainer(**trainer, **OURS)
-    except (ValueError, TypeError, MisconfigurationException) as error:  # `strategy: dpp`
+        L.Trainer(**trainer, **OURS, plugins=[LightningEnvironment()])  # whatever a cluster's environment says
+    except (ValueError, TypeError, MisconfigurationException) as error:  # `precision: bf16mixed`
         raise UserError(f"Lightning refuses these trainer settings: {error}") from error
 
 
@@ -98,17 +104,44 @@ def mendable(config: dict[str, Any]) -> Iterator[None]:
         raise UserError(f"Lightning refuses these trainer settings: {error}") from error
 
 
-def is_main_process() -> bool:
-    """Whether this is rank 0, which alone locks, writes and prints."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-
-
 def num_devices(trainer: dict[str, Any]) -> int:
     """Over how many devices a batch is spread."""
     asked = devices_of(trainer.get("devices", 1))
     if asked == -1:
         asked = torch.cuda.device_count() if _wants_gpu(trainer) else 1
     return max(1, asked if isinstance(asked, int) else len(asked)) * int(trainer.get("num_nodes", 1))
+
+
+def seat_among(world: int) -> dict[str, str]:
+    """Which of several ranks this is and where they meet, in torchrun's words; no LOCAL_RANK: nobody started others.
+
+    An allocation of SLURM says how many tasks there may be; only srun starts them, and gives each a number.
+
+    Args:
+        world: Ranks that the devices ask for.
+
+    Raises:
+        UserError: Other ranks were started.
+    """
+    named = {name: os.environ[name] for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if name in os.environ}
+    if "LOCAL_RANK" in os.environ:
+        started = int(os.environ.get("WORLD_SIZE", world))
+        if started != world:
+            raise UserError(f"{started} processes were started, and trainer.devices × trainer.num_nodes is {world}.")
+        if "MASTER_PORT" not in os.environ:
+            raise UserError("LOCAL_RANK says that this is one of several ranks, and MASTER_PORT not where they meet.")
+        return {"NODE_RANK": os.environ.get("GROUP_RANK", "0"), "LOCAL_RANK": os.environ["LOCAL_RANK"], **named}
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ.get("SLURM_NTASKS", 1)))
+    if tasks != world or "SLURM_PROCID" not in os.environ:
+        return named
+    nodes = os.environ.get("SLURM_STEP_NODELIST", os.environ.get("SLURM_NODELIST", "127.0.0.1"))
+    return {
+        "NODE_RANK": os.environ.get("SLURM_NODEID", "0"),
+        "LOCAL_RANK": os.environ.get("SLURM_LOCALID", os.environ["SLURM_PROCID"]),
+        "MASTER_ADDR": SLURMEnvironment.resolve_root_node_address(nodes),
+        "MASTER_PORT": str(15000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 10000),
+        **named,
+    }
 
 
 def training_device(trainer: dict[str, Any]) -> torch.device:
@@ -161,6 +194,18 @@ def _check_device(trainer: dict[str, Any]) -> None:
             raise UserError(f"trainer.devices={devices}, but this machine has {there} GPUs, counted from 0.")
     elif isinstance(asked, list) or (asked == -1 and devices != "auto"):
         raise UserError(f"trainer.devices={devices} names GPUs, and this run computes on a CPU: set trainer.devices=1.")
+
+
+def _check_processes(trainer: dict[str, Any]) -> None:
+    """Several devices are as many processes, each of which begins with the same command line."""
+    strategy = str(trainer.get("strategy", "auto"))
+    if any(word in strategy for word in ("spawn", "fork", "notebook")):
+        raise UserError(f"trainer.strategy={strategy} is not supported: each rank is a command of its own. Take ddp.")
+    if num_devices(trainer) > 1 and hasattr(sys, "ps1"):
+        raise UserError(
+            "A notebook, or a Python that is typed into, can be no rank of several devices. Start `ser train …` from a "
+            "shell (in a notebook: !ser train …), or take trainer.devices=1."
+        )
 
 
 def _silence_lightning() -> None:

@@ -24,6 +24,8 @@ def start(command: list[str], folder: Path) -> int:
         from ser.cli import main
 
         code = main(command)
+    except SystemExit as ended:
+        code = ended.code
     finally:
         os._exit(code)  # nothing of the test's own is ended here
 

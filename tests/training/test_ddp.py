@@ -2,9 +2,14 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from tests.test_resume import start_process, wait_for
 
 from tests.conftest import SER, only_run
 
@@ -22,6 +27,21 @@ def test_two_ranks_share_one_run(quick, in_tmp):
     assert done.stdout.count("Run directory") == 1, "only rank 0 speaks"
     again = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
     assert again.returncode == 0 and "Already trained" in again.stdout
+
+
+@pytest.mark.slow
+def test_who_calls_it_from_python_lives_on(quick, in_tmp):
+    """Also where a rank is killed; the others start as `-m ser`, whatever the caller is."""
+    call = "import sys; from ser.cli import main; print('exit code', main(sys.argv[1:]))"
+    command = [sys.executable, "-c", call, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
+    assert "exit code 0" in done.stdout, done.stdout + done.stderr
+    caller = start_process([*command, "trainer.max_epochs=100000", "runs_dir=more"], in_tmp)
+    wait_for(lambda: next((in_tmp / "more").glob("*/checkpoints/last.ckpt"), None), caller)
+    (rank,) = Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()
+    os.kill(int(rank), signal.SIGKILL)
+    out, err = caller.communicate(timeout=60)
+    assert "exit code 2" in out and "Rank 1 ended with exit code -9" in err and "Traceback" not in err
 
 
 def test_a_batch_over_two_devices_is_the_batch_of_twice_the_size(ser, quick):

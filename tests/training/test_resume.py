@@ -15,12 +15,13 @@ from tests.conftest import SER, only_run
 ENDLESS = 100_000  # epochs
 
 
-def start(arguments: list[str], folder: Path, **environment: str) -> subprocess.Popen:
+def start_process(command: list[str], folder: Path) -> subprocess.Popen:
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [*SER, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, **environment},
-    )  # fmt: skip
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def start(arguments: list[str], folder: Path) -> subprocess.Popen:
+    return start_process([*SER, *arguments], folder)
 
 
 def wait_for(find, process: subprocess.Popen, seconds: float = 120):

@@ -1,0 +1,157 @@
+"""Ranks that somebody else started, as torchrun and srun do: all take rank 0's word, and end with one another."""
+
+import hashlib
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from tests.test_resume import figures
+
+from ser.runs.directory import RunDirectory
+from ser.training import module as classifier
+from ser.training import ranks
+from ser.training import train as training
+from ser.training.callbacks import checkpoint_files
+from tests.conftest import only_run
+from tests.runs import forked
+
+DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=1"]
+
+
+@pytest.fixture
+def two(quick, tmp_path, monkeypatch):
+    """Runs the same command as two ranks: exit codes, and what each printed."""
+
+    def start(*arguments: str) -> list[int]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        started = []
+        for rank in ("0", "1"):
+            with monkeypatch.context() as patch:
+                named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+                for name, value in {**named, "MASTER_PORT": str(port)}.items():
+                    patch.setenv(name, value)
+                started.append(forked.start([*quick, *DDP, *arguments], tmp_path))
+        return started
+
+    def end(started: list[int]) -> tuple[list[int], list[str]]:
+        codes = [forked.kill_after(60, process) for process in started]
+        return codes, [forked.printed(process, tmp_path) for process in started]
+
+    def run(*arguments: str) -> tuple[list[int], list[str]]:
+        return end(start(*arguments))
+
+    run.start, run.end = start, end
+    return run
+
+
+def slow(monkeypatch) -> None:
+    """A disk on which each checkpoint takes a moment, and ranks that say which file they load."""
+    write, load = checkpoint_files.write_atomically, training.load_weights
+
+    def write_slowly(path, fill):
+        time.sleep(0.3)
+        write(path, fill)
+
+    def load_and_say(module, path):
+        with open(f"loaded.{os.environ['RANK']}", "a") as file:
+            file.write(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+        load(module, path)
+
+    monkeypatch.setattr(checkpoint_files, "write_atomically", write_slowly)
+    monkeypatch.setattr(training, "load_weights", load_and_say)
+
+
+@pytest.mark.parametrize("checkpoint", ["best", pytest.param("last", marks=pytest.mark.slow)])
+def test_all_ranks_follow_rank_0(two, tmp_path, monkeypatch, checkpoint):
+    """A slow writer, a run that is finished, and one that is trained again."""
+    slow(monkeypatch)
+    arguments, found = [f"checkpoint={checkpoint}", "trainer.max_epochs=2"], []
+    for again in (), ("rerun=true",):
+        codes, printed = two(*arguments, *again)
+        assert codes == [0, 0], printed
+        assert "Run directory" in printed[0] and printed[1] == "", "only rank 0 speaks"
+        assert (tmp_path / "loaded.0").read_text() == (tmp_path / "loaded.1").read_text()
+        found.append(figures(tmp_path))
+    assert found[0] == found[1]
+    codes, printed = two(*arguments)
+    assert codes == [0, 0] and "Already trained" in printed[0] and printed[1] == ""
+
+
+@pytest.mark.parametrize("why", ["bad file", "locked", "disk full"])
+def test_where_rank_0_fails_the_others_end(two, quick, tmp_path, monkeypatch, why):
+    arguments = []
+    if why == "bad file":
+        root = Path(quick[2].split("=", 1)[1])
+        for file in sorted(root.glob("*/*.wav")):
+            (tmp_path / "own" / file.parent.name).mkdir(parents=True, exist_ok=True)
+            own = tmp_path / "own" / file.relative_to(root)
+            own.symlink_to(file)
+        own.unlink()
+        own.write_bytes(b"no sound")
+        arguments = [f"dataset.root={tmp_path / 'own'}"]
+    if why == "locked":
+        other = RunDirectory(tmp_path / "mine", "another")
+        other.lock()
+        arguments = [f"hydra.run.dir={other.path}"]
+    if why == "disk full":
+
+        def full(path, fill):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(checkpoint_files, "_save", full)
+    codes, printed = two(*arguments)
+    assert codes == [2, 2], printed
+    assert printed[0].count("Error: ") == 1 and printed[1] == "", "only rank 0 speaks"
+
+
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_where_one_is_killed_the_other_ends(two, tmp_path, monkeypatch, killed):
+    monkeypatch.setattr(ranks, "LOOK_S", 0.05)
+    step = classifier.EmotionClassifier.training_step
+
+    def noted(self, *arguments):
+        (tmp_path / "at work").touch()
+        return step(self, *arguments)
+
+    monkeypatch.setattr(classifier.EmotionClassifier, "training_step", noted)
+    started = two.start("trainer.max_epochs=100000")
+    while not (tmp_path / "at work").exists():
+        time.sleep(0.01)
+    os.kill(started[killed], signal.SIGKILL)
+    codes, printed = two.end(started)
+    assert codes[killed] == -9 and codes[1 - killed] in (1, 70), printed  # 70: an error that nobody told
+    assert not (only_run(tmp_path) / "finished.json").exists()
+
+
+def test_one_device_of_a_slurm_allocation_with_more_tasks_trains(ser, quick, monkeypatch):
+    for name, value in {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "1", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = ser(*quick, "trainer.max_epochs=1")
+    assert code == 0 and "Run directory" in out, err
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ({"LOCAL_RANK": "0", "WORLD_SIZE": "3", "MASTER_PORT": "1"}, "3 processes were started"),
+        ({"LOCAL_RANK": "1"}, "MASTER_PORT"),
+    ],
+)
+def test_other_ranks_than_devices_are_refused(ser, quick, monkeypatch, named, why):
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    code, _, err = ser(*quick, *DDP)
+    assert code == 2 and why in err
+
+
+def test_no_notebook_is_a_rank(ser, quick, monkeypatch):
+    monkeypatch.setattr("sys.ps1", ">>> ", raising=False)
+    code, _, err = ser(*quick, *DDP)
+    assert code == 2 and "Start `ser train …` from a shell" in err
+    code, _, err = ser(*quick, *DDP, "trainer.strategy=ddp_notebook")
+    assert code == 2 and "Take ddp" in err
