@@ -172,7 +172,7 @@ def _step(config: dict[str, Any], classifier: EmotionClassifier, batch: dict, va
     if config["early_stopping"]["patience"] is not None:
         mode = "min" if config["monitor"].endswith("loss") else "max"
         callbacks.append(EarlyStopping(config["monitor"], patience=config["early_stopping"]["patience"], mode=mode))
-    settings = {key: value for key, value in config["trainer"].items() if key not in NOT_REHEARSED}
+    settings = {key: value for key, value in config["trainer"].items() if key != "profiler"}
     trainer = L.Trainer(
         **settings, **OURS, callbacks=callbacks, plugins=[LightningEnvironment()], enable_checkpointing=False
     )
