@@ -23,7 +23,7 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tone
         (["train", "split.test=1.5"], ["split.test=1.5"]),
         (["train", "loss.label_smoothing=2"], ["label_smoothing"]),
         (["train", "batch_size=0"], ["batch_size=0"]),
-        (["train", "report=maybe"], ["report=maybe", "auto, false, true"]),
+        (["train", "report=maybe"], ["report=maybe", "auto or true or false"]),
         (["train", "seed=-1"], ["seed=-1"]),
         (["train", "seed=0,1"], ["seed=0,1 is several values", "Add -m"]),
         (["train", "dataset.emotions=angry,happy"], ["'dataset.emotions=[angry,happy]'"]),
@@ -139,7 +139,7 @@ def test_bad_files_stop_the_run_or_are_left_out(ser, in_tmp, kind):
     assert not list((in_tmp / "runs").glob("*/finished.json"))
     code, out, err = ser(*command, "dataset.on_bad_file=skip")
     assert code == 0, err
-    assert "1 bad files left out" in out
+    assert "1 bad file left out" in out
 
 
 def test_traceback_on_request(ser, monkeypatch):

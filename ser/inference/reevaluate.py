@@ -21,6 +21,7 @@ from ser.reports.run_report import write_run_report
 from ser.runs.reading import read_json
 from ser.system.cache import cache_folder
 from ser.system.files import write_text
+from ser.system.ranges import OutOfRange
 from ser.training.augment import without_augmentation
 from ser.training.results import baselines_of
 from ser.training.setup import Parts, prepare
@@ -67,7 +68,7 @@ def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[
         with built_from(where):
             recordings = build_recordings(run.config, cache_folder())
             parts = prepare(without_augmentation(run.config), recordings, console)
-    except BeyondLimits:
+    except (BeyondLimits, OutOfRange):
         raise
     except UserError as error:
         why = str(error).splitlines()[0].rstrip(":")

@@ -102,8 +102,10 @@ def built_from(where: Path) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        if str(where) in str(error):
+            raise
+        raise type(error)(f"{where} cannot be used: {error}") from error
     except Exception as error:  # words where numbers belong fail in every way, in every part
         raise UserError(
             f"The config of {where} describes nothing that can be built ({type(error).__name__}: {error})."

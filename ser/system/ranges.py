@@ -19,6 +19,10 @@ PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "
 OBJECTS = ("ser", "torch", "pytorch_lightning", "lightning_fabric")  # packages whose classes no plain value stands for
 
 
+class OutOfRange(UserError):
+    """A setting has a value that no such setting may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """The numbers that a setting may be; NaN and infinity never.
@@ -81,7 +85,7 @@ def check_value(value: Any, kind: Any, where: str, within: Range | None = None) 
     if origin in (Union, types.UnionType):
         _check_any(value, kind, where, within)
     elif not _has_shape(value, kind, within):
-        raise UserError(_refusal(value, kind, where, within))
+        raise OutOfRange(_refusal(value, kind, where, within))
     elif origin in LISTS and args:
         kinds = args if origin is tuple and args[-1] is not ... else args[:1] * len(value)
         for i, (element, its_kind) in enumerate(zip(value, kinds, strict=True)):

@@ -174,7 +174,7 @@ def test_sizes_beyond_all_use_are_refused_before_anything_is_made(tmp_path, good
     if key == "frontend.stft.hop_length":
         checkpoint = changed(checkpoint, "audio.duration_s", 60.0)
     monkeypatch.setattr("ser.inference.source.load_weights", lambda *_: pytest.fail("a model was made"))
-    words = "beyond what can be|without end|belongs to another model|nothing that can be"
+    words = "beyond what can be|without end|belongs to another model|nothing that can be|must be a"
     with pytest.raises(UserError, match=words):
         ser.load(saved(tmp_path, checkpoint))
     with pytest.raises(UserError, match=f"{words}|dropout"):  # where no weights say how large it is
