@@ -143,7 +143,7 @@ def _check_any(value: Any, kind: Any, where: str, within: Range | None) -> None:
         except UserError as error:
             if isinstance(value, (list, tuple, dict)) and _has_shape(value, *_bare(member, within)):
                 told.append(error)
-    raise told[0] if told else UserError(_refusal(value, kind, where, within))
+    raise told[0] if told else OutOfRange(_refusal(value, kind, where, within))
 
 
 def _refusal(value: Any, kind: Any, where: str, within: Range | None) -> str:
