@@ -11,7 +11,7 @@ from ser.comparison.rows import Row, is_number, ranked
 from ser.comparison.sections import Section, sections_of
 from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, did_you_mean
-from ser.evaluation.results_io import ranking_metric
+from ser.evaluation.ranking import ranking_metric
 
 METRICS = ("test/uar", "test/wa", "test/f1_macro")
 COSTS = ("seconds", "num_parameters")

@@ -67,13 +67,15 @@ class Evaluation:
         return _plain(asdict(self))
 
     def as_metrics(self) -> dict[str, float]:
-        """The model's overall figures for metrics.json: `test/auroc`, `test/uar/low`, …, `temperature`."""
+        """The model's figures for metrics.json: `test/auroc`, `test/uar/low`, `temperature`, `test/recall/<class>`, …"""
         metrics = {}
         for name, estimate in self.systems[MODEL].overall.items():
             values = {"": estimate.value, "/low": estimate.low, "/high": estimate.high}
             metrics |= {f"test/{name}{limit}": value for limit, value in values.items() if value is not None}
         if len(self.temperatures) == 1:
             metrics["temperature"] = self.temperatures[0]
+        for name, figures in self.systems[MODEL].by_class.items():
+            metrics[f"test/recall/{name}"] = figures["recall"].value
         return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 

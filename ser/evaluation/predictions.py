@@ -1,4 +1,4 @@
-"""What a model said of each utterance of a part: from a run in memory, from its predictions.csv, or from several runs.
+"""Predictions of a part: from a run in memory, from predictions.csv, or of several runs; and how the file is written.
 
 All figures of `ser.evaluation` are functions of `Predictions`, so that a finished run's figures can be recomputed from
 its files, to the last digit.
@@ -16,8 +16,11 @@ import numpy as np
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.metrics import softmax
-from ser.evaluation.results_io import TRAITS
 from ser.runs.reading import MOST_BYTES_OF_TABLES, read_bytes
+from ser.system.files import write_atomically
+
+TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
+"""What predictions.csv says of an utterance, by the names of `Utterance`'s fields."""
 
 SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
 REMEDY = "The file is damaged or was edited: train the run again with rerun=true"
@@ -65,7 +68,7 @@ class Predictions:
 def predictions_of(
     utterances: Sequence[Utterance], true: np.ndarray, logits: np.ndarray, classes: Sequence[str]
 ) -> Predictions:
-    """Predictions as a run has them in memory: what `write_predictions` takes, and `read_predictions` gives back.
+    """Predictions as a run has them in memory.
 
     Args:
         utterances: The part, in the order of the rows below.
@@ -109,6 +112,28 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "that repeat each other."
         )
     return pooled
+
+
+def write_predictions(path: Path, part: Predictions) -> None:
+    """predictions.csv: path, what is known of the utterance, true and predicted class, the probability of each class.
+
+    Columns: `path`, those of `TRAITS` (empty where the corpus does not know), `true`, `predicted`, then one for each
+    class by its name. Probabilities are written with as many digits as give back the very same number: every figure
+    can be recomputed from the file, and the logarithm of a probability is its logit up to a constant of the row, all
+    that temperature scaling needs (`ser.evaluation.calibration`).
+    """
+    traits = zip(*(part.traits[name] for name in TRAITS), strict=True)
+    rows = zip(part.keys, traits, part.true, part.predicted, part.probabilities.tolist(), strict=True)
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", *TRAITS, "true", "predicted", *part.classes])
+            for key, words, label, best, shares in rows:
+                classes = part.classes[label], part.classes[best]
+                writer.writerow([key, *(word or "" for word in words), *classes, *shares])
+
+    write_atomically(path, write)
 
 
 def read_predictions(path: Path, count: int | None = None) -> Predictions:

@@ -18,8 +18,7 @@ from ser.data.store.hashes import content_hash
 from ser.errors import UserError
 from ser.evaluation.baselines import majority
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions, predictions_of
-from ser.evaluation.results_io import write_predictions
+from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
@@ -88,8 +87,7 @@ def score_elsewhere(
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     labels = np.array([test.classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
     logits = _logits(classifier, audio, decoded, batch_size, console)
-    about = decoded.utterances, labels, logits, test.classes
-    said = predictions_of(*about)
+    said = predictions_of(decoded.utterances, labels, logits, test.classes)
     baselines = {}
     if heard is not None:  # the commonest of the classes that occur here: another would be wrong every time
         baselines["majority class"] = majority(heard.labels[np.isin(heard.labels, labels)], said)
@@ -100,7 +98,7 @@ def score_elsewhere(
     key = content_hash(f"{recordings.fingerprint()} {mapping}".encode())[:10]
     folder = run.path / "evaluations" / f"{safe_name(name)}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(folder / "predictions.csv", *about)
+    write_predictions(folder / "predictions.csv", said)
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     facts = {"protocol": stamp, "run": run.directory.recorded_identity(), "dataset": dataset, "map": dict(chosen or {})}
     write_text(folder / "about.json", json.dumps(facts | {"notes": notes}, indent=2) + "\n")

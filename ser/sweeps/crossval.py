@@ -14,9 +14,8 @@ from ser.data.build import build_split
 from ser.data.splits import Splitter
 from ser.data.splits.protocol import merged
 from ser.errors import UserError
-from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions, pool
-from ser.evaluation.results_io import TRAITS, write_rows
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
+from ser.evaluation.predictions import Predictions, pool, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.reports.report import Material, write_report
 from ser.runs.directory import safe_name
@@ -92,9 +91,7 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     stamp = merged([job.directory.protocol for job in jobs], "folds", f"{len(jobs)} folds pooled")
     folder = pooled_folder(jobs)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    traits = zip(*(test.traits[name] for name in TRAITS), strict=True)
-    rows = zip(test.keys, traits, test.true, test.predicted, test.probabilities.tolist(), strict=True)
-    write_rows(folder / "predictions.csv", rows, test.classes)
+    write_predictions(folder / "predictions.csv", test)
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     config = {**jobs[0].config, "split": {**jobs[0].config["split"], "fold": "all"}}
     of_folds = {
@@ -137,12 +134,7 @@ def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
 def _metrics(jobs: list[Job], evaluation: Evaluation) -> dict[str, float]:
     """The pooled figures, the mean and the spread over folds of those that each fold has by itself, and the cost."""
     of_folds = [job.directory.metrics() for job in jobs]
-    recalls = {
-        f"test/recall/{name}": figures["recall"].value
-        for name, figures in evaluation.systems[MODEL].by_class.items()
-        if name not in evaluation.absent
-    }
-    metrics = {**evaluation.as_metrics(), **recalls}
+    metrics = evaluation.as_metrics()
     for name in ("test/uar", "test/wa", "test/f1_macro"):
         values = [metrics_of_fold[name] for metrics_of_fold in of_folds]
         metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ser.errors import UserError
-from ser.evaluation.results_io import ranking_metric
+from ser.evaluation.ranking import ranking_metric
 from ser.sweeps import outcomes
 from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun

@@ -11,8 +11,7 @@ from ser.data.recordings import Recordings
 from ser.evaluation.baselines import decision_tree, majority, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.metrics import confusion_matrix
-from ser.evaluation.predictions import Predictions, predictions_of
-from ser.evaluation.results_io import recalls_of_test, write_metrics, write_predictions
+from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
 from ser.models.base import count_parameters
 from ser.reports.figures import as_image, confusion_figure
 from ser.reports.tensorboard import RunBoard
@@ -60,9 +59,8 @@ def write_down(
     for part, file in (("val", "predictions_val.csv"), ("test", "predictions.csv")):
         if part in scored:
             rows, logits = scored[part]
-            about = [decoded.utterances[i] for i in rows], decoded.labels[rows], logits, classes
-            write_predictions(directory.path / file, *about)
-            said[part] = predictions_of(*about)
+            said[part] = predictions_of([decoded.utterances[i] for i in rows], decoded.labels[rows], logits, classes)
+            write_predictions(directory.path / file, said[part])
     rows, logits = scored["test"]
     others = baselines_of(parts, rows, said["test"], config["seed"]) if baselines else {}
     evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
@@ -70,7 +68,6 @@ def write_down(
         **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
         **{f"test/{name}": scores[f"test/{name}"] for name in ("uar", "wa", "f1_macro", "loss")},
         **evaluation.as_metrics(),
-        **recalls_of_test(decoded.labels[rows], logits, classes),
         **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
         "num_parameters": count_parameters(parts.classifier.model),
         "epochs": parts.classifier.trainer.current_epoch,
@@ -82,7 +79,7 @@ def write_down(
     figure = confusion_figure(matrix, classes, title, parts.split.protocol)
     figure.savefig(directory.path / "figures" / "confusion_matrix.png")
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
-    write_metrics(directory.path / "metrics.json", metrics)
+    write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     board.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
     board.flush()
     directory.finish()

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from ser.evaluation.results_io import write_rows
+from ser.evaluation.predictions import TRAITS, Predictions, write_predictions
 from ser.runs.directory import RunDirectory
 from ser.runs.identity import identity
 
@@ -110,10 +110,10 @@ def write_run(
     directory.begin(config, {}, protocol or f"speaker-independent, fold {fold + 1} of 4; 2 of 2 test statements heard")
     true = np.array([label for *_, label in part])
     shares = np.where(np.arange(len(CLASSES)) == predicted[:, None], 0.7, 0.1)
-    traits = [("ravdess", speaker, None, None, None, None) for _, speaker, _ in part]
-    keys = [key for key, *_ in part]
-    write_rows(
-        directory.path / "predictions.csv", zip(keys, traits, true, predicted, shares.tolist(), strict=True), CLASSES
+    keys, speakers = (tuple(row[column] for row in part) for column in (0, 1))
+    traits = dict.fromkeys(TRAITS, (None,) * len(part)) | {"corpus": ("ravdess",) * len(part), "speaker": speakers}
+    write_predictions(
+        directory.path / "predictions.csv", Predictions(tuple(CLASSES), keys, true, predicted, shares, traits)
     )
     metrics = {
         "val/uar": float(balanced_accuracy_score(true, predicted)) - 0.01,

@@ -9,8 +9,7 @@ import numpy as np
 
 from ser.evaluation.confidence import Speakers
 from ser.evaluation.metrics import softmax
-from ser.evaluation.predictions import Predictions
-from ser.evaluation.results_io import TRAITS
+from ser.evaluation.predictions import TRAITS, Predictions
 from ser.evaluation.scores import score_part
 
 CLASSES = tuple("abcdefgh")

@@ -57,6 +57,7 @@ def test_all_figures_but_calibration_have_intervals_and_metrics():
     metrics = evaluation.as_metrics()
     assert metrics["test/uar"] == figures["uar"].value and metrics["test/uar/high"] == figures["uar"].high
     assert metrics["temperature"] == evaluation.temperatures[0] == pytest.approx(fit_temperature(fold().val))
+    assert metrics["test/recall/a"] == evaluation.systems["model"].by_class["a"]["recall"].value
     assert all(type(value) is float for value in metrics.values())
     assert evaluation.remark == "" and evaluation.absent == ()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.evaluation.predictions import Predictions, pool, predictions_of, read_predictions
-from ser.evaluation.results_io import write_predictions
+from ser.evaluation.metrics import softmax
+from ser.evaluation.predictions import Predictions, pool, predictions_of, read_predictions, write_predictions
 
 CLASSES = ("angry", "happy, or so", "sad")
 
@@ -33,7 +33,7 @@ def made_up(count=12, seed=0, scale=5.0):
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "predictions.csv"
-    write_predictions(path, *made_up())
+    write_predictions(path, predictions_of(*made_up()))
     return path
 
 
@@ -48,8 +48,34 @@ def assert_same(found: Predictions, expected: Predictions):
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 1, 30, 1000]))
 def test_what_was_written_is_read(tmp_path, seed, scale):
-    write_predictions(tmp_path / "p.csv", *made_up(20, seed, scale))
+    write_predictions(tmp_path / "p.csv", predictions_of(*made_up(20, seed, scale)))
     assert_same(read_predictions(tmp_path / "p.csv", count=20), predictions_of(*made_up(20, seed, scale)))
+
+
+def test_each_utterance_has_a_row(path):
+    utterances, true, logits, _ = made_up()
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    known = ["corpus", "speaker", "gender", "intensity", "statement", "word"]
+    assert header == ["path", *known, "true", "predicted", *CLASSES]
+    for row, utterance, label, expected in zip(rows, utterances, true, softmax(logits.astype(np.float64)), strict=True):
+        assert row[:2] == [utterance.key, "x"]
+        assert row[2:7] == [getattr(utterance, trait) or "" for trait in known[1:]]
+        assert row[7:9] == [CLASSES[label], CLASSES[expected.argmax()]]
+        assert [float(share) for share in row[9:]] == expected.tolist()  # to the last bit
+
+
+def test_logits_are_in_the_file_up_to_a_constant_of_the_row(path):
+    logits = made_up()[2].astype(np.float64)
+    found = np.log(read_predictions(path).probabilities)
+    np.testing.assert_allclose(found - found[:, :1], logits - logits[:, :1], atol=1e-12)
+
+
+def test_a_failed_writing_leaves_the_old_file(path):
+    before, part = path.read_bytes(), predictions_of(*made_up())
+    with pytest.raises(ValueError):
+        write_predictions(path, replace(part, true=part.true[:-1]))
+    assert path.read_bytes() == before and [child.name for child in path.parent.iterdir()] == [path.name]
 
 
 def test_files_of_others_are_read(path, tmp_path):
