@@ -1,12 +1,12 @@
 """Building parts from config nodes: `_target_` and settings in, an object out, nothing else executed.
 
-A node may name classes of the rooms of `ser` where parts live, and of torch's `nn` and `optim`, and the functions of
-`ser.training.schedules`. No other function: a class only makes an object, while one that clears the store, named in
-somebody's config, would do harm. Packages of the user's own are named by `trust=[my_package]` on the command line,
-classes and functions alike. Without such a package each place takes parts of its own kind only (`PLACES`): a layer
-named where a corpus belongs would fill the memory before anybody asked what it is. Settings are checked against the
-target's signature, which is the schema: a misspelt one is named with its nearest right one, a value of another type or
-out of its range with what it may be (`ser.system.ranges`).
+A node may name classes of the rooms of `ser` where parts live, of torch's `nn` and `optim` and of torchmetrics'
+`classification`, and the functions of `ser.training.schedules`. No other function: a class only makes an object, while
+one that clears the store, named in somebody's config, would do harm. Packages of the user's own are named by
+`trust=[my_package]` on the command line, classes and functions alike. Without such a package each place takes parts of
+its own kind only (`PLACES`): a layer named where a corpus belongs would fill the memory before anybody asked what it
+is. Settings are checked against the target's signature, which is the schema: a misspelt one is named with its nearest
+right one, a value of another type or out of its range with what it may be (`ser.system.ranges`).
 """
 
 import importlib
@@ -18,13 +18,14 @@ from ser.errors import UserError, did_you_mean
 from ser.system.ranges import Range, check_value
 
 ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
-TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim")
+TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim", "torchmetrics.classification")
 FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
 PLACES = {  # first part of a node's place → where its parts and theirs are from; of a model the sizes are asked first
     "audio": ("ser.data.audio.prepare",),
     "augmentation": ("ser.augmentations",),
     "dataset": ("ser.data",),
     "frontend": ("ser.frontends",),
+    "metrics": ("torchmetrics.classification",),
     "optimizer": ("torch.optim",),
     "scheduler": ("ser.training.schedules", "torch.optim"),
     "split": ("ser.data.splits",),

@@ -34,6 +34,7 @@ KNOWN_BY = {
     "jinja2": ("ser/reports/page.py",),
     "statsmodels": ("ser/comparison/",),
     "optuna": ("ser/sweeps/search/",),
+    "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/module.py"),
     "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ser.commands.top_file import PRESETS
+from ser.commands.top_file import PRESETS, SEVERAL
 from ser.errors import UserError
 
 
@@ -28,7 +28,11 @@ def without_stale(
         places: Folders with config files, the first that has a file wins.
     """
     experiment = read_config(places, PRESETS, chosen.get(PRESETS))
-    stale = [group for group, own in _own_choices(experiment) if group in experiment and chosen.get(group) != own]
+    for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
+        left = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
+        config = {**config, group: {key: node for key, node in config[group].items() if key not in left}}
+    own_choices = ((group, own) for group, own in _own_choices(experiment) if group not in SEVERAL)
+    stale = [group for group, own in own_choices if group in experiment and chosen.get(group) != own]
     if not stale:
         return config
     config = copy.deepcopy(config)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
-from ser.commands.top_file import search_path
+from ser.commands.top_file import choices_of, search_path
 from ser.errors import MENDABLE, UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
@@ -139,6 +139,9 @@ def _missing_choice(error: MissingConfigException) -> str:
         extra = LAUNCHERS.get(choice) if group == "hydra/launcher" else None
         hint = f"It needs a package: pip install 'ser[{extra}]'" if extra else did_you_mean(choice, list(error.options))
         return f"{group}={choice} is not a choice. {hint}"
+    if match := re.search(r"Could not load '(\w+)/([^']+)'", str(error)):  # one of several: logger=[csv,tensorbord]
+        group, choice = match.groups()
+        return f"{group}=[{choice}] is not a choice. {did_you_mean(choice, choices_of(group, [config_folder()]))}"
     return first_line(error)
 
 
@@ -158,6 +161,7 @@ def _unknown_key(error: ConfigCompositionException, name: str, arguments: list[s
         return f"{key} is null already: leave out ~{key}." if "delete from" in str(error) else first_line(error) + why
     hint = nearest(key, known) or f"`ser {name} --help` lists the settings."
     addable = f" (One of Lightning's that stands in no file here is added by +{key}=….)" if "trainer." in key else ""
+    addable = f" (A metric is added by +{key}=….)" if key.startswith("metrics.") else addable
     return f"There is no setting '{key}'. {hint}{addable}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ser.commands.experiments import read_config
 from ser.commands.mistakes import dotted_keys, nearest
-from ser.commands.top_file import PRESETS, choices_of, top_file
+from ser.commands.top_file import PRESETS, SEVERAL, choices_of, top_file
 from ser.errors import UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
@@ -54,9 +54,13 @@ def whole_config(
                 raise UserError(f"{group} cannot be left out. Choose from: {', '.join(choices)}.")
             kept = {key: (node or {}).get(key, value) for key, value in shared.items()}
             node, chosen[group] = {**kept, **read_config(folders, group, "none")}, "none"
-        elif choice is None and by_default is not None:
+        elif choice is None and by_default is not None and group not in SEVERAL:
             raise UserError(f"{group} is given several choices, and takes one of: {', '.join(choices)}.")
+        if group in SEVERAL:  # no choice that a run could be known by
+            chosen.pop(group, None)
         config[group] = node = _settings(group, {} if node is None else node, shared, choices)
+        if not node and by_default == []:  # nothing, as by default: as if the group were not there
+            del config[group]
         if shared and "_target_" not in node and set(node) - set(shared):  # checked against no signature
             files = () if off else (config_folder() / group).glob("*.yaml")
             ours = {key for path in files for key in read_config([config_folder()], group, path.stem)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, QuotedString
 
-from ser.commands.top_file import PRESETS, choices_of, top_file
+from ser.commands.top_file import PRESETS, SEVERAL, choices_of, top_file
 from ser.errors import UserError
 from ser.runs.identity import PATH_KEY
 from ser.system.config_folder import config_folder
@@ -114,13 +114,15 @@ def _as_hydra_takes(override: Override, app: str, folders: Sequence[Path]) -> st
     choices, of_hydra = choices_of(key, folders), key == "hydra" or key.startswith("hydra/")
     if isinstance(value, Glob) and not of_hydra:
         return f"{override.get_key_element()}={','.join(_fitting(override, value, choices))}"
+    if key in SEVERAL and (override.is_delete() or value is None):  # of several, Hydra takes none away
+        return f"{key}=none"
     if override.is_delete() or isinstance(value, (dict, Glob)) or not (choices or of_hydra):
         return word
     if key == "hydra":
         raise UserError(f"{word} takes the place of all of Hydra's settings: name one, such as hydra.run.dir=FOLDER.")
     several = override.is_sweep_override()
     for name in getattr(value, "list", [0]) if several else [value]:  # an interval and a range are of numbers
-        if isinstance(name, list) and key != PRESETS:
+        if isinstance(name, list) and key not in (PRESETS, *SEVERAL):
             grid = f"; a grid has no brackets: -m {key}=a,b" if app == "train" else ""
             raise UserError(f"{key} takes one choice, and {word} is several{grid}.")
         may_be_off = override.package is None and ("none" in choices or top_file(app).groups.get(key, "") is None)

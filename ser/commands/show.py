@@ -13,6 +13,7 @@ from ser.system.ranges import in_words, shown
 
 GIVEN = (  # arguments that are handed over at composition
     "self", "params", "optimizer", "total_steps", "num_features", "num_frames", "num_classes", "recordings",
+    "lower_is_better",
 )  # fmt: skip
 HELP = """ser show [group | group=choice]: lists the choices of each config group, or the settings of one of them
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from ser.system.config_folder import config_folder
 
 PRESETS = "experiment"  # the group whose files settle keys of all others
+SEVERAL = ("metrics",)  # groups of which several are chosen at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,11 @@ class TopFile:
 
     Args:
         settings: Its own keys with their values; of a group those that all of its choices share.
-        groups: The groups of its defaults list, each with the choice made there, or None.
+        groups: The groups of its defaults list, each with its choice there, or None, or a list of several.
     """
 
     settings: dict[str, Any]
-    groups: dict[str, str | None]
+    groups: dict[str, str | list[str] | None]
 
 
 @cache

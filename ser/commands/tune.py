@@ -97,7 +97,7 @@ def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]
     searched = [override for override in overrides if override.is_sweep_override()]
     fixed = [override.input_line for override in overrides if override not in searched]
     config = Composer("tune", tuple(fixed), tuple(folders))()
-    settings = Settings.read(config["tune"], str(config["monitor"]))
+    settings = Settings.read(config)
     typed = {override.input_line.partition("=")[0].lstrip("+") for override in overrides}
     listed = parse(as_hydra_takes_them(_listed(config["tune"]["space"]), "tune", places))
     searched += [override for override in listed if override.input_line.partition("=")[0] not in typed]

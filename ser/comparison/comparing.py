@@ -11,7 +11,7 @@ from ser.comparison.rows import Row, is_number, ranked
 from ser.comparison.sections import Section, sections_of
 from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, did_you_mean
-from ser.evaluation.ranking import ranking_metric
+from ser.evaluation.ranking import added, ranking_metric
 
 METRICS = ("test/uar", "test/wa", "test/f1_macro")
 COSTS = ("seconds", "num_parameters")
@@ -99,10 +99,11 @@ def _order(runs: Sequence[Run]) -> tuple[str, str]:
 
 
 def _metrics(runs: Sequence[Run], sections: Sequence[Section]) -> tuple[str, ...]:
-    """What ranks the rows, then UAR, WA and macro F1 of test, and what else validation chose checkpoints by."""
+    """What ranks the rows, UAR, WA, macro F1 of test and what configs add to them, and what validation chose by."""
     known = {name for run in runs for name, value in run.metrics.items() if is_number(value)}
     monitors = (str(run.config.get("monitor")) for run in runs)
-    wanted = dict.fromkeys([*(section.sort for section in sections), *METRICS, *monitors])
+    more = (f"test/{name}" for name in added(run.config for run in runs))
+    wanted = dict.fromkeys([*(section.sort for section in sections), *METRICS, *more, *monitors])
     return tuple(name for name in wanted if name in known and name not in COSTS)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from ser.comparison.columns import belongs_to, differing, label, value_of
 from ser.comparison.load_runs import DRAWN, Run, frozen
-
-FALLING = ("loss", "ece", "ece_scaled", "seconds", "num_parameters", "epochs", "temperature")  # less is better or first
+from ser.evaluation.ranking import added, falls
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +115,14 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
 def ranked(rows: Sequence[Row], key: str) -> list[Row]:
     """Best first by a figure's mean, least first by what costs; by a setting in its order. Rows without it are last."""
 
+    lower_is_better = added((run.config for row in rows for run in row.runs), "lower_is_better")
+
     def place(row: Row) -> tuple:
         if key in row.cells:
             value = row.cells[key]
             return (value is None, not is_number(value), value if is_number(value) else 0, str(value))
         mean = row.spread(key).mean
         mean = None if mean is None or math.isnan(mean) else mean
-        return (mean is None, 0, 0 if mean is None else mean if falls(key) else -mean, row.name)
+        return (mean is None, 0, 0 if mean is None else mean if falls(key, lower_is_better) else -mean, row.name)
 
     return sorted(rows, key=place)
-
-
-def falls(metric: str) -> bool:
-    """Whether less of a figure is better, or comes first.
-
-    >>> falls("val/loss"), falls("test/uar"), falls("test/ece/low")
-    (True, False, True)
-    """
-    return any(word in FALLING for word in metric.split("/"))

@@ -67,7 +67,7 @@ class Evaluation:
         return _plain(asdict(self))
 
     def as_metrics(self) -> dict[str, float]:
-        """The model's figures for metrics.json: `test/auroc`, `test/uar/low`, `temperature`, `test/recall/<class>`, …"""
+        """Figures for metrics.json: `test/auroc`, `test/uar/low`, `test/recall/<class>`, `temperature`, …"""
         metrics = {}
         for name, estimate in self.systems[MODEL].overall.items():
             values = {"": estimate.value, "/low": estimate.low, "/high": estimate.high}

@@ -1,6 +1,6 @@
 """Scores from predictions: UAR, WA, macro F1, recall by class, and the confusion matrix they all come from.
 
-Everything is float64 NumPy over whole parts, once an epoch: no running state, nothing to keep in step across devices.
+Everything is float64 NumPy over whole parts; `ser.evaluation.epoch_scores` makes metrics of torchmetrics of it.
 The field's names: UAR is unweighted average recall, which scikit-learn calls `balanced_accuracy_score`; WA is weighted
 accuracy, plain accuracy. The functions of a matrix take any number of them, (..., K, K): `ser.evaluation` calls them
 for thousands of resamples at once.
@@ -58,24 +58,6 @@ def negative_log_likelihood(true: np.ndarray, probabilities: np.ndarray) -> floa
     """Mean −log probability of the true class in nats: (N,), (N, K) → float. Certain and wrong stays finite."""
     given = probabilities[np.arange(len(true)), true]
     return float(-np.log(np.maximum(given, np.finfo(np.float64).tiny)).mean())
-
-
-def score(true: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """The scores of one part.
-
-    Args:
-        true: Labels (N,).
-        logits: (N, K).
-
-    Returns:
-        `uar`, `wa`, `f1_macro`, and `loss`: the mean negative log-probability of the true class, in nats, without label
-        smoothing or class weights.
-    """
-    logits = np.asarray(logits, dtype=np.float64)
-    matrix = confusion_matrix(true, logits.argmax(axis=1), logits.shape[1])
-    scores = {"uar": uar(matrix), "wa": wa(matrix), "f1_macro": f1_macro(matrix)}
-    scores["loss"] = negative_log_likelihood(true, softmax(logits))
-    return {name: float(value) for name, value in scores.items()}
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -1,7 +1,10 @@
-"""By which figure runs are ranked."""
+"""By which figure runs are ranked, and whether more of it is better."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+# less is better, or comes first
+FALLING = ("loss", "ece", "ece_scaled", "seconds", "num_parameters", "epochs", "temperature")
 
 
 def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
@@ -12,3 +15,22 @@ def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
     """
     monitors = {str(config.get("monitor") or "val/uar") for config in configs}
     return monitors.pop() if len(monitors) == 1 else "val/uar"
+
+
+def falls(metric: str, lower_is_better: Iterable[str] = ()) -> bool:
+    """Whether less of a figure is better, or comes first.
+
+    Args:
+        metric: By its name in metrics.json.
+        lower_is_better: Metrics that configs add and that are to fall; a run's config lists them under this name.
+
+    >>> falls("val/loss"), falls("test/uar"), falls("test/ece/low"), falls("val/error", ["error"])
+    (True, False, True, True)
+    """
+    return not {*FALLING, *lower_is_better}.isdisjoint(metric.split("/"))
+
+
+def added(configs: Iterable[Mapping[str, Any]], key: str = "metrics") -> list[str]:
+    """Names of the metrics that some runs' configs add; with `lower_is_better` for the key those that are to fall."""
+    found = [config[key] for config in configs if isinstance(config.get(key), Mapping | list)]
+    return list(dict.fromkeys(str(name) for names in found for name in names))

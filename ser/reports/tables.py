@@ -1,7 +1,8 @@
 """Tables for the terminal: what is about to be trained, and what came out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from ser.data.splits import Split
 from ser.data.utterance import Utterance
+from ser.evaluation.ranking import added
 
 SCORES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "loss": "loss"}
 
@@ -45,14 +47,14 @@ def print_summary(
         console.print(f"[bold]{'note':>12}[/]  {escape(note)}", highlight=False)
 
 
-def print_result(console: Console, metrics: dict[str, float], protocol: str, published: dict | None = None) -> None:
+def print_result(console: Console, metrics: dict[str, float], protocol: str, config: Mapping[str, Any]) -> None:
     """Shows the scores of validation and test, and the recall of each class on test.
 
     Args:
         console: Where to.
         metrics: metrics.json.
         protocol: The stamp.
-        published: The `wa` in per cent that somebody reports of this system, and `how` it was got.
+        config: The metrics that it adds are shown, and what is `published` of this system.
     """
     console.print(f"Result ({protocol}; test scored once)", style="italic", markup=False, highlight=False)
     table = Table()
@@ -60,13 +62,15 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, pub
     parts = [part for part in ("val", "test") if f"{part}/uar" in metrics]
     for part in parts:
         table.add_column(f"{part} ({metrics[f'num_{part}']})", justify="right")
-    for key, label in SCORES.items():
-        table.add_row(label, *(f"{metrics[f'{part}/{key}']:.4f}" for part in parts))
+    for key, label in {**SCORES, **{name: name for name in added([config])}}.items():
+        table.add_row(
+            label, *(f"{metrics[found]:.4f}" if (found := f"{part}/{key}") in metrics else "-" for part in parts)
+        )
     for key, value in metrics.items():
         if key.startswith("test/recall/"):
             table.add_row(f"recall {key.rpartition('/')[2]}", *[""] * (len(parts) - 1), f"{value:.4f}")
     console.print(table)
-    if published:
+    if published := config.get("published"):
         here = f"WA {100 * metrics['test/wa']:.2f} % here ({protocol.partition(';')[0]})"
         text = f"Published: WA {published['wa']:.2f} % ({published['how']}); {here}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -50,7 +50,8 @@ class RunBoard:
             if name.startswith("test/"):
                 self._writer.add_scalar(name, value, metrics["epochs"])
         for name, value in metrics.items():
-            if name in FINAL:
+            part, _, score = name.partition("/")
+            if name in FINAL or {f"val/{score}", f"test/{score}"} <= metrics.keys():  # those that a config adds, too
                 self._writer.add_scalar(f"final/{name}", value, metrics["epochs"])
             elif not name.startswith(("test/", "val/")):
                 self._writer.add_scalar(f"run/{name}", value, metrics["epochs"])

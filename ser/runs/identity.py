@@ -22,6 +22,7 @@ OTHER_KEYS = frozenset(
         "init_from",
         "jobs_per_gpu",
         "keep_features",
+        "lower_is_better",
         "name",
         "progress",
         "published",

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from ser.errors import UserError, did_you_mean
+from ser.evaluation.ranking import added, falls
 from ser.runs.directory import REMOVED, RunDirectory
 from ser.runs.listing import FoundRun, read_run
 from ser.runs.reading import read_json
@@ -27,7 +28,7 @@ class Wish:
         last: `last.ckpt` of finished runs: nothing but to continue needs it.
         states: All checkpoints of runs in these states.
         keep_best: All checkpoints of finished runs but so many of the best; None: of none.
-        by: The metric that says which are best; one that ends in `loss` is better when lower.
+        by: The metric that says which are best.
     """
 
     last: bool = False
@@ -146,7 +147,7 @@ def _best(runs: Sequence[FoundRun], wish: Wish) -> set[Path] | None:
     if finished and not scored:
         known = sorted({name for run in finished for name in run.metrics})
         raise UserError(f"No finished run has the metric '{wish.by}' (--by). {did_you_mean(wish.by, known)}")
-    lower_is_better = wish.by.endswith("loss")
-    ranked = sorted(scored, key=lambda run: run.metrics[wish.by], reverse=not lower_is_better)
+    lower_is_better = added((run.config for run in scored), "lower_is_better")
+    ranked = sorted(scored, key=lambda run: run.metrics[wish.by], reverse=not falls(wish.by, lower_is_better))
     unknown = [run for run in finished if wish.by not in run.metrics]
     return {run.path for run in [*ranked[: wish.keep_best], *unknown]}

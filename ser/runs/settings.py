@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from ser.errors import UserError, did_you_mean
+from ser.evaluation.ranking import added
 from ser.system.ranges import Count, Index, NotNegative, Positive, Range, Rate, Seed, check_value
 
 Monitor = Literal["val/uar", "val/wa", "val/f1_macro", "val/loss"]
@@ -114,7 +115,7 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
     if str(config.get("monitor")).startswith("test/"):
         raise UserError(
             f"monitor={config['monitor']} cannot be chosen: the test part is scored once, at the end. Choose from: "
-            f"{', '.join(monitors())}."
+            f"{', '.join(monitors(config))}."
         )
     for node in CLOSED:
         known = {key.partition(".")[2]: kind for key, kind in RUN.items() if key.startswith(f"{node}.")}
@@ -127,13 +128,14 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
     for key, kind in RUN.items():
         node, _, name = key.rpartition(".")
         settings = config.get(node) if node else config
+        kind = Literal[monitors(config)] if key == "monitor" else kind
         if isinstance(settings, Mapping) and name in settings:
             check_value(settings[name], kind, key)
 
 
-def monitors() -> tuple[str, ...]:
-    """Metrics of validation that a run, or a search, can go by."""
-    return get_args(Monitor)
+def monitors(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Metrics of validation that a run, or a search, can go by: those of every run, and those that its config adds."""
+    return (*get_args(Monitor), *(f"val/{name}" for name in added([config])))
 
 
 def devices_of(devices: int | str | Sequence[int]) -> int | list[int]:

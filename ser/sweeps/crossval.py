@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ser.data.build import build_split
 from ser.data.splits import Splitter
 from ser.data.splits.protocol import merged
 from ser.errors import UserError
+from ser.evaluation.epoch_scores import added_metrics, compute
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, pool, write_predictions
 from ser.inference.finished_run import FinishedRun
@@ -102,7 +104,9 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     about = {**of_folds, "folds": ", ".join(of_folds["folds"]), "temperatures": str(of_folds["temperatures"])}
     report = write_report(folder, Material(folder.name, stamp, test, evaluation, about=about, config=config))
     write_text(folder / "crossval.json", json.dumps({**of_folds, "protocol": stamp, "config": config}, indent=2) + "\n")
-    write_text(folder / "metrics.json", json.dumps(_metrics(jobs, evaluation), indent=2) + "\n")  # last: it is whole
+    write_text(
+        folder / "metrics.json", json.dumps(_metrics(jobs, test, evaluation), indent=2) + "\n"
+    )  # last: it is whole
     used = len(jobs[0].recordings.utterances)
     return Pooled(folder, evaluation, stamp, used - len(test), report)
 
@@ -131,13 +135,19 @@ def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
         ) from error
 
 
-def _metrics(jobs: list[Job], evaluation: Evaluation) -> dict[str, float]:
+def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict[str, float]:
     """The pooled figures, the mean and the spread over folds of those that each fold has by itself, and the cost."""
     of_folds = [job.directory.metrics() for job in jobs]
-    metrics = evaluation.as_metrics()
-    for name in ("test/uar", "test/wa", "test/f1_macro"):
-        values = [metrics_of_fold[name] for metrics_of_fold in of_folds]
-        metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}
+    config = jobs[0].config
+    added = compute(
+        added_metrics(config.get("metrics"), len(test.classes), config["trust"]), test.true, test.probabilities
+    )
+    more = {f"test/{name}": value for name, value in added.items() if not math.isnan(value)}
+    metrics = evaluation.as_metrics() | more
+    for name in ("test/uar", "test/wa", "test/f1_macro", *more):
+        values = [figures[name] for figures in of_folds if name in figures]
+        if len(values) == len(jobs):
+            metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}
     return {
         **metrics,
         "num_folds": len(jobs),

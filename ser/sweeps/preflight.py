@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as L
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from ser.data.audio.decode import BadRecording
@@ -30,7 +30,7 @@ from ser.runs.identity import flatten
 from ser.runs.weights import start_from
 from ser.training.build import build_classifier, build_learning
 from ser.training.module import EmotionClassifier
-from ser.training.trainer import OURS
+from ser.training.trainer import OURS, early_stopping
 
 HANDFUL = 4  # recordings that are decoded
 TRIES = 40  # recordings looked at, where some are damaged
@@ -169,9 +169,7 @@ def _step(config: dict[str, Any], classifier: EmotionClassifier, batch: dict, va
     callbacks = [clock]
     if config["ema"] is not None:
         callbacks.append(EMAWeightAveraging(decay=config["ema"]))
-    if config["early_stopping"]["patience"] is not None:
-        mode = "min" if config["monitor"].endswith("loss") else "max"
-        callbacks.append(EarlyStopping(config["monitor"], patience=config["early_stopping"]["patience"], mode=mode))
+    callbacks += early_stopping(config)
     settings = {key: value for key, value in config["trainer"].items() if key != "profiler"}
     trainer = L.Trainer(
         **settings, **OURS, callbacks=callbacks, plugins=[LightningEnvironment()], enable_checkpointing=False

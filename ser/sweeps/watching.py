@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ser.errors import UserError
-from ser.evaluation.ranking import ranking_metric
+from ser.evaluation.ranking import added, falls, ranking_metric
 from ser.sweeps import outcomes
 from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun
@@ -138,7 +138,8 @@ def best_of(runs: Sequence[SweepRun]) -> str | None:
     scored = [run for run in runs if run.state == "finished" and metric in run.seen]
     if not scored:
         return None
-    best = (min if metric.endswith("loss") else max)(scored, key=lambda run: run.seen[metric])
+    lower_is_better = added((run.job.config for run in scored), "lower_is_better")
+    best = (min if falls(metric, lower_is_better) else max)(scored, key=lambda run: run.seen[metric])
     return f"{figure(best.seen, metric)} ({best.label})"
 
 

@@ -85,4 +85,4 @@ def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:
 
 def without_augmentation(config: dict[str, Any]) -> dict[str, Any]:
     """The config for looking at a run that ended: its recordings and features, and nothing that only training needs."""
-    return {**config, "augmentation": {stage: [] for stage in STAGES}}
+    return {**config, "augmentation": {stage: [] for stage in STAGES}, "metrics": {}}

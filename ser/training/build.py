@@ -10,6 +10,7 @@ import torch
 from ser.data.audio.prepare import AudioSettings
 from ser.data.build import build_audio
 from ser.errors import UserError
+from ser.evaluation.epoch_scores import added_metrics, build_metrics, falling
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.instantiate import build, check_place, check_settings, resolve
@@ -39,6 +40,24 @@ def check_config(config: dict[str, Any]) -> None:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
     check_views(config)
     _check_published(config.get("published"))
+
+
+def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> dict[str, Any]:
+    """The config with the metrics that it adds and that are to fall, under `lower_is_better`: their classes say it.
+
+    Args:
+        config: Resolved.
+        num_classes: K.
+        watched: What something goes by, beside what the config says of itself.
+
+    Raises:
+        UserError: A metric that cannot be; one that is watched and does not say which way is better.
+    """
+    config = {key: value for key, value in config.items() if key != "lower_is_better"}  # whatever a file says
+    if not (nodes := config.get("metrics")):
+        return config
+    watched += (config["monitor"], config["scheduler"].get("monitor"))
+    return {**config, "lower_is_better": falling(nodes, added_metrics(nodes, num_classes, config["trust"]), watched)}
 
 
 def _check_published(node: Any) -> None:
@@ -98,9 +117,13 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
         class_counts: Training utterances of each class, for balanced weights.
     """
     loss = config["loss"]
+    scheduler = _factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps")
+    if "lower_is_better" in inspect.signature(scheduler.func).parameters:
+        scheduler = partial(scheduler, lower_is_better=config.get("lower_is_better", ()))
     return Learning(
         optimizer=_fused(_factory(config["optimizer"], "optimizer", config["trust"], "params"), config["trainer"]),
-        scheduler=_factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps"),
+        scheduler=scheduler,
+        metrics=build_metrics(config.get("metrics"), len(class_counts), config["trust"]),
         class_weights=_class_weights(loss["class_weights"], class_counts),
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},

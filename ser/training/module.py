@@ -1,6 +1,6 @@
 """The LightningModule: waveform in, logits out, and how it learns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,10 @@ import pytorch_lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics import Metric
 
 from ser.errors import UserError, did_you_mean
-from ser.evaluation.metrics import score
+from ser.evaluation.epoch_scores import score
 from ser.system.seeding import derive_seed
 from ser.training.nan_diagnosis import explain, explain_answers
 
@@ -27,6 +28,7 @@ class Learning:
         label_smoothing: In [0, 1).
         l2: Part of the model (`dense`, `blocks.1.conv`) → λ of a term λ·Σw² over its weights and biases, as Keras'
             regularizers add it; not the same as an optimizer's `weight_decay`.
+        metrics: What is computed of validation each epoch and of test once, beside the loss.
         seed: Of the run.
         num_utterances: Of the training part.
         stop_by: Metric of validation that ends training early; None: nothing does.
@@ -38,6 +40,7 @@ class Learning:
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
     l2: dict[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
     seed: int = 0
     num_utterances: int = 0
     stop_by: str | None = None
@@ -228,4 +231,5 @@ class EmotionClassifier(L.LightningModule):
             raise UserError(explain_answers(self, part, indices[~fine].tolist(), len(fine)))
         order = np.argsort(indices, kind="stable")
         self.scored = indices[order], logits[order]
-        self.scores |= {f"{part}/{name}": value for name, value in score(labels[order], logits[order]).items()}
+        scores = score(labels[order], logits[order], self.learning.metrics)
+        self.scores |= {f"{part}/{name}": value for name, value in scores.items()}

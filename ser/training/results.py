@@ -66,7 +66,7 @@ def write_down(
     evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
     metrics = {
         **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
-        **{f"test/{name}": scores[f"test/{name}"] for name in ("uar", "wa", "f1_macro", "loss")},
+        **{name: value for name, value in scores.items() if name.startswith("test/")},
         **evaluation.as_metrics(),
         **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
         "num_parameters": count_parameters(parts.classifier.model),
@@ -74,6 +74,7 @@ def write_down(
         "best_epoch": checkpoints.best_epoch,
         "seconds": round(checkpoints.seconds(), 3),
     }
+    metrics = {name: value for name, value in metrics.items() if not np.isnan(value)}  # what is not defined
     matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))
     title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
     figure = confusion_figure(matrix, classes, title, parts.split.protocol)

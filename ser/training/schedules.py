@@ -5,11 +5,13 @@ schedule fits any corpus, batch size and number of epochs.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
+from ser.evaluation.ranking import falls
 from ser.system.ranges import Index, Range, Rate, Share
 
 Divisor = Annotated[float, Range(0, 10**9, "low")]
@@ -75,18 +77,20 @@ def plateau(
     factor: Annotated[float, Range(0, 1, "both")] = 0.5,
     patience: Index = 5,
     min_lr: Annotated[float, Range(0, 1000)] = 0.0,
+    lower_is_better: Sequence[str] = (),
 ) -> ReduceLROnPlateau:
     """Lowers the rate when a metric has stopped improving; stepped once an epoch.
 
     Args:
         optimizer: Its learning rate is the first one.
         total_steps: Not needed here.
-        monitor: A logged metric, `val/loss`, `val/uar` or `train/loss`; losses are to fall, all else is to rise.
+        monitor: A logged metric, `val/loss`, `val/uar` `train/loss` or one of `metrics`.
         factor: The rate is multiplied by this.
         patience: Epochs without improvement before that.
         min_lr: Lowest rate.
+        lower_is_better: Metrics that the config adds and that are to fall; handed over at composition.
     """
-    mode = "min" if monitor.endswith("loss") else "max"
+    mode = "min" if falls(monitor, lower_is_better) else "max"
     scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)
     scheduler.monitor = monitor
     return scheduler

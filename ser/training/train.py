@@ -27,7 +27,7 @@ from ser.runs.weights import content_of_run, load_weights, read_checkpoint, to_r
 from ser.system.cache import cache_folder
 from ser.system.memory import keep_freed_memory
 from ser.training.augment import folder_fingerprints
-from ser.training.build import check_config
+from ser.training.build import check_config, with_directions
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.interruption import Interruption
 from ser.training.ranks import Ranks
@@ -75,6 +75,7 @@ def find_job(
     check_config(config)
     check_trainer(config["trainer"])
     recordings = scan(config, cache_folder())
+    config = with_directions(config, len(recordings.classes))
     fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
     if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names
         fingerprints["split"] = listed
@@ -117,7 +118,7 @@ def train(
     config, directory, ranks = job.config, job.directory, ranks or Ranks()
     try:
         if ranks.from_rank_0("finished", lambda: _claim(directory, config["rerun"])):
-            return _reuse(directory, console, config.get("published"))
+            return _reuse(directory, console, config)
         with _noted(directory) if ranks.first else nullcontext(), ranks.together():
             return _fit_and_score(job, interruption, console, ranks, callbacks)
     finally:
@@ -136,13 +137,13 @@ def _claim(directory: RunDirectory, rerun: bool) -> bool:
     return False
 
 
-def _reuse(directory: RunDirectory, console: Console, published: dict | None) -> dict[str, float]:
+def _reuse(directory: RunDirectory, console: Console, config: dict[str, Any]) -> dict[str, float]:
     """The figures of a run that is finished, shown once more."""
     metrics = directory.metrics()
     console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
     if note := made_by_another(directory.path):
         console.print(f"Note: {note}", **PLAIN)
-    print_result(console, metrics, directory.protocol, published)
+    print_result(console, metrics, directory.protocol, config)
     return metrics
 
 
@@ -190,7 +191,8 @@ def _fit_and_score(
     if config["threads"]:
         torch.set_num_threads(config["threads"])
     monitor = config["monitor"] if config["checkpoint"] == "best" else None
-    checkpoints = Checkpoints(directory.best, directory.last, monitor)
+    lower = config.get("lower_is_better", ())
+    checkpoints = Checkpoints(directory.best, directory.last, monitor, lower_is_better=lower)
     interruption.checkpoints = checkpoints
     with mendable(config):
         parts = ranks.rank_0_first("prepared", lambda: prepare(config, job.recordings, console))
@@ -222,7 +224,7 @@ def _fit_and_score(
         outcome = write_down(
             directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, board, job.alone
         )
-    print_result(console, outcome.metrics, parts.split.protocol, config.get("published"))
+    print_result(console, outcome.metrics, parts.split.protocol, config)
     if job.alone:
         from ser.reports.evaluation_tables import evaluation_table
 

@@ -18,6 +18,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from ser.errors import UserError
+from ser.evaluation.ranking import falls
 from ser.reports.tensorboard import RunBoard
 from ser.runs.settings import check_run_settings, devices_of
 from ser.training.callbacks.checkpoint_files import background_writer
@@ -51,10 +52,7 @@ def build_trainer(
         callbacks.append(Curves(board))
     if config["ema"] is not None:
         callbacks.append(EMAWeightAveraging(decay=config["ema"]))
-    patience = config["early_stopping"]["patience"]
-    if patience is not None:
-        mode = "min" if config["monitor"].endswith("loss") else "max"
-        callbacks.append(EarlyStopping(config["monitor"], patience=patience, mode=mode))
+    callbacks += early_stopping(config)
     callbacks += others  # after the curves: the epoch in which a search gives a run up has its point
     return L.Trainer(
         **{key: value for key, value in config["trainer"].items() if key != "profiler"},
@@ -67,6 +65,15 @@ def build_trainer(
         profiler=config["trainer"].get("profiler") or NoProfiler(),
         default_root_dir=checkpoints.last.parent,
     )
+
+
+def early_stopping(config: dict[str, Any]) -> list[EarlyStopping]:
+    """Ends training when the monitor has stopped improving, where that is asked for."""
+    patience = config["early_stopping"]["patience"]
+    mode = "min" if falls(config["monitor"], config.get("lower_is_better", ())) else "max"
+    # a metric that is not defined for some epoch's predictions is no improvement, and no end
+    stop = {"patience": patience, "mode": mode, "check_finite": False}
+    return [] if patience is None else [EarlyStopping(config["monitor"], **stop)]
 
 
 def check_trainer(trainer: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
 from ser.training import train as training
 
@@ -39,7 +39,7 @@ def pooled(folder):
 
 
 def test_each_recording_is_tested_once_and_the_figures_are_those_of_the_file(ser, folds, in_tmp, trained):
-    code, out, err = ser("crossval", *folds)
+    code, out, err = ser("crossval", *folds, "metrics=kappa")
     assert code == 0, err
     assert trained == [0, 1, 2]
     folder = pooled(in_tmp)
@@ -50,10 +50,12 @@ def test_each_recording_is_tested_once_and_the_figures_are_those_of_the_file(ser
     assert metrics["num_test"] == 96 and metrics["num_folds"] == 3
     true, predicted = ([row[name] for row in rows] for name in ("true", "predicted"))
     assert metrics["test/uar"] == pytest.approx(balanced_accuracy_score(true, predicted), abs=1e-9)
+    assert metrics["test/kappa"] == pytest.approx(cohen_kappa_score(true, predicted), abs=1e-6)
     of_folds = [json.loads((run / "metrics.json").read_text()) for run in (in_tmp / "runs").glob("*-speaker_kfold-s0-*")
                 if "crossval" not in run.name]  # fmt: skip
     assert len(of_folds) == 3
     assert metrics["test/uar/fold_mean"] == pytest.approx(np.mean([fold["test/uar"] for fold in of_folds]))
+    assert metrics["test/kappa/fold_mean"] == pytest.approx(np.mean([fold["test/kappa"] for fold in of_folds]))
     assert {"crossval.json", "evaluation.json", "report.html", "figures"} <= {path.name for path in folder.iterdir()}
     assert "3 folds pooled" in out and "decision tree" in out and str(folder) in out
     assert json.loads((folder / "crossval.json").read_text())["protocol"].startswith("speaker-independent, 3 folds")

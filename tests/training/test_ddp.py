@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.metrics import cohen_kappa_score
 from tests.test_resume import start_process, wait_for
 
 from tests.conftest import SER, only_run
@@ -16,13 +17,16 @@ from tests.conftest import SER, only_run
 
 @pytest.mark.slow
 def test_two_ranks_share_one_run(quick, in_tmp):
-    command = [*SER, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    command = [*SER, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "metrics=[kappa]"]
     done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     run = only_run(in_tmp)
     metrics = json.loads((run / "metrics.json").read_text())
     with (run / "predictions.csv").open() as file:
-        paths = [row["path"] for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    paths = [row["path"] for row in rows]
+    kappa = cohen_kappa_score([row["true"] for row in rows], [row["predicted"] for row in rows])
+    assert metrics["test/kappa"] == pytest.approx(kappa, abs=1e-6), "of what both ranks have, counted once"
     assert len(paths) == len(set(paths)) == metrics["num_test"], "each test utterance is scored exactly once"
     assert done.stdout.count("Run directory") == 1, "only rank 0 speaks"
     again = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)

@@ -100,11 +100,14 @@ def test_one_cycle_of_very_short_runs(steps, warmup):
 
 
 @pytest.mark.parametrize(
-    ("monitor", "worse"), [("val/loss", 1.0), ("train/loss", 1.0), ("val/uar", -1.0), ("val/wa", -1.0)]
+    ("monitor", "worse"),
+    [("val/loss", 1.0), ("train/loss", 1.0), ("val/uar", -1.0), ("val/wa", -1.0), ("val/error", 1.0)],
 )
 def test_plateau_lowers_the_rate_after_patience_epochs_without_improvement(monitor, worse):
     optimizer = sgd()
-    scheduler = plateau(optimizer, total_steps=100, monitor=monitor, factor=0.5, patience=2, min_lr=0.02)
+    scheduler = plateau(
+        optimizer, total_steps=100, monitor=monitor, factor=0.5, patience=2, min_lr=0.02, lower_is_better=["error"]
+    )
     assert scheduler.monitor == monitor
     value, found = 0.5, []
     for epoch in range(12):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ser.runs.directory import safe_name
 from ser.sweeps.search.settings import Settings
 from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
-from ser.training.build import build_classifier, build_learning, check_config
+from ser.training.build import build_classifier, build_learning, check_config, with_directions
 from ser.training.train import Job, find_job
 from ser.training.trainer import check_trainer, num_devices
 
@@ -96,6 +96,8 @@ def make_plan(
             first = first or job
             _build(config, job)
             epochs = max(epochs, config["trainer"]["max_epochs"])
+    directed = with_directions(first.config, len(first.recordings.classes), settings.metric)
+    settings = replace(settings, lower_is_better=tuple(directed.get("lower_is_better", ())))
     repeats = _repeats(first, settings)
     protocols = [_protocol(compose([*corners[0], *repeat]), first) for repeat in repeats]
     about = [space.as_dict(), first.directory.identity, settings.metric, repeats]

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import UserError, did_you_mean
+from ser.evaluation.ranking import falls
 from ser.runs.settings import check_run_settings, monitors
 
 SAMPLERS = ("tpe", "gp", "qmc", "random")
 PRUNERS = ("median", "hyperband", "none")
-METRICS = monitors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +29,28 @@ class Settings:
     storage: str | None
     dir: Path | None
     dead_after_s: float
+    lower_is_better: tuple[str, ...] = ()  # of the metrics that the config adds
 
     @property
     def direction(self) -> str:
         """Losses are minimised, scores maximised."""
-        return "minimize" if self.metric.endswith("loss") else "maximize"
+        return "minimize" if falls(self.metric, self.lower_is_better) else "maximize"
 
     @classmethod
-    def read(cls, node: dict[str, Any], monitor: str) -> "Settings":
+    def read(cls, config: dict[str, Any]) -> "Settings":
         """Checks `tune`.
 
         Args:
-            node: The config's node, resolved.
-            monitor: The config's, which the search goes by where `tune.metric` names nothing else.
+            config: Resolved; the search goes by its `monitor` where `tune.metric` names nothing else.
 
         Raises:
             UserError: The message names the setting.
         """
+        node = config["tune"]
         check_run_settings({"tune": node})
         return cls(
             **{key: node[key] for key in ("trials", "seed", "startup_trials", "warmup_epochs", "workers")},
-            metric=_metric(monitor if node["metric"] is None else str(node["metric"])),
+            metric=_metric(str(config["monitor"] if node["metric"] is None else node["metric"]), monitors(config)),
             sampler=_one_of(node, "sampler", SAMPLERS),
             pruner=_one_of(node, "pruner", PRUNERS),
             seeds=_several(node, "seeds"),
@@ -69,14 +70,14 @@ def _several(node: dict[str, Any], key: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _metric(value: str) -> str:
+def _metric(value: str, known: tuple[str, ...]) -> str:
     if value.startswith("test/"):
         raise UserError(
             f"A search that goes by {value} would choose settings by the test part, and its score would then say "
             "nothing about new recordings. Search by validation: tune.metric=val/uar; test is scored once, at the end."
         )
-    if value not in METRICS:
-        raise UserError(f"tune.metric={value} cannot be searched by. {did_you_mean(value, list(METRICS))}")
+    if value not in known:
+        raise UserError(f"tune.metric={value} cannot be searched by. {did_you_mean(value, list(known))}")
     return value
 
 

@@ -1,6 +1,8 @@
 """`best.ckpt`, what validation chose, and `last.ckpt`, where to go on."""
 
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
 from ser.errors import UserError
+from ser.evaluation.ranking import falls
 from ser.training.callbacks.steps import EpochCallback
 
 
@@ -24,10 +27,14 @@ class Checkpoints(EpochCallback, Checkpoint):
         monitor: Metric that decides which epoch counts, `val/uar`; None makes the last epoch count.
         every_s: Seconds between two writings of `last`: longer epochs are all saved, and what is left of a shorter one
             fits into the time that a signal leaves (`ser.system.stopping`).
+        lower_is_better: Metrics that the config adds and that are to fall.
     """
 
-    def __init__(self, best: Path, last: Path, monitor: str | None, every_s: float = 4.0):
+    def __init__(
+        self, best: Path, last: Path, monitor: str | None, every_s: float = 4.0, lower_is_better: Sequence[str] = ()
+    ):
         self.best, self.last, self.monitor, self.every_s = best, last, monitor, every_s
+        self._falls = monitor is not None and falls(monitor, lower_is_better)
         self.best_epoch: int | None = None
         self.best_scores: dict[str, float] = {}
         self._started, self._seconds_before = time.monotonic(), 0.0
@@ -80,7 +87,9 @@ class Checkpoints(EpochCallback, Checkpoint):
         if self.monitor not in scores:
             raise UserError(f"monitor={self.monitor} is not logged. Choose from: {', '.join(scores)}.")
         new, old = scores[self.monitor], self.best_scores[self.monitor]
-        return new < old if self.monitor.endswith("loss") else new > old
+        if math.isnan(old):  # a metric may not be defined for the predictions of some epoch
+            return not math.isnan(new)
+        return new < old if self._falls else new > old
 
 
 def _ended_training(callback: Callback) -> bool:

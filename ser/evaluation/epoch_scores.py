@@ -1,0 +1,206 @@
+"""What is scored of a part once an epoch: UAR, WA, macro F1 and loss, and the metrics that a config adds.
+
+A node of `metrics` names a class of `torchmetrics.classification`, or a metric of a package that the user trusts:
+
+    metrics: {kappa: {_target_: torchmetrics.classification.MulticlassCohenKappa, weights: quadratic}}
+
+It is handed `num_classes`, and the whole part at once: probabilities (N, K) in float64, and labels (N,).
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import torch
+from torchmetrics import Metric, classification
+
+from ser.errors import UserError, did_you_mean
+from ser.evaluation.metrics import f1_macro, negative_log_likelihood, softmax, uar, wa
+from ser.evaluation.ranking import FALLING
+from ser.instantiate import build, parameters_of, resolve
+
+TAKEN = ("uar", "wa", "f1_macro", "auroc", "top2", "recall", *FALLING)  # by figures that every run has
+DIRECTION = "higher_is_better"  # of a node, where the class says none
+
+
+class OfMatrix(classification.MulticlassConfusionMatrix):
+    """A figure of the confusion matrix in float64, so that what is logged is what metrics.json ends with.
+
+    torchmetrics' own macro recall is no UAR: a class that is predicted and never true counts there, with 0.
+
+    Args:
+        figure: (K, K) counts → a number.
+        num_classes: K.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, figure: Callable[[np.ndarray], float], num_classes: int):
+        super().__init__(num_classes, validate_args=False)
+        self._figure = figure
+
+    def compute(self) -> torch.Tensor:
+        """The figure, a scalar."""
+        return torch.as_tensor(self._figure(super().compute().numpy()))
+
+
+def build_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
+    """UAR, WA and macro F1, and what a config adds, each tried on a made-up part.
+
+    Args:
+        nodes: Name → node with `_target_` and settings; `metrics` of the config.
+        num_classes: K.
+        trust: Packages allowed beside our own.
+
+    Raises:
+        UserError: A class that is no metric of probabilities or labels, a setting that cannot be, a result that is not
+            one number, or a name that is taken.
+    """
+    own = {name: OfMatrix(figure, num_classes) for name, figure in (("uar", uar), ("wa", wa), ("f1_macro", f1_macro))}
+    return own | added_metrics(nodes, num_classes, trust)
+
+
+def added_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
+    """What a config adds, as `build_metrics`."""
+    return {name: _metric(str(name), node, num_classes, trust) for name, node in (nodes or {}).items()}
+
+
+def score(true: np.ndarray, logits: np.ndarray, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """The scores of one part.
+
+    Args:
+        true: Labels (N,).
+        logits: (N, K).
+        metrics: From `build_metrics`.
+
+    Returns:
+        A number for each metric, and `loss`: the mean negative log-probability of the true class, in nats, without
+        label smoothing or class weights.
+    """
+    probabilities = softmax(np.asarray(logits, dtype=np.float64))
+    return {**compute(metrics, true, probabilities), "loss": negative_log_likelihood(true, probabilities)}
+
+
+def compute(metrics: Mapping[str, Metric], true: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """A number for each metric, NaN where it is not defined.
+
+    Args:
+        metrics: By name.
+        true: Labels (N,).
+        probabilities: (N, K).
+
+    Raises:
+        UserError: A metric that the part does not suit.
+    """
+    labels, shares = torch.as_tensor(true), torch.as_tensor(probabilities)
+    values = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that do not occur
+        for name, metric in metrics.items():
+            try:
+                metric.reset()
+                metric.update(shares, labels)
+                values[name] = float(metric.compute())
+            except Exception as error:
+                raise UserError(f"metrics.{name} cannot be computed: {_first_line(error)}") from error
+    return values
+
+
+def falling(nodes: Mapping[str, Any], metrics: Mapping[str, Metric], watched: Iterable[Any] = ()) -> list[str]:
+    """Names of the metrics of which less is better: their class says it, or `higher_is_better` of the node.
+
+    Args:
+        nodes: `metrics` of the config.
+        metrics: Built from them.
+        watched: What something goes by: `monitor`, …
+
+    Raises:
+        UserError: A metric that is watched, and does not say it.
+    """
+    ways = {name: nodes[name].get(DIRECTION, metric.higher_is_better) for name, metric in metrics.items()}
+    for name in (str(word).rpartition("/")[2] for word in watched):
+        if ways.get(name, True) is None:
+            raise UserError(
+                f"{type(metrics[name]).__name__} does not say whether more of it is better, and something goes by "
+                f"val/{name}: add +metrics.{name}.{DIRECTION}=true, or false."
+            )
+    return [name for name, way in ways.items() if way is False]
+
+
+def _metric(name: str, node: Any, num_classes: int, trust: Sequence[str]) -> Metric:
+    where = f"metrics.{name}"
+    if not name.isidentifier() or name in TAKEN:
+        why = "a name has letters, digits and _ only" if name not in TAKEN else f"'{name}' names another figure"
+        raise UserError(f"{where} cannot be added: {why}. Choose another name, e.g. metrics.my_metric.")
+    target = _target(node, where, trust)
+    settings = {key: value for key, value in node.items() if key != DIRECTION}
+    if not isinstance(node.get(DIRECTION, True), bool):
+        raise UserError(f"{where}.{DIRECTION}={node[DIRECTION]} must be true or false.")
+    known = [key for key, parameter in parameters_of(target).items() if parameter.kind is not parameter.VAR_KEYWORD]
+    given = {"num_classes": num_classes} if "num_classes" in known else {}
+    free = [key for key in known if key not in given]
+    for key in settings.keys() - {"_target_", *free}:
+        if target.__module__.startswith("torchmetrics."):  # the others are not the metric's own, but how it is synced
+            raise UserError(f"{where} has no setting '{key}'. {did_you_mean(key, free)}")
+    try:
+        metric = build(settings, where, trust, **given)
+    except (ValueError, RuntimeError, ModuleNotFoundError) as error:
+        raise UserError(f"{where}: {_first_line(error)}") from error
+    for part in metric.modules():
+        part.sync_on_compute = False  # it is given what all devices have gathered
+    _try(metric, where, num_classes, "average" in free)
+    return metric
+
+
+def _target(node: Any, where: str, trust: Sequence[str]) -> type[Metric]:
+    """The class that a node names.
+
+    Raises:
+        UserError: It is no metric; of torchmetrics the nearest one is named.
+    """
+    dotted = str(node.get("_target_") if isinstance(node, Mapping) else None)
+    try:
+        target = resolve(node, where, trust)
+    except UserError as error:
+        if dotted.partition(".")[0] != "torchmetrics":
+            raise
+        known = {name.removeprefix("Multiclass"): name for name in dir(classification) if name[:10] == "Multiclass"}
+        near = get_close_matches(dotted.rpartition(".")[2].removeprefix("Multiclass"), known, n=1)
+        hint = (
+            f"Did you mean torchmetrics.classification.{known[near[0]]}?"
+            if near
+            else f"Choose from: {', '.join(known.values())}."
+        )
+        raise UserError(f"{where}._target_={dotted} is no metric of torchmetrics.classification. {hint}") from error
+    if not (isinstance(target, type) and issubclass(target, Metric)):
+        raise UserError(f"{where}._target_={dotted} is no metric: it must be a subclass of torchmetrics.Metric.")
+    return target
+
+
+def _try(metric: Metric, where: str, num_classes: int, averages: bool) -> None:
+    """Computes a metric of a made-up part, in which each class occurs."""
+    name = type(metric).__name__
+    labels = np.arange(4 * num_classes) % num_classes
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(num_classes), len(labels))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            metric.update(torch.as_tensor(probabilities), torch.as_tensor(labels))
+            value = metric.compute()
+    except Exception as error:
+        raise UserError(
+            f"{where}: {name} cannot be computed from probabilities (N, {num_classes}) and labels (N,): "
+            f"{_first_line(error)}"
+        ) from error
+    if not (isinstance(value, float | int) or (isinstance(value, torch.Tensor) and value.numel() == 1)):
+        what = (
+            f"numbers of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+        )
+        hint = f"Set {where}.average=macro, or take another." if averages else "Take another."
+        raise UserError(f"{where}: {name} gives {what}, and what is logged is one number. {hint}")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{str(error).strip().splitlines()[0].rstrip('.') if str(error).strip() else type(error).__name__}."
