@@ -32,6 +32,8 @@ KNOWN_BY = {
     "matplotlib": ("ser/reports/",),
     "librosa": ("ser/reports/",),  # pictures; of the frontends it is the reference of the tests
     "jinja2": ("ser/reports/page.py",),
+    "mlflow": ("ser/training/loggers/mlflow.py",),
+    "wandb": ("ser/training/loggers/wandb.py",),
     "statsmodels": ("ser/comparison/",),
     "optuna": ("ser/sweeps/search/",),
     "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/module.py"),

@@ -12,7 +12,8 @@ from tests.conftest import only_run
 from tests.covering import pairwise_rows
 from tests.tiny_corpora import write_tone
 
-NOT_COMBINED = {"experiment", "stft"}  # presets, tested as they are; and a part of frontends, tested below
+# presets, tested as they are; loggers, which change no run (test_run_loggers); and a part of frontends, tested below
+NOT_COMBINED = {"experiment", "logger", "stft"}
 GROUPS = {
     folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
     for folder in sorted(config_folder().iterdir())

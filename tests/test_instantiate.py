@@ -18,6 +18,7 @@ from ser.errors import UserError
 from ser.frontends.mel import Mel
 from ser.frontends.stft import Stft
 from ser.instantiate import TRUSTED, build, check_settings, resolve
+from ser.training.loggers.run_loggers import TRUSTED as LOGGERS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -64,7 +65,7 @@ def test_every_target_in_configs_is_allowed():
     found = {target for file in files for target in targets(file)}
     assert len(found) > 20
     for target in found:
-        assert callable(resolve({"_target_": target}, "node")), target
+        assert callable(resolve({"_target_": target}, "node", LOGGERS)), target
 
 
 @pytest.mark.parametrize(

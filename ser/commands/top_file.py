@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from ser.system.config_folder import config_folder
 
 PRESETS = "experiment"  # the group whose files settle keys of all others
-SEVERAL = ("metrics",)  # groups of which several are chosen at once
+SEVERAL = ("logger", "metrics")  # groups of which several are chosen at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     config["dataset"] = never_written(config["dataset"])
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
         key = override.key_or_group
-        if key == "resume":
+        if key.split(".")[0] in ("resume", "logger"):
             continue
         if key.startswith("hydra."):
             raise UserError(f"resume={run} continues in its own directory: leave out {key}.")
@@ -125,8 +125,8 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
         updated = OmegaConf.create(config)
         OmegaConf.update(updated, key, value, force_add=True)
         config = OmegaConf.to_container(updated)
-    # what a file says of trust does not count: only the command line does
-    config |= {"trust": typed["trust"], "resume": None, "rerun": False, "dry_run": typed["dry_run"]}
+    # what a file says of trust, and of where to log, does not count: only the command line does
+    config |= {key: typed[key] for key in ("trust", "logger", "dry_run")} | {"resume": None, "rerun": False}
     last = RunDirectory(run, "").last
     check_model(config, 1, run / "config.yaml", max(MOST_BYTES, last.stat().st_size if last.is_file() else 0))
     return config
@@ -136,7 +136,10 @@ def _how_to_continue(directory) -> str:
     if directory.finished:
         return f"Stopped; the run is finished. Its page: ser evaluate {shlex.quote(f'run={directory.path}')}"
     if directory.last.is_file():
-        return f"Stopped; test was not scored. Continue: ser train {shlex.quote(f'resume={directory.path}')}"
+        ours = ("logger", "trust")  # what a run's config does not say
+        again = [word for word in sys.argv if word.lstrip("+").partition("=")[0].split(".")[0] in ours]
+        command = shlex.join(["ser", "train", f"resume={directory.path}", *again])
+        return f"Stopped; test was not scored. Continue: {command}"
     return "Stopped before the first epoch was saved; the same command starts anew."
 
 

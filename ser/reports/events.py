@@ -1,9 +1,11 @@
-"""What a run's event file says: its curves, and its time."""
+"""What a run's loggers left on the disk: its curves, and its time."""
 
 import logging
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ser.reports.curves_csv import NAME, read_rows
 
 logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of each run that was continued
 
@@ -17,9 +19,18 @@ def epoch_ends(run_dir: Path) -> list[float]:
 
 
 def curves_of(run_dir: Path) -> dict[str, Curve]:
-    """`train/loss`, `val/uar`, … of a run by epoch, counted from 0; empty where the folder holds no events."""
+    """`train/loss`, `val/uar`, … of a run by epoch, counted from 0, from TensorBoard's events and from `curves.csv`.
+
+    Empty where neither is there. Where one begins in the middle, because a run was continued with other loggers, the
+    other fills in.
+    """
     if not all(file.is_file() for file in run_dir.glob("*tfevents*")):  # a pipe would be waited for
         return {}
+    points: dict[str, dict[int, float]] = {}
+    for row in read_rows(run_dir / NAME):
+        for name in row.keys() - {"epoch"}:
+            points.setdefault(name, {})[int(row["epoch"])] = row[name]
     events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0}).Reload()
-    names = [name for name in events.Tags()["scalars"] if name.startswith(("train/", "val/"))]
-    return {name: [(event.step, event.value) for event in events.Scalars(name)] for name in names}
+    for name in events.Tags()["scalars"]:
+        points.setdefault(name, {}).update((event.step, event.value) for event in events.Scalars(name))
+    return {name: sorted(curve.items()) for name, curve in points.items() if name.startswith(("train/", "val/"))}

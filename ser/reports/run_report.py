@@ -33,7 +33,9 @@ def write_run_report(
     Raises:
         UserError: A file of the run is missing or damaged, or the directory cannot be written.
     """
-    metrics = directory.metrics()
+    metrics, curves = directory.metrics(), curves_of(directory.path)
+    if not curves:
+        notes = [*notes, "No learning curves: no logger of this run kept them here (logger=tensorboard and csv do)."]
     material = Material(
         title=directory.path.name,
         stamp=directory.protocol,
@@ -43,7 +45,7 @@ def write_run_report(
         about=stamps_of(directory),
         config=load_config(directory.path),
         notes=notes,
-        curves=curves_of(directory.path),
+        curves=curves,
         best_epoch=metrics.get("best_epoch"),
     )
     return write_report(directory.path, material)

@@ -1,7 +1,6 @@
 """What TensorBoard shows of a run: curves by epoch, confusion matrix, config, and a row in the HParams table."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,10 @@ class RunBoard:
 
     Args:
         folder: The run directory; TensorBoard calls the run by its name.
-        first_epoch: Where writing begins; TensorBoard forgets what an interrupted process wrote from there on. A run
-            that begins at 0 begins without the events of an earlier try, whose curves would cross its own.
+        first_epoch: Where writing begins; TensorBoard forgets what an interrupted process wrote from there on.
     """
 
-    def __init__(self, folder: Path, first_epoch: int = 0):
-        if first_epoch == 0:
-            for events in folder.glob("events.out.tfevents.*"):
-                events.unlink(missing_ok=True)
+    def __init__(self, folder: str, first_epoch: int = 0):
         self._writer = SummaryWriter(str(folder), purge_step=first_epoch or None, flush_secs=5)
 
     def epoch(self, epoch: int, scores: dict[str, float], learning_rate: float) -> None:
@@ -46,15 +41,8 @@ class RunBoard:
         beyond it. Without that record it takes the union over all runs, with every scalar as a metric; so only the
         session's start and end are written.
         """
-        for name, value in metrics.items():
-            if name.startswith("test/"):
-                self._writer.add_scalar(name, value, metrics["epochs"])
-        for name, value in metrics.items():
-            part, _, score = name.partition("/")
-            if name in FINAL or {f"val/{score}", f"test/{score}"} <= metrics.keys():  # those that a config adds, too
-                self._writer.add_scalar(f"final/{name}", value, metrics["epochs"])
-            elif not name.startswith(("test/", "val/")):
-                self._writer.add_scalar(f"run/{name}", value, metrics["epochs"])
+        for name, value in final_scores(metrics).items():
+            self._writer.add_scalar(name, value, metrics["epochs"])
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         self._writer.add_text("config", f"{protocol}\n\n```yaml\n{text}```", metrics["epochs"])
         self._writer.add_image("confusion_matrix", confusion, metrics["epochs"], dataformats="HWC")
@@ -66,9 +54,27 @@ class RunBoard:
         """Writes what is buffered; a full disk is heard of here, before the run is marked as finished."""
         self._writer.flush()
 
-    def close(self) -> None:
+    def close(self, status: str) -> None:
         """Flushes what is buffered."""
         self._writer.close()
+
+
+def final_scores(metrics: dict[str, float]) -> dict[str, float]:
+    """metrics.json by the names under which loggers show it: a best `val/uar` is no point of the curve `val/uar`.
+
+    >>> final_scores({"val/uar": 0.5, "test/uar": 0.4, "test/recall/sad": 0.3, "epochs": 9})
+    {'test/uar': 0.4, 'test/recall/sad': 0.3, 'final/val/uar': 0.5, 'final/test/uar': 0.4, 'run/epochs': 9}
+    """
+    test = {name: value for name, value in metrics.items() if name.startswith("test/")}
+    final = {f"final/{name}": value for name, value in metrics.items() if name in FINAL or _of_both_parts(name, metrics)}
+    others = {f"run/{name}": value for name, value in metrics.items() if not name.startswith(("test/", "val/"))}
+    return {**test, **final, **others}
+
+
+def _of_both_parts(name: str, metrics: dict[str, float]) -> bool:
+    """Whether it is a score of validation and of test, as those are that a config adds."""
+    score = name.partition("/")[2]
+    return {f"val/{score}", f"test/{score}"} <= metrics.keys()
 
 
 def hyperparameters(config: dict[str, Any]) -> dict[str, str | float | bool]:

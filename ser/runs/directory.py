@@ -10,7 +10,7 @@ evaluations/        what `ser evaluate` found on other recordings
 run.json            identity and split protocol
 environment.json    versions, device, threads, git commit
 train.log           the one log file
-events.out.…        TensorBoard
+events.out.…        TensorBoard; curves.csv: the curves as a table; loggers.json: which run of W&B or MLflow it is
 .lock               held while a process works here
 finished.json       written last: a run without it did not finish
 failed.json         why it did not: an error; pruned.json: a search gave it up

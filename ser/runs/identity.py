@@ -23,6 +23,7 @@ OTHER_KEYS = frozenset(
         "jobs_per_gpu",
         "keep_features",
         "lower_is_better",
+        "logger",
         "name",
         "progress",
         "published",

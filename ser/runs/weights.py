@@ -213,6 +213,11 @@ def load_weights(module: nn.Module, path: Path) -> None:
         ) from error
 
 
+def epochs_done(checkpoint: Path | None) -> int:
+    """Whole epochs behind a checkpoint to resume from."""
+    return 0 if checkpoint is None else int(read_checkpoint(checkpoint).get("epoch", -1)) + 1
+
+
 def content_of_run(run: Path) -> str:
     """Content hash of the weights that a run ended with: what `init_from` adds to an identity.
 

@@ -42,7 +42,7 @@ ON_CPU = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"
 
 def rehearsal_key(config: dict[str, Any]) -> str:
     """Equal for configurations that differ in their seeds only."""
-    differing = ("choices", "name", "progress", "runs_dir", "sweep", "threads", "trainer.accelerator")
+    differing = ("choices", "logger", "name", "progress", "runs_dir", "sweep", "threads", "trainer.accelerator")
     facts = {key: value for key, value in flatten(config) if key not in SEEDS and not key.startswith(differing)}
     return json.dumps(facts, sort_keys=True, default=str)
 

@@ -14,10 +14,10 @@ from ser.evaluation.metrics import confusion_matrix
 from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
 from ser.models.base import count_parameters
 from ser.reports.figures import as_image, confusion_figure
-from ser.reports.tensorboard import RunBoard
 from ser.runs.directory import RunDirectory
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.loggers.run_loggers import RunLoggers
 from ser.training.setup import Parts
 
 log = logging.getLogger("ser")
@@ -40,7 +40,7 @@ def write_down(
     scored: dict[str, tuple[np.ndarray, np.ndarray]],
     scores: dict[str, float],
     checkpoints: Checkpoints,
-    board: RunBoard,
+    loggers: RunLoggers,
     baselines: bool,
 ) -> Outcome:
     """Writes all results, then the marker that says the run is finished.
@@ -51,7 +51,7 @@ def write_down(
         scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K).
         scores: The model's `test/…`.
         checkpoints: Know the best epoch, its scores and the time.
-        board: TensorBoard.
+        loggers: Are given the result.
         baselines: Whether a decision tree is trained beside the model: not in sweeps, where it comes on demand.
     """
     classes, decoded = recordings.classes, parts.decoded
@@ -81,8 +81,8 @@ def write_down(
     figure.savefig(directory.path / "figures" / "confusion_matrix.png")
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    board.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
-    board.flush()
+    loggers.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
+    loggers.flush()
     directory.finish()
     log.info("finished: %s", metrics)
     return Outcome(metrics, evaluation, said["test"])

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +18,18 @@ from ser.data.recordings import Recordings
 from ser.errors import Pruned, UserError
 from ser.models.base import count_parameters
 from ser.reports.tables import print_result, print_summary
-from ser.reports.tensorboard import RunBoard
 from ser.runs.directory import RunDirectory
 from ser.runs.environment import describe_environment, made_by_another
 from ser.runs.identity import identity
 from ser.runs.log import logging_to
-from ser.runs.weights import content_of_run, load_weights, read_checkpoint, to_resume_from
+from ser.runs.weights import content_of_run, epochs_done, load_weights, to_resume_from
 from ser.system.cache import cache_folder
 from ser.system.memory import keep_freed_memory
 from ser.training.augment import folder_fingerprints
 from ser.training.build import check_config, with_directions
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.interruption import Interruption
+from ser.training.loggers.run_loggers import About, check_loggers, open_loggers
 from ser.training.ranks import Ranks
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
 from ser.training.trainer import build_trainer, check_trainer, device_name, mendable, num_devices
@@ -50,12 +50,14 @@ class Job:
         recordings: What it works on.
         directory: Where it belongs.
         alone: Whether it is a run by itself; in a sweep what takes longer to judge comes later, on demand.
+        loggers: Of this training; no part of the run, and not in its config: addresses of servers stay out of it.
     """
 
     config: dict[str, Any]
     recordings: Recordings
     directory: RunDirectory
     alone: bool = True
+    loggers: dict[str, Any] = field(default_factory=dict)
 
 
 def find_job(
@@ -74,6 +76,8 @@ def find_job(
     """
     check_config(config)
     check_trainer(config["trainer"])
+    loggers = check_loggers(config.get("logger"), config["trust"])
+    config = {key: value for key, value in config.items() if key != "logger"}
     recordings = scan(config, cache_folder())
     config = with_directions(config, len(recordings.classes))
     fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
@@ -83,12 +87,12 @@ def find_job(
         fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
     name = identity(config, fingerprints, num_devices(config["trainer"]))
     if run_dir is not None:
-        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone)
+        return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone, loggers)
     chosen = config["choices"]
     first = config["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
     runs_dir = Path(config["runs_dir"]).expanduser().absolute()
-    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone)
+    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone, loggers)
 
 
 def train(
@@ -206,11 +210,15 @@ def _fit_and_score(
     if resumed is not None:
         load_weights(parts.classifier, resumed)  # where they are of another model, Lightning would end in a traceback
         console.print(f"Continuing from {resumed}", **PLAIN)
-    ranks.wait_for_all("ready")
 
-    board = RunBoard(directory.path, first_epoch=_epochs_done(resumed)) if ranks.first else None
-    with mendable(config), closing(board) if board is not None else nullcontext():
-        trainer = build_trainer(config, checkpoints, interruption, board, console, callbacks)
+    opened = nullcontext()
+    if ranks.first:
+        path = directory.path
+        about = About(str(path), path.name, directory.identity, parts.split.protocol, epochs_done(resumed))
+        opened = open_loggers(job.loggers, config["trust"], about, config, console)
+    with mendable(config), opened as loggers:
+        ranks.wait_for_all("ready")
+        trainer = build_trainer(config, checkpoints, interruption, loggers, console, callbacks)
         keep_freed_memory()
         trainer.fit(parts.classifier, parts.data, ckpt_path=resumed, weights_only=True)
         interruption.raise_if_asked()
@@ -222,7 +230,7 @@ def _fit_and_score(
         from ser.training.results import write_down  # what it takes to judge a run is not needed to begin one
 
         outcome = write_down(
-            directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, board, job.alone
+            directory, config, job.recordings, parts, scored, parts.classifier.scores, checkpoints, loggers, job.alone
         )
     print_result(console, outcome.metrics, parts.split.protocol, config)
     if job.alone:
@@ -280,13 +288,6 @@ def _summarise(job: Job, parts: Parts, console: Console) -> None:
         console, job.recordings.corpus, lines, parts.split, decoded.utterances, decoded.labels,
         job.recordings.classes, [*decoded.notes, *parts.notes],
     )  # fmt: skip
-
-
-def _epochs_done(checkpoint: Path | None) -> int:
-    """Whole epochs behind a checkpoint to resume from."""
-    if checkpoint is None:
-        return 0
-    return int(read_checkpoint(checkpoint).get("epoch", -1)) + 1
 
 
 def _duration(seconds: float) -> str:

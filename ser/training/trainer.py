@@ -19,7 +19,6 @@ from rich.console import Console
 
 from ser.errors import UserError
 from ser.evaluation.ranking import falls
-from ser.reports.tensorboard import RunBoard
 from ser.runs.settings import check_run_settings, devices_of
 from ser.training.callbacks.checkpoint_files import background_writer
 from ser.training.callbacks.checkpoints import Checkpoints
@@ -27,9 +26,10 @@ from ser.training.callbacks.curves import Curves
 from ser.training.callbacks.interruption import Interruption
 from ser.training.callbacks.progress import EpochProgress
 from ser.training.callbacks.steps import NoProfiler
+from ser.training.loggers.run_loggers import RunLoggers
 
 OURS = {  # Trainer arguments that are this project's to set (`ser.runs.settings.REFUSED`)
-    "logger": False,  # `Curves` writes the one event file
+    "logger": False,  # `Curves` feeds the loggers once an epoch
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
@@ -40,7 +40,7 @@ def build_trainer(
     config: dict[str, Any],
     checkpoints: Checkpoints,
     interruption: Interruption,
-    board: RunBoard | None,
+    loggers: RunLoggers | None,
     console: Console,
     others: Sequence[L.Callback] = (),
 ) -> L.Trainer:
@@ -48,8 +48,8 @@ def build_trainer(
     _silence_lightning()
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
     callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["progress"])]
-    if board is not None:
-        callbacks.append(Curves(board))
+    if loggers is not None:
+        callbacks.append(Curves(loggers))
     if config["ema"] is not None:
         callbacks.append(EMAWeightAveraging(decay=config["ema"]))
     callbacks += early_stopping(config)

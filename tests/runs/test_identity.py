@@ -28,7 +28,7 @@ UNCOUNTED = {
     "dataset.root", "dataset.columns", "report",
     "compile", "keep_features", "jobs_per_gpu", "sweep.skip", "sweep.bad",
     "dataset.csv", "dataset.ravdess_root", "dataset.tess_root", "trainer.accelerator", "trainer.devices",
-    "trainer.strategy",
+    "trainer.strategy", "logger.tensorboard._target_", "logger.tensorboard.folder", "logger.tensorboard.first_epoch",
 }  # fmt: skip
 
 

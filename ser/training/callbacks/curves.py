@@ -2,19 +2,19 @@
 
 from pytorch_lightning import LightningModule, Trainer
 
-from ser.reports.tensorboard import RunBoard
 from ser.training.callbacks.steps import EpochCallback
+from ser.training.loggers.run_loggers import RunLoggers
 
 
 class Curves(EpochCallback):
-    """Sends each epoch's scores and learning rate to TensorBoard (rank 0 only).
+    """Sends each epoch's scores and learning rate to the loggers (rank 0 only).
 
     Args:
-        board: Where to.
+        loggers: Where to.
     """
 
-    def __init__(self, board: RunBoard):
-        self.board = board
+    def __init__(self, loggers: RunLoggers):
+        self.loggers = loggers
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.board.epoch(trainer.current_epoch, pl_module.scores, trainer.optimizers[0].param_groups[0]["lr"])
+        self.loggers.epoch(trainer.current_epoch, pl_module.scores, trainer.optimizers[0].param_groups[0]["lr"])

@@ -1,0 +1,178 @@
+"""The loggers of a run: built from the config's `logger` node, fed as one, closed however the run ends.
+
+Lightning's Trainer has none of them: it would log in each step, where a point an epoch is what a curve needs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from ser.errors import Pruned, UserError
+from ser.instantiate import build, check_settings, resolve
+from ser.reports.curves_csv import NAME as CURVES
+from ser.reports.curves_csv import CurvesCsv
+from ser.reports.tensorboard import RunBoard, hyperparameters
+from ser.system.files import write_text
+from ser.training.loggers.lightning import LightningLogger, reason_of
+
+# only in this node, and it comes from the command line: a logger writes, and sends, to wherever it is told
+TRUSTED = ("ser.reports.tensorboard", "ser.reports.curves_csv", "ser.training.loggers")
+VERSIONS = "loggers.json"  # which W&B or MLflow run a run directory began, for when it continues
+OF_ONE_TRY = ("events.out.tfevents.*", CURVES, VERSIONS)  # what a run that begins again begins without
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a logger's settings may hold in braces, `"{name}"`.
+
+    Args:
+        directory: The run directory's path.
+        name: The run directory's name.
+        identity: Of the run.
+        protocol: What the split keeps apart.
+        first_epoch: Where training begins, 0 unless it continues.
+    """
+
+    directory: str
+    name: str
+    identity: str
+    protocol: str
+    first_epoch: int
+
+
+class RunLoggers:
+    """All loggers of a run as one; each has the methods of this class, and `close`."""
+
+    def __init__(self, loggers: Sequence[RunBoard | CurvesCsv | LightningLogger]):
+        self._loggers = loggers
+
+    def epoch(self, epoch: int, scores: dict[str, float], learning_rate: float) -> None:
+        """One point on each curve; the horizontal axis is the epoch."""
+        for logger in self._loggers:
+            logger.epoch(epoch, scores, learning_rate)
+
+    def result(self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray, protocol: str) -> None:
+        """The finished run: config, metrics.json, confusion matrix (H, W, 3), what the split keeps apart."""
+        for logger in self._loggers:
+            logger.result(config, metrics, confusion, protocol)
+
+    def flush(self) -> None:
+        """Writes what is buffered; a full disk is heard of here, before the run is marked as finished."""
+        for logger in self._loggers:
+            logger.flush()
+
+
+def check_loggers(nodes: Mapping[str, Any] | None, trust: Sequence[str]) -> dict[str, Any]:
+    """Refuses, before anything is read, loggers that cannot be built; connects to nothing.
+
+    Args:
+        nodes: Name → `_target_` and settings.
+        trust: Packages of the user's own.
+
+    Returns:
+        The nodes.
+
+    Raises:
+        UserError: An unknown or untrusted target, a misspelt setting, a package that is not installed.
+    """
+    some_run = {**asdict(About("", "", "", "", first_epoch=0)), "version": None}
+    for name, node in (nodes or {}).items():
+        target = resolve(node, f"logger.{name}", _trusted(trust))
+        settings = {key: _filled(value, some_run) for key, value in node.items() if key != "_target_"}
+        check_settings(target, settings, f"logger.{name}")
+        package = getattr(target, "package", None)
+        if package and find_spec(package) is None:
+            raise UserError(f"logger={name} needs a package: pip install 'ser[{package}]'")
+    return dict(nodes or {})
+
+
+@contextmanager
+def open_loggers(
+    nodes: Mapping[str, Any], trust: Sequence[str], about: About, config: Mapping[str, Any], console: Console
+) -> Iterator[RunLoggers]:
+    """Builds loggers and closes them, however the block ends.
+
+    Args:
+        nodes: Name → `_target_` and settings.
+        trust: Packages of the user's own.
+        about: The run.
+        config: Of the run, for its hyperparameters.
+        console: Told if one fails while the run trains.
+
+    Raises:
+        UserError: One cannot begin: better before the training than after it.
+    """
+    if about.first_epoch == 0:  # curves of an earlier try would cross those of this one
+        for file in (file for pattern in OF_ONE_TRY for file in Path(about.directory).glob(pattern)):
+            file.unlink(missing_ok=True)
+    versions = _versions(about.directory)
+    hparams = {**hyperparameters(config), "identity": about.identity, "protocol": about.protocol}
+    loggers = []
+    with ExitStack() as stack:
+        for name, node in nodes.items():
+            where, version = f"logger.{name}", versions.get(name)
+            facts = {**asdict(about), "version": version}
+            try:
+                built = build(_filled(node, facts), where, _trusted(trust))
+                if isinstance(built, Logger):
+                    built = LightningLogger(name, built, console)
+                elif not isinstance(built, (RunBoard, CurvesCsv)):
+                    raise UserError(f"{where}._target_={node['_target_']} is no pytorch_lightning.loggers.Logger.")
+                stack.push(lambda kind, error, trace, logger=built: logger.close(_status(kind)))
+                if isinstance(built, LightningLogger):
+                    versions[name] = built.begin(hparams if version is None else {})
+            except UserError:
+                raise
+            except Exception as error:
+                raise UserError(_cannot_begin(name, error, about.directory, version)) from error
+            loggers.append(built)
+        if any(version is not None for version in versions.values()):
+            write_text(Path(about.directory) / VERSIONS, json.dumps(versions) + "\n")
+        yield RunLoggers(loggers)
+
+
+def _filled(value: Any, facts: Mapping[str, Any]) -> Any:
+    """A node with facts in the place of their names in braces.
+
+    >>> _filled({"id": "{version}", "tags": ["of {name}"]}, {"version": None, "name": "demo-1"})
+    {'id': None, 'tags': ['of demo-1']}
+    """
+    if isinstance(value, Mapping):
+        return {key: _filled(item, facts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, facts) for item in value]
+    if isinstance(value, str):
+        for name, fact in facts.items():
+            if value == f"{{{name}}}":
+                return fact
+            value = value.replace(f"{{{name}}}", str(fact))
+    return value
+
+
+def _trusted(trust: Sequence[str]) -> tuple[str, ...]:
+    return (*TRUSTED, *([trust] if isinstance(trust, str) else trust or ()))
+
+
+def _status(kind: type[BaseException] | None) -> str:
+    """In Lightning's words; what a search gives up is no failure."""
+    return "success" if kind is None or issubclass(kind, Pruned) else "failed"
+
+
+def _versions(directory: str) -> dict[str, Any]:
+    with suppress(OSError, ValueError, TypeError):
+        found = json.loads((Path(directory) / VERSIONS).read_text(encoding="utf-8"))
+        return {name: said for name, said in dict(found).items() if isinstance(said, str | int)}
+    return {}
+
+
+def _cannot_begin(name: str, error: Exception, directory: str, version: Any) -> str:
+    again = f" It would go on in {version}; without {directory}/{VERSIONS} it begins anew." if version else ""
+    return f"logger={name} cannot begin: {reason_of(error)}.{again} Mend it, or choose loggers without {name}."
