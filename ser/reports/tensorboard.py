@@ -66,7 +66,9 @@ def final_scores(metrics: dict[str, float]) -> dict[str, float]:
     {'test/uar': 0.4, 'test/recall/sad': 0.3, 'final/val/uar': 0.5, 'final/test/uar': 0.4, 'run/epochs': 9}
     """
     test = {name: value for name, value in metrics.items() if name.startswith("test/")}
-    final = {f"final/{name}": value for name, value in metrics.items() if name in FINAL or _of_both_parts(name, metrics)}
+    final = {
+        f"final/{name}": value for name, value in metrics.items() if name in FINAL or _of_both_parts(name, metrics)
+    }
     others = {f"run/{name}": value for name, value in metrics.items() if not name.startswith(("test/", "val/"))}
     return {**test, **final, **others}
 
