@@ -38,6 +38,11 @@ def check_config(config: dict[str, Any]) -> None:
         for (what, needs), remedy in zip(needing.items(), remedies, strict=True):
             if needs:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
+    if config["compile"] != "none" and config["audio"].get("duration_s") is None:
+        raise UserError(
+            f"compile={config['compile']} would compile the model for every length of a recording anew. Give all clips "
+            "one length with audio.duration_s, or leave out compile."
+        )
     check_views(config)
     _check_published(config.get("published"))
 

@@ -3,6 +3,9 @@
 import copy
 import logging
 import math
+import os
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +36,10 @@ from ser.training.feature_cache import Material, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import num_devices, training_device
 
+COMPILED = (
+    "compiling the model, which takes a minute or more in the first epoch and makes the steps of a long training "
+    "shorter; compile=none goes without"
+)
 log = logging.getLogger("ser")
 SLOW_S = 3.0  # of a step, which is then not repeated to be timed
 
@@ -70,6 +77,7 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         UserError: From any of the parts.
     """
     audio, splitter = build_audio(config), build_split(config)
+    _check_compiler(config)
     everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
     _build_seeded(config, recordings.classes, everyone.tolist())
     check_steps(config, splitter(recordings.utterances))
@@ -88,7 +96,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     served, views, remarks = _sources(material)
     notes += remarks
     if config["compile"] != "none":
-        classifier.model.compile(mode=config["compile"])
+        # for each size of a batch anew: with sizes left open, TorchInductor fails on 1×1 convolutions
+        classifier.model.compile(mode=config["compile"], dynamic=False)
+        notes.append(COMPILED)
     names = [utterance.key for utterance in decoded.utterances]
     data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
     return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
@@ -149,6 +159,16 @@ def check_steps(config: dict[str, Any], split: Split) -> None:
     if asked > max(1, batches):
         raise UserError(
             f"trainer.accumulate_grad_batches={asked} is more than the {max(1, batches)} of an epoch: lower it."
+        )
+
+
+def _check_compiler(config: dict[str, Any]) -> None:
+    wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # as torch looks for it
+    on_cpu = config["compile"] != "none" and training_device(config["trainer"]).type == "cpu"
+    if on_cpu and shutil.which(wanted) is None:
+        raise UserError(
+            f"compile={config['compile']} needs a C++ compiler on a CPU, and {wanted} is not there. Install it, name "
+            "another one in the environment variable CXX, or leave out compile."
         )
 
 
