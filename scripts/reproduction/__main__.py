@@ -162,7 +162,7 @@ def _jobs(arguments: list[str]) -> list[Any]:
     """The runs of a grid that is trained."""
     from ser.commands.multirun import Multirun
     from ser.sweeps.scans import Scans
-    from ser.training.train import find_job
+    from ser.training.job import find_job
 
     scans = Scans()
     return [find_job(run.config, alone=False, scan=scans) for run in Multirun("train", arguments).runs()]

@@ -8,7 +8,7 @@ from rich.console import Console
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
 from ser.runs.reading import read_json
 from ser.sweeps.crossval import judged, pooled_folder
-from ser.training.train import Job
+from ser.training.job import Job
 
 SHOWN = ("uar", "wa", "f1_macro")
 

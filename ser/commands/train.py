@@ -68,8 +68,10 @@ def _train(config: dict[str, Any], run_dir: str | None, command: list[str]) -> N
 
     from ser.system.stopping import telling
     from ser.training.callbacks.interruption import Interruption
+    from ser.training.job import find_job
     from ser.training.ranks import Ranks
-    from ser.training.train import dry_run, find_job, train
+    from ser.training.summary import dry_run
+    from ser.training.train import train
     from ser.training.trainer import check_trainer
 
     check_trainer(config["trainer"])

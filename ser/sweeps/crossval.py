@@ -24,9 +24,9 @@ from ser.runs.directory import safe_name
 from ser.sweeps.scans import Scans
 from ser.system.files import write_text
 from ser.training.augment import without_augmentation
+from ser.training.job import Job, find_job
 from ser.training.results import baselines_of
 from ser.training.setup import prepare
-from ser.training.train import Job, find_job
 
 
 @dataclass(frozen=True, slots=True)

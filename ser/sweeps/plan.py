@@ -16,8 +16,8 @@ from ser.runs.identity import flatten
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
+from ser.training.job import find_job
 from ser.training.setup import check_train
-from ser.training.train import find_job
 from ser.training.trainer import num_devices
 
 Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how many → wraps an iterator in a bar

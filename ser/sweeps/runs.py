@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ser.training.train import Job
+    from ser.training.job import Job
 
 STATES = ("planned", "skipped", "double", "bad", "waiting", "running", "stopped", "failed", "finished")
 
@@ -17,7 +17,7 @@ class SweepRun:
         overrides: All of them, as a launcher takes them.
         label: Those that differ from one combination to another, for people.
         config: Composed, as plain data; None where it cannot be.
-        job: Found by `ser.training.train.find_job`; None where it cannot be.
+        job: Found by `ser.training.job.find_job`; None where it cannot be.
         state: One of `STATES`. planned: not looked at yet; waiting: to be trained; stopped: begun, and to be continued.
         reason: Why it was left out or failed, in one sentence.
         before: Whether it was finished before the sweep began.

@@ -125,7 +125,8 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
 
     from ser.sweeps.scans import Scans
     from ser.training.callbacks.interruption import Interruption
-    from ser.training.train import find_job, train
+    from ser.training.job import find_job
+    from ser.training.train import train
 
     global _scans
     _scans = Scans() if _scans is None or launch.here else _scans

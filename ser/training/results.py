@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.data.recordings import Recordings
 from ser.evaluation.baselines import decision_tree, majority, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.metrics import confusion_matrix
 from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
 from ser.models.base import count_parameters
 from ser.reports.figures import as_image, confusion_figure
-from ser.runs.directory import RunDirectory
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.job import Job
 from ser.training.loggers.run_loggers import RunLoggers
 from ser.training.setup import Parts
 
@@ -32,28 +31,24 @@ class Outcome:
     test: Predictions
 
 
-def write_down(
-    directory: RunDirectory,
-    config: dict,
-    recordings: Recordings,
+def write_results(
+    job: Job,
     parts: Parts,
     scored: dict[str, tuple[np.ndarray, np.ndarray]],
-    scores: dict[str, float],
     checkpoints: Checkpoints,
     loggers: RunLoggers,
-    baselines: bool,
 ) -> Outcome:
     """Writes all results, then the marker that says the run is finished.
 
+    Beside a run that is no job of a sweep a decision tree is trained; in a sweep it comes on demand.
+
     Args:
-        directory: Of the run.
-        config, recordings, parts: The run.
+        job, parts: The run.
         scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K).
-        scores: The model's `test/…`.
         checkpoints: Know the best epoch, its scores and the time.
         loggers: Are given the result.
-        baselines: Whether a decision tree is trained beside the model: not in sweeps, where it comes on demand.
     """
+    config, directory, recordings, scores = job.config, job.directory, job.recordings, parts.classifier.scores
     classes, decoded = recordings.classes, parts.decoded
     said: dict[str, Predictions] = {}
     for part, file in (("val", "predictions_val.csv"), ("test", "predictions.csv")):
@@ -62,7 +57,7 @@ def write_down(
             said[part] = predictions_of([decoded.utterances[i] for i in rows], decoded.labels[rows], logits, classes)
             write_predictions(directory.path / file, said[part])
     rows, logits = scored["test"]
-    others = baselines_of(parts, rows, said["test"], config["seed"]) if baselines else {}
+    others = baselines_of(parts, rows, said["test"], config["seed"]) if job.alone else {}
     evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
     metrics = {
         **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},

@@ -16,7 +16,8 @@ from ser.sweeps.search.plan import Plan
 from ser.sweeps.search.trials import RUNS, SECONDS, VALUES
 from ser.training.callbacks.epoch_reports import EpochReports
 from ser.training.callbacks.interruption import Interruption
-from ser.training.train import Job, find_job, train
+from ser.training.job import Job, find_job
+from ser.training.train import train
 
 WAIT_S = 1.0  # between two looks at a run that another process trains
 

@@ -16,7 +16,7 @@ from ser.sweeps.search.settings import Settings
 from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
 from ser.training.build import build_classifier, build_learning, check_config, with_directions
-from ser.training.train import Job, find_job
+from ser.training.job import Job, find_job
 from ser.training.trainer import check_trainer, num_devices
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
