@@ -16,12 +16,12 @@ import numpy as np
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.metrics import softmax
-from ser.runs.reading import MOST_BYTES_OF_TABLES, read_bytes
-from ser.system.files import write_atomically
+from ser.system.files import read_bytes, write_atomically
 
 TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
 """What predictions.csv says of an utterance, by the names of `Utterance`'s fields."""
 
+MOST_BYTES = 2**30  # of the file
 SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
 REMEDY = "The file is damaged or was edited: train the run again with rerun=true"
 
@@ -169,7 +169,7 @@ def read_predictions(path: Path, count: int | None = None) -> Predictions:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Header and rows, each with its line number; at least one row, all as long as the header."""
     try:
-        data = read_bytes(path, MOST_BYTES_OF_TABLES)
+        data = read_bytes(path, MOST_BYTES)
     except UserError as error:
         why = str(error).partition("cannot be read: ")[2]
         raise UserError(f"Cannot read the predictions {path}: {why} Name a finished run.") from error

@@ -7,7 +7,6 @@ Checkpoints have their one way in, too: `ser.runs.weights`.
 
 import json
 import math
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from typing import Any
 import yaml
 
 from ser.errors import UserError
+from ser.system.files import read_bytes
 
 MOST_BYTES = 2**24  # of one such file
-MOST_BYTES_OF_TABLES = 2**30  # predictions.csv
 MOST_NODES = 1_000_000  # values in JSON, lists counted through
 MOST_SETTINGS = 20_000  # of a config; one has some hundred
 DEEPEST = 40
@@ -45,34 +44,13 @@ class _SlowLoader(_EachKeyOnce, yaml.SafeLoader):
     """Of a path that is not UTF-8, too, which libyaml refuses."""
 
 
-def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
-    """All of a regular file: a pipe would be waited for, a device might never end.
-
-    Args:
-        file: The file.
-        most: Bytes.
-
-    Raises:
-        UserError: It is missing, no file, too large, or may not be read.
-    """
-    try:
-        about = file.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'no regular file'}.")
-        if about.st_size > most:
-            raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any that ser writes.")
-        return file.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
-        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-
-
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
         UserError: The file cannot be read, or holds something else.
     """
-    data = read_bytes(file)
+    data = read_bytes(file, MOST_BYTES)
     hooks = {"object_pairs_hook": _each_once, "parse_float": _finite, "parse_constant": _finite}
     try:
         found = json.loads(data.decode("utf-8"), **hooks)
@@ -90,7 +68,7 @@ def read_config(file: Path) -> dict[str, Any]:
     Raises:
         UserError: The file cannot be read, or holds something else.
     """
-    data = read_bytes(file)
+    data = read_bytes(file, MOST_BYTES)
     try:
         found = _read_yaml(data.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:  # a date that is none, a list as a key

@@ -1,7 +1,8 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and reading such as a stranger may have made."""
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,3 +51,24 @@ def check_unlinked(folder: Path, names: Sequence[str]) -> None:
         for file in (place, *(place.rglob("*") if place.is_dir() else ())):
             if file.is_symlink() or (file.exists() and not (file.is_file() or file.is_dir())):
                 raise UserError(f"{file} is a link or a pipe, and nothing is written through it. Take it away.")
+
+
+def read_bytes(file: Path, most: int) -> bytes:
+    """All of a regular file: a pipe would be waited for, a device might never end.
+
+    Args:
+        file: The file.
+        most: Bytes.
+
+    Raises:
+        UserError: It is missing, no file, too large, or may not be read.
+    """
+    try:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'no regular file'}.")
+        if about.st_size > most:
+            raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any that ser writes.")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error

@@ -9,7 +9,8 @@ import yaml
 from ser.errors import UserError
 from ser.runs import reading
 from ser.runs.listing import find_runs
-from ser.runs.reading import read_bytes, read_config, read_json
+from ser.runs.reading import read_config, read_json
+from ser.system.files import read_bytes
 from tests.runs.made_runs import CONFIG, made_run
 
 DEEP = "[" * 100_000
