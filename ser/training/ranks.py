@@ -7,7 +7,6 @@ ended, is said in a store of torch's at MASTER_ADDR:MASTER_PORT, where they also
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,14 +19,12 @@ from torch.distributed import PrefixStore, TCPStore
 
 from ser.errors import Interrupted, UserError
 from ser.system.stopping import GRACE_S
-from ser.training.trainer import num_devices, seat_among
+from ser.training.rendezvous import MEET_S, PARENT, POLL_S, seat_among, wait_for_port
+from ser.training.trainer import num_devices
 
 T = TypeVar("T")
-MEET_S = 300.0  # for all ranks to be there: a cluster starts them one after the other
 PART_S = 3.0  # for the others to end before rank 0, in whose process the store is
 LOOK_S = 0.3  # between two looks at whether another rank ended
-POLL_S = 0.05
-PARENT = "SER_RANK_0"  # in the environment of ranks that rank 0 started: its process
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -150,7 +147,7 @@ class Ranks:
         host, port = self._seat.get("MASTER_ADDR", "127.0.0.1"), int(self._seat.get("MASTER_PORT", 0))
         serves = self.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # torchrun's store is there
         if not serves:
-            _wait_for_port(host, port)
+            wait_for_port(host, port)
         try:
             store = TCPStore(host, port, is_master=serves, wait_for_workers=False, multi_tenant=True)
         except RuntimeError as error:
@@ -266,20 +263,6 @@ class Ranks:
                 child.wait()
         self._store = None
         self._children.clear()
-
-
-def _wait_for_port(host: str, port: int) -> None:
-    """Until rank 0 is there, in Python, where signals are heard."""
-    end, parent = time.monotonic() + MEET_S, os.environ.get(PARENT)
-    while True:
-        try:
-            return socket.create_connection((host, port), timeout=5).close()
-        except OSError as error:
-            if parent not in (None, str(os.getppid())):
-                raise SystemExit(1) from None
-            if time.monotonic() > end:
-                raise UserError(f"Rank 0 did not come to {host}:{port} in {MEET_S / 60:.0f} minutes: {error}") from None
-        time.sleep(POLL_S)
 
 
 def _exit_code(error: BaseException) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
-from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -117,38 +117,6 @@ def num_devices(trainer: dict[str, Any]) -> int:
     if asked == -1:
         asked = torch.cuda.device_count() if _wants_gpu(trainer) else 1
     return max(1, asked if isinstance(asked, int) else len(asked)) * int(trainer.get("num_nodes", 1))
-
-
-def seat_among(world: int) -> dict[str, str]:
-    """Which of several ranks this is and where they meet, in torchrun's words; no LOCAL_RANK: nobody started others.
-
-    An allocation of SLURM says how many tasks there may be; only srun starts them, and gives each a number.
-
-    Args:
-        world: Ranks that the devices ask for.
-
-    Raises:
-        UserError: Other ranks were started.
-    """
-    named = {name: os.environ[name] for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if name in os.environ}
-    if "LOCAL_RANK" in os.environ:
-        started = int(os.environ.get("WORLD_SIZE", world))
-        if started != world:
-            raise UserError(f"{started} processes were started, and trainer.devices × trainer.num_nodes is {world}.")
-        if "MASTER_PORT" not in os.environ:
-            raise UserError("LOCAL_RANK says that this is one of several ranks, and MASTER_PORT not where they meet.")
-        return {"NODE_RANK": os.environ.get("GROUP_RANK", "0"), "LOCAL_RANK": os.environ["LOCAL_RANK"], **named}
-    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ.get("SLURM_NTASKS", 1)))
-    if tasks != world or "SLURM_PROCID" not in os.environ:
-        return named
-    nodes = os.environ.get("SLURM_STEP_NODELIST", os.environ.get("SLURM_NODELIST", "127.0.0.1"))
-    return {
-        "NODE_RANK": os.environ.get("SLURM_NODEID", "0"),
-        "LOCAL_RANK": os.environ.get("SLURM_LOCALID", os.environ["SLURM_PROCID"]),
-        "MASTER_ADDR": SLURMEnvironment.resolve_root_node_address(nodes),
-        "MASTER_PORT": str(15000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 10000),
-        **named,
-    }
 
 
 def training_device(trainer: dict[str, Any]) -> torch.device:
