@@ -142,7 +142,7 @@ def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict
     added = compute(
         added_metrics(config.get("metrics"), len(test.classes), config["trust"]), test.true, test.probabilities
     )
-    more = {f"test/{name}": value for name, value in added.items() if not math.isnan(value)}
+    more = {f"test/{name}": value for name, value in added.items() if math.isfinite(value)}
     metrics = evaluation.as_metrics() | more
     for name in ("test/uar", "test/wa", "test/f1_macro", *more):
         values = [figures[name] for figures in of_folds if name in figures]

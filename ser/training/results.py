@@ -69,7 +69,7 @@ def write_results(
         "best_epoch": checkpoints.best_epoch,
         "seconds": round(checkpoints.seconds(), 3),
     }
-    metrics = {name: value for name, value in metrics.items() if not np.isnan(value)}  # what is not defined
+    metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # the others are not defined
     matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))
     title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
     figure = confusion_figure(matrix, classes, title, parts.split.protocol)

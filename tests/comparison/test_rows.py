@@ -147,6 +147,7 @@ def test_rows_pool_by_any_key(grid):
     [  # in the order of test/uar: lr=1, 2, 3
         (["val/uar"] * 3, ["val/uar"], [3, 2, 1], "Sorted by val/uar, best first, the runs' monitor"),
         (["val/loss"] * 3, ["val/uar", "val/loss"], [1, 2, 3], "Sorted by val/loss, best first, the runs' monitor"),
+        (["val/error"] * 3, ["val/uar", "val/error"], [1, 2, 3], "Sorted by val/error, best first, the runs' monitor"),
         (["val/loss", "val/uar", "val/loss"], ["val/uar", "val/loss"], [3, 2, 1],
          "Sorted by val/uar, best first, since the runs' monitors differ (val/loss, val/uar)"),
         (["val/uar"] * 3, [], [1, 2, 3], "Sorted by test/uar, best first, since none of the runs has val/uar"),
@@ -156,7 +157,10 @@ def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures
     for rate, monitor in zip((1, 2, 3), monitors, strict=True):
         right = answers(PART, 1.0, 0)
         right[: 2 * rate] = (right[: 2 * rate] + 1) % 4
-        path = write_run(tmp_path, {"optimizer.lr": rate, "monitor": monitor}, PART, right) / "metrics.json"
+        path = (
+            write_run(tmp_path, {"optimizer.lr": rate, "monitor": monitor, "lower_is_better": ["error"]}, PART, right)
+            / "metrics.json"
+        )
         metrics = {name: value for name, value in json.loads(path.read_text()).items() if not name.startswith("val/")}
         path.write_text(json.dumps(metrics | dict.fromkeys(figures, rate / 10)))
     compared = compare([tmp_path], Question())

@@ -127,6 +127,14 @@ def test_what_a_killed_process_left_goes_too(runs):
     assert freed == 4050 and not left.exists()
 
 
+def test_of_a_metric_that_is_to_fall_the_lowest_are_kept(tmp_path):
+    for name, error in (("a", 0.3), ("b", 0.1), ("c", 0.2)):
+        with (made_run(tmp_path / name, val__error=error) / "config.yaml").open("a") as config:
+            config.write("lower_is_better: [error]\n")
+    gone = plan(find_runs([tmp_path])[0], Wish(keep_best=1, by="val/error"))
+    assert [removal.run.path.name for removal in gone] == ["a", "c"]
+
+
 def test_a_run_without_the_metric_stays_and_an_unknown_metric_is_refused(runs):
     (runs / "finished2" / "metrics.json").write_text('{"test/uar": 0.1, "epochs": 1}')
     gone = plan(find_runs([runs])[0], Wish(keep_best=1))
