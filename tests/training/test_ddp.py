@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
-from tests.test_resume import start_process, wait_for
 
 from tests.conftest import SER, only_run
+from tests.training.test_resume import start_process, wait_for
 
 
 @pytest.mark.slow

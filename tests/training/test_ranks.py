@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.test_resume import figures
 
 from ser.runs.directory import RunDirectory
 from ser.training import module as classifier
@@ -17,6 +16,7 @@ from ser.training import train as training
 from ser.training.callbacks import checkpoint_files
 from tests.conftest import only_run
 from tests.runs import forked
+from tests.training.test_resume import figures
 
 DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=1"]
 

@@ -171,7 +171,7 @@ def test_two_workers_that_begin_together_do_not_draw_the_same(tmp_path):
 def test_a_worker_that_was_killed_is_seen_at_once_and_a_living_one_is_let_be(tmp_path):
     code = f"""
 import sys, time
-from tests.search.test_trials import opened, SPACE, claim
+from tests.sweeps.search.test_trials import opened, SPACE, claim
 from ser.sweeps.search.owners import Owner
 owner, study = Owner(__import__("pathlib").Path({str(tmp_path)!r})), opened({str(tmp_path)!r})
 with owner.living():
