@@ -66,11 +66,14 @@ def slow(monkeypatch) -> None:
     monkeypatch.setattr(training, "load_weights", load_and_say)
 
 
-@pytest.mark.parametrize("checkpoint", ["best", pytest.param("last", marks=pytest.mark.slow)])
-def test_all_ranks_follow_rank_0(two, tmp_path, monkeypatch, checkpoint):
+@pytest.mark.parametrize(
+    ("checkpoint", "epochs"),
+    [("best", 1), *(pytest.param(name, 3, marks=pytest.mark.slow) for name in ("best", "last"))],
+)
+def test_all_ranks_follow_rank_0(two, tmp_path, monkeypatch, checkpoint, epochs):
     """A slow writer, a run that is finished, and one that is trained again."""
     slow(monkeypatch)
-    arguments, found = [f"checkpoint={checkpoint}", "trainer.max_epochs=2"], []
+    arguments, found = [f"checkpoint={checkpoint}", f"trainer.max_epochs={epochs}"], []
     for again in (), ("rerun=true",):
         codes, printed = two(*arguments, *again)
         assert codes == [0, 0], printed
