@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 
 from ser.errors import Interrupted
 
-GRACE_S = 8.0  # for an orderly end
+GRACE_S = 7.0  # for an orderly end
 HURRY_S = 0.5  # after a second signal
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -28,7 +28,7 @@ _kept: list[socket.socket] = []  # closed by the end of the process
 
 @contextmanager
 def ending_in_time(for_good: bool = False) -> Iterator[None]:
-    """Ends the process where a signal comes inside the block and the block has not ended 8 s later.
+    """Ends the process where a signal comes inside the block and the block has not ended 7 s later.
 
     A second signal leaves it half a second. An interactive Python, such as a notebook's, is never ended.
 
