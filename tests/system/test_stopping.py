@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM end the process wherever it is, also where Python's own handlers have to wait."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import time
@@ -36,9 +37,9 @@ def waiting(*arguments, **more):
 
 def locked(folder, fill):
     """Another process is filling the store."""
-    with FileLock("held.lock"):
-        Path("stuck").touch()
-        FileLock("held.lock", is_singleton=False).acquire()
+    fcntl.flock(os.open("held.lock", os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
+    Path("stuck").touch()
+    FileLock("held.lock").acquire()
 
 
 def stop(process: int, folder: Path, *signums: int) -> tuple[int, str, float]:
