@@ -60,7 +60,7 @@ def _honest(preset: str, split: str) -> Row:
 SERIES = {
     "first_runs": (
         _ravdess("random", "random recordings", (0,)),
-        _ravdess("speaker", "unheard speakers", (0, 1, 2)),
+        _ravdess("speaker", "speakers not seen in training", (0, 1, 2)),
         _tess("cnn1d"),
         _tess("cnn2d"),
         _tess("cnn2d_plain"),

@@ -51,9 +51,9 @@ def train_grid(arguments: Sequence[str]) -> int:
     check_run_settings(own)
 
     from ser.sweeps.launchers import settings_for
-    from ser.sweeps.sweep import Wish, sweep
+    from ser.sweeps.sweep import SweepOptions, sweep
 
-    wish = Wish(
+    options = SweepOptions(
         skip=own["sweep"]["skip"],
         bad=own["sweep"]["bad"],
         dry_run=own["dry_run"],
@@ -67,10 +67,10 @@ def train_grid(arguments: Sequence[str]) -> int:
     )
 
     def launch(about: "Launch", runs) -> None:
-        words = settings_for(wish.launcher, wish.launcher_settings, about.packing, about.sweep)
+        words = settings_for(options.launcher, options.launcher_settings, about.packing, about.sweep)
         grid.launch(Task(about, os.getcwd()), runs, words)
 
-    return sweep(grid.runs(), wish, launch)
+    return sweep(grid.runs(), options, launch)
 
 
 def _own_folder(sweep_dir: str) -> Path | None:

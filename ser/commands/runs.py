@@ -81,10 +81,10 @@ def _prune(arguments: list[str]) -> int:
     from ser.reports.runs_table import print_removals
     from ser.runs.listing import find_runs
     from ser.runs.overview import readable_size
-    from ser.runs.pruning import Wish, plan, remove
+    from ser.runs.pruning import PruneOptions, plan, remove
 
     found, remarks = find_runs(asked.places)
-    removals = plan(found, Wish(asked.last, states, asked.keep_best, asked.by or "val/uar"))
+    removals = plan(found, PruneOptions(asked.last, states, asked.keep_best, asked.by or "val/uar"))
     console = _console()
     _tell(console, remarks)
     if not removals:

@@ -12,7 +12,7 @@ from ser.errors import Interrupted, UserError
 from ser.system.config_folder import config_folder
 
 if TYPE_CHECKING:
-    from ser.sweeps.search.plan import Plan
+    from ser.sweeps.search.plan import SearchPlan
 
 HELP = """ser tune key=values … [group=choice …] [key=value …]
 
@@ -81,7 +81,7 @@ def _folder(path: str) -> str:
     return folder
 
 
-def _plan(words: list[str], folders: list[str]) -> tuple["Plan", dict[str, Any]]:
+def _plan(words: list[str], folders: list[str]) -> tuple["SearchPlan", dict[str, Any]]:
     """What the command line asks for, checked, and the config without what is searched."""
     from ser.commands.composing import Composer
     from ser.commands.overrides import as_hydra_takes_them, parse
@@ -158,7 +158,7 @@ def _check_space(space: Any, settings: Any, typed: set[str], config: dict[str, A
             )
 
 
-def _search(plan: "Plan", config: dict[str, Any]) -> int:
+def _search(plan: "SearchPlan", config: dict[str, Any]) -> int:
     from rich.console import Console
 
     from ser.sweeps.search.progress import Progress, announce

@@ -25,7 +25,7 @@ from ser.inference.other_recordings import find_others, without
 from ser.inference.seen_recordings import Heard, heard_by, transfer_stamp
 from ser.inference.source import built_from
 from ser.reports.mistakes import Sounds
-from ser.reports.report import Material, write_report
+from ser.reports.report import ReportInputs, write_report
 from ser.reports.run_report import stamps_of
 from ser.runs.directory import WRITTEN, safe_name
 from ser.system.cache import cache_folder
@@ -102,7 +102,7 @@ def score_elsewhere(
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     facts = {"protocol": stamp, "run": run.directory.recorded_identity(), "dataset": dataset, "map": dict(chosen or {})}
     write_text(folder / "about.json", json.dumps(facts | {"notes": notes}, indent=2) + "\n")
-    material = Material(
+    inputs = ReportInputs(
         title=f"{run.path.name} on {name}",
         stamp=stamp,
         test=said,
@@ -112,7 +112,7 @@ def score_elsewhere(
         config=run.config,
         notes=notes,
     )
-    return Transfer(evaluation, stamp, notes, write_report(folder, material))
+    return Transfer(evaluation, stamp, notes, write_report(folder, inputs))
 
 
 def _heard(

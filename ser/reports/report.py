@@ -31,7 +31,7 @@ ON_GROUPS = "Gap: largest less smallest value of the groups. It grows with their
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportInputs:
     """What a report is written from.
 
     Args:
@@ -59,23 +59,23 @@ class Material:
     best_epoch: int | None = None
 
 
-def write_report(folder: Path, material: Material) -> Path:
+def write_report(folder: Path, inputs: ReportInputs) -> Path:
     """Writes `report.html` and `figures/` into a folder; gives the page's path.
 
     Raises:
         UserError: The disk is full, or the folder may not be written.
     """
-    evaluation, stamp = material.evaluation, material.stamp
+    evaluation, stamp = inputs.evaluation, inputs.stamp
     model = evaluation.systems[MODEL]
-    curves = learning_curves(material.curves, material.best_epoch, stamp)
+    curves = learning_curves(inputs.curves, inputs.best_epoch, stamp)
     confusion = confusion_pictures(np.array(model.confusion), evaluation.classes, stamp)
     bars = class_bars(model.by_class, stamp)
     reliability = _reliability(evaluation, stamp)
-    mistakes = find_mistakes(material.test, material.sounds, stamp)
+    mistakes = find_mistakes(inputs.test, inputs.sounds, stamp)
     _save(folder / "figures", [*curves, *confusion, bars, *reliability, *(m.picture for m in mistakes if m.picture)])
 
-    page = Page(material.title, material.stamp)
-    page.section("Result", *_result(material))
+    page = Page(inputs.title, inputs.stamp)
+    page.section("Result", *_result(inputs))
     if curves:
         page.section("Learning curves", columns(*map(_shown, curves)), note(ON_LOSSES))
     page.section("Confusion", columns(*map(_shown, confusion)))
@@ -84,16 +84,16 @@ def write_report(folder: Path, material: Material) -> Path:
     if evaluation.divisions:
         groups = columns(*(_groups(division, stamp) for division in evaluation.divisions))
         page.section("Groups", note(ON_GROUPS), groups)
-    cards = [mistake_card(mistake, material.test) for mistake in mistakes]
-    page.section("Surest mistakes", *mistakes_parts(material.test, mistakes), columns(*cards))
-    page.section("This run", *_run(material))
+    cards = [mistake_card(mistake, inputs.test) for mistake in mistakes]
+    page.section("Surest mistakes", *mistakes_parts(inputs.test, mistakes), columns(*cards))
+    page.section("This run", *_run(inputs))
     path = folder / "report.html"
     write_text(path, page.html())
     return path
 
 
-def _result(material: Material) -> list[str]:
-    evaluation = material.evaluation
+def _result(inputs: ReportInputs) -> list[str]:
+    evaluation = inputs.evaluation
     overall = evaluation.systems[MODEL].overall
     speakers = "unknown" if evaluation.num_speakers is None else evaluation.num_speakers
     first = {FIGURES[name]: cell(overall[name]).split(" [")[0] for name in ("uar", "wa", "f1_macro", "auroc")}
@@ -102,9 +102,9 @@ def _result(material: Material) -> list[str]:
     ]
     return [
         facts({**first, "utterances": evaluation.num_utterances, "speakers": speakers}),
-        table(["", *evaluation.systems], rows, "Test", material.stamp),
+        table(["", *evaluation.systems], rows, "Test", inputs.stamp),
         note(f"{'No intervals: ' if evaluation.remark else ''}{'; '.join(remarks(evaluation))}."),
-        *(note(f"Note: {remark.rstrip('.')}.") for remark in material.notes),
+        *(note(f"Note: {remark.rstrip('.')}.") for remark in inputs.notes),
     ]
 
 
@@ -153,11 +153,11 @@ def _groups(division: Division, stamp: str) -> str:
     return shown if len(rows) <= MOST_ROWS else details(f"By {division.trait}: {len(division.groups)} groups", shown)
 
 
-def _run(material: Material) -> list[str]:
-    rows = [[name, value] for name, value in material.about.items()]
-    parts = [table(["", ""], [["split", material.stamp], *rows], "Stamps")]
-    if material.config:
-        listing = yaml.safe_dump(dict(material.config), sort_keys=False, allow_unicode=True)
+def _run(inputs: ReportInputs) -> list[str]:
+    rows = [[name, value] for name, value in inputs.about.items()]
+    parts = [table(["", ""], [["split", inputs.stamp], *rows], "Stamps")]
+    if inputs.config:
+        listing = yaml.safe_dump(dict(inputs.config), sort_keys=False, allow_unicode=True)
         parts.append(details("The whole config", code(listing)))
     return parts
 

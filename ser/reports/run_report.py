@@ -9,7 +9,7 @@ from ser.evaluation.evaluate import Evaluation
 from ser.evaluation.predictions import Predictions
 from ser.reports.events import curves_of
 from ser.reports.mistakes import Sounds
-from ser.reports.report import Material, write_report
+from ser.reports.report import ReportInputs, write_report
 from ser.runs.directory import RunDirectory, load_config
 from ser.runs.reading import read_json
 
@@ -36,7 +36,7 @@ def write_run_report(
     metrics, curves = directory.metrics(), curves_of(directory.path)
     if not curves:
         notes = [*notes, "No learning curves: no logger of this run kept them here (logger=tensorboard and csv do)."]
-    material = Material(
+    inputs = ReportInputs(
         title=directory.path.name,
         stamp=directory.protocol,
         test=test,
@@ -48,7 +48,7 @@ def write_run_report(
         curves=curves,
         best_epoch=metrics.get("best_epoch"),
     )
-    return write_report(directory.path, material)
+    return write_report(directory.path, inputs)
 
 
 def stamps_of(directory: RunDirectory) -> dict[str, object]:

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ser.runs.overview import Row, readable_size, totals
+from ser.runs.overview import RunRow, readable_size, totals
 from ser.runs.pruning import Removal
 
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pruned": "dim"}
 LONGEST_REASON = 160  # characters; csv and json have all of it
 
 
-def print_rows(console: Console, rows: Sequence[Row]) -> None:
+def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
     """One line a run, and what they are together."""
     table = Table()
     for name in ("run", "state"):
@@ -35,16 +35,16 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
     console.print(totals(rows), highlight=False)
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[RunRow]) -> str:
     """A header and a line a run."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(row.as_dict() for row in rows)
     return text.getvalue()
 
 
-def as_json(rows: Sequence[Row]) -> str:
+def as_json(rows: Sequence[RunRow]) -> str:
     """A list of objects."""
     return json.dumps([row.as_dict() for row in rows], indent=2) + "\n"
 
@@ -62,7 +62,7 @@ def print_removals(console: Console, removals: Sequence[Removal]) -> None:
     console.print(table)
 
 
-def _state(row: Row) -> str:
+def _state(row: RunRow) -> str:
     reason = row.reason if len(row.reason) <= LONGEST_REASON else row.reason[:LONGEST_REASON] + "…"
     colour = COLOURS.get(row.state, "red")
     return f"[{colour}]{row.state}[/]" + (f": {escape(reason)}" if reason else "")

@@ -17,7 +17,7 @@ TAIL = 4096  # bytes of train.log in which the last epoch's line stands
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunRow:
     """One run in the table.
 
     Args:
@@ -48,9 +48,9 @@ class Row:
         return asdict(self)
 
 
-def row_of(run: FoundRun) -> Row:
+def row_of(run: FoundRun) -> RunRow:
     """What is told of a run."""
-    return Row(
+    return RunRow(
         name=run.path.name,
         path=str(run.path),
         state=run.state,
@@ -65,7 +65,7 @@ def row_of(run: FoundRun) -> Row:
     )
 
 
-def ordered(rows: Iterable[Row], by: str) -> list[Row]:
+def ordered(rows: Iterable[RunRow], by: str) -> list[RunRow]:
     """Rows by `name`, or the largest (`size`), latest (`when`) or best (`val`, `test`) first."""
     keys = {
         "name": lambda row: row.name,
@@ -101,7 +101,7 @@ def readable_size(count: int) -> str:
     return f"{size:.1f} {unit}" if size < 9.95 and unit != "B" else f"{size:.0f} {unit}"
 
 
-def totals(rows: Sequence[Row]) -> str:
+def totals(rows: Sequence[RunRow]) -> str:
     """`3 runs: 2 finished, 1 failed; 20 MB`.
 
     >>> totals([])

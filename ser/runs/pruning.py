@@ -21,7 +21,7 @@ LEFTOVERS = ".*.ckpt.*.partial"  # of a process that was killed while it wrote
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PruneOptions:
     """What is no longer wanted.
 
     Args:
@@ -52,22 +52,22 @@ class Removal:
     bytes: int
 
 
-def plan(runs: Sequence[FoundRun], wish: Wish) -> list[Removal]:
+def plan(runs: Sequence[FoundRun], options: PruneOptions) -> list[Removal]:
     """What would go, run by run; nothing is touched.
 
     Args:
         runs: From `find_runs`.
-        wish: What is no longer wanted.
+        options: What is no longer wanted.
 
     Raises:
         UserError: No finished run has the metric that says which are best.
     """
-    best = _best(runs, wish)
+    best = _best(runs, options)
     found = []
     for run in runs:
-        if run.state in wish.states or (run.state == "finished" and best is not None and run.path not in best):
+        if run.state in options.states or (run.state == "finished" and best is not None and run.path not in best):
             found.append(_removal(run, ("*.ckpt", LEFTOVERS)))
-        elif run.state == "finished" and wish.last:
+        elif run.state == "finished" and options.last:
             found.append(_removal(run, ("last.ckpt", LEFTOVERS)))
     return [removal for removal in found if removal.files]
 
@@ -138,16 +138,16 @@ def _removal(run: FoundRun, patterns: Sequence[str]) -> Removal:
     return Removal(run, files, sum(file.stat().st_size for file in files))
 
 
-def _best(runs: Sequence[FoundRun], wish: Wish) -> set[Path] | None:
+def _best(runs: Sequence[FoundRun], options: PruneOptions) -> set[Path] | None:
     """The finished runs whose checkpoints stay: the best, and those that lack the metric, of which nothing is known."""
-    if wish.keep_best is None:
+    if options.keep_best is None:
         return None
     finished = [run for run in runs if run.state == "finished"]
-    scored = [run for run in finished if wish.by in run.metrics]
+    scored = [run for run in finished if options.by in run.metrics]
     if finished and not scored:
         known = sorted({name for run in finished for name in run.metrics})
-        raise UserError(f"No finished run has the metric '{wish.by}' (--by). {did_you_mean(wish.by, known)}")
+        raise UserError(f"No finished run has the metric '{options.by}' (--by). {did_you_mean(options.by, known)}")
     lower_is_better = added((run.config for run in scored), "lower_is_better")
-    ranked = sorted(scored, key=lambda run: run.metrics[wish.by], reverse=not falls(wish.by, lower_is_better))
-    unknown = [run for run in finished if wish.by not in run.metrics]
-    return {run.path for run in [*ranked[: wish.keep_best], *unknown]}
+    ranked = sorted(scored, key=lambda run: run.metrics[options.by], reverse=not falls(options.by, lower_is_better))
+    unknown = [run for run in finished if options.by not in run.metrics]
+    return {run.path for run in [*ranked[: options.keep_best], *unknown]}

@@ -19,7 +19,7 @@ from ser.evaluation.epoch_scores import added_metrics, compute
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, pool, write_predictions
 from ser.inference.finished_run import FinishedRun
-from ser.reports.report import Material, write_report
+from ser.reports.report import ReportInputs, write_report
 from ser.runs.directory import safe_name
 from ser.sweeps.scans import Scans
 from ser.system.files import write_text
@@ -102,7 +102,7 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
         "temperatures": list(evaluation.temperatures),
     }
     about = {**of_folds, "folds": ", ".join(of_folds["folds"]), "temperatures": str(of_folds["temperatures"])}
-    report = write_report(folder, Material(folder.name, stamp, test, evaluation, about=about, config=config))
+    report = write_report(folder, ReportInputs(folder.name, stamp, test, evaluation, about=about, config=config))
     write_text(folder / "crossval.json", json.dumps({**of_folds, "protocol": stamp, "config": config}, indent=2) + "\n")
     write_text(
         folder / "metrics.json", json.dumps(_metrics(jobs, test, evaluation), indent=2) + "\n"

@@ -24,7 +24,7 @@ Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how man
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SweepPlan:
     """A grid that was looked through.
 
     Args:
@@ -48,7 +48,7 @@ class Plan:
         return sum(run.seconds for run in self.of("waiting"))
 
 
-def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progress: Progress) -> Plan:
+def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progress: Progress) -> SweepPlan:
     """Looks through all combinations and trains none; each run ends up in the state that its fate is.
 
     Args:
@@ -60,7 +60,7 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
     Raises:
         UserError: What is wrong with the sweep as a whole.
     """
-    plan = Plan(tuple(runs))
+    plan = SweepPlan(tuple(runs))
     _refuse_what_no_sweep_does(plan)
     if skip:
         _leave_out(plan, Condition(skip, "sweep.skip"))
@@ -69,7 +69,7 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
     return plan
 
 
-def _refuse_what_no_sweep_does(plan: Plan) -> None:
+def _refuse_what_no_sweep_does(plan: SweepPlan) -> None:
     for config in (run.config for run in plan.of("planned")):
         if config["resume"]:
             raise UserError("resume= continues one run; leave out -m.")
@@ -78,7 +78,7 @@ def _refuse_what_no_sweep_does(plan: Plan) -> None:
             raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
 
 
-def _leave_out(plan: Plan, condition: Condition) -> None:
+def _leave_out(plan: SweepPlan, condition: Condition) -> None:
     values = {id(run): condition_values(run.config) for run in plan.of("planned")}
     condition.check_known({key for each in values.values() for key in each})
     for run in plan.of("planned"):
@@ -96,7 +96,7 @@ def condition_values(config: dict[str, Any]) -> dict[str, Any]:
     return {**dict(flatten(settings)), **config["choices"]}
 
 
-def _find(plan: Plan, elsewhere: bool, progress: Progress) -> None:
+def _find(plan: SweepPlan, elsewhere: bool, progress: Progress) -> None:
     """Identity and directory of each; what is the same run as one before it, and what is finished."""
     scans, first = Scans(), {}
     planned = plan.of("planned")
@@ -121,7 +121,7 @@ def _as_here(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "trainer": {**config["trainer"], "accelerator": "cpu"}}
 
 
-def _rehearse(plan: Plan, progress: Progress) -> None:
+def _rehearse(plan: SweepPlan, progress: Progress) -> None:
     """Steps every configuration once; seeds share the outcome, and each has its own split."""
     rehearse, outcomes = Rehearsals(), {}
     planned = plan.of("planned")

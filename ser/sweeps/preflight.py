@@ -130,7 +130,7 @@ class InMemory(Waveforms):
     def __getitem__(self, i: int) -> np.ndarray:
         return self._waveforms[i]
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Nothing was read."""
 
 

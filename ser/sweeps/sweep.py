@@ -17,7 +17,7 @@ from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, release, trains_o
 from ser.sweeps.folder import SweepFolder, sweep_name
 from ser.sweeps.launchers import asked_for
 from ser.sweeps.launching import Launcher, launch_all
-from ser.sweeps.plan import Plan, make_plan
+from ser.sweeps.plan import SweepPlan, make_plan
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.watching import Watch, best_of, duration
 from ser.training.callbacks.interruption import Interruption
@@ -28,7 +28,7 @@ AGAIN = "The same command trains only what is missing."
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SweepOptions:
     """What the user wants of a sweep as a whole.
 
     Args:
@@ -56,12 +56,12 @@ class Wish:
     command: tuple[str, ...]
 
 
-def sweep(runs: Sequence[SweepRun], wish: Wish, launch: Launcher) -> int:
+def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> int:
     """Goes through a grid.
 
     Args:
         runs: Every combination.
-        wish: What the user wants.
+        options: What the user wants.
         launch: Hands jobs to a launcher and waits for it.
 
     Returns:
@@ -73,32 +73,36 @@ def sweep(runs: Sequence[SweepRun], wish: Wish, launch: Launcher) -> int:
     """
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
     with Interruption().listening():
-        plan = make_plan(runs, wish.skip, wish.launcher not in ON_THIS_MACHINE, lambda what, n: bar(console, what, n))
-    _tell_bad(plan, wish)
+        plan = make_plan(
+            runs, options.skip, options.launcher not in ON_THIS_MACHINE, lambda what, n: bar(console, what, n)
+        )
+    _tell_bad(plan, options)
     if not plan.wanted:
         raise UserError(f"Nothing is left to train: {_counted(plan)}.")
-    packing = _packing(plan, wish)
+    packing = _packing(plan, options)
     _tell_plan(plan, packing, console)
-    if wish.dry_run:
+    if options.dry_run:
         return 0
-    folder = SweepFolder(wish.folder or Path("sweeps").absolute() / sweep_name(plan.wanted), wish.command)
+    folder = SweepFolder(options.folder or Path("sweeps").absolute() / sweep_name(plan.wanted), options.command)
     folder.lock()
     try:
         folder.record(plan.runs)
-        _train(plan, wish, folder, packing, launch, console)
+        _train(plan, options, folder, packing, launch, console)
     finally:
         folder.release()
     return _tell_end(plan, folder, console)
 
 
-def _packing(plan: Plan, wish: Wish) -> Packing:
+def _packing(plan: SweepPlan, options: SweepOptions) -> Packing:
     todo = plan.of("waiting")
     uses_gpu = any(trains_on_gpu(run.config["trainer"]) for run in todo)
-    asked = asked_for(wish.launcher, wish.launcher_settings)
-    return pack(wish.launcher, asked, len(todo), uses_gpu, wish.jobs_per_gpu, wish.threads)
+    asked = asked_for(options.launcher, options.launcher_settings)
+    return pack(options.launcher, asked, len(todo), uses_gpu, options.jobs_per_gpu, options.threads)
 
 
-def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch: Launcher, console: Console) -> None:
+def _train(
+    plan: SweepPlan, options: SweepOptions, folder: SweepFolder, packing: Packing, launch: Launcher, console: Console
+) -> None:
     todo = plan.of("waiting")
     if not todo:
         return
@@ -106,8 +110,8 @@ def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch
     for run in todo:  # what an earlier sweep said of them does not count
         outcomes.forget(folder.path, run.identity)
     try:
-        with Watch(folder, plan.runs, plan.wanted, console, wish.progress, packing.parallel or 1):
-            launch_all(todo, folder, wish.launcher, packing, launch)
+        with Watch(folder, plan.runs, plan.wanted, console, options.progress, packing.parallel or 1):
+            launch_all(todo, folder, options.launcher, packing, launch)
     except Interrupted as interrupted:
         interrupted.told = True
         done, all_ = len(plan.of("finished")), len(plan.wanted)
@@ -120,7 +124,7 @@ def _train(plan: Plan, wish: Wish, folder: SweepFolder, packing: Packing, launch
         folder.record(plan.runs)
 
 
-def _tell_bad(plan: Plan, wish: Wish) -> None:
+def _tell_bad(plan: SweepPlan, options: SweepOptions) -> None:
     """All bad combinations at once; one reason for all of them is one sentence."""
     bad = plan.of("bad")
     if not bad:
@@ -134,14 +138,14 @@ def _tell_bad(plan: Plan, wish: Wish) -> None:
     for run in bad:
         table.add_row(_escaped(run.label), _escaped(run.reason))
     Console(stderr=True, width=None if sys.stderr.isatty() else 120, highlight=False).print(table)
-    if wish.bad == "stop":
+    if options.bad == "stop":
         raise UserError(
             f"{_many(len(bad), 'combination')} cannot be trained, for the reasons above; nothing was trained. Mend "
             'them, leave them out with sweep.skip="…", or go on without them with sweep.bad=skip.'
         )
 
 
-def _tell_plan(plan: Plan, packing: Packing, console: Console) -> None:
+def _tell_plan(plan: SweepPlan, packing: Packing, console: Console) -> None:
     todo = plan.of("waiting")
     for run in plan.of("double")[:3]:
         console.print(f"{run.label}: {run.reason}", **PLAIN)
@@ -158,7 +162,7 @@ def _tell_plan(plan: Plan, packing: Packing, console: Console) -> None:
     console.print(f"{line}.", **PLAIN)
 
 
-def _counted(plan: Plan) -> str:
+def _counted(plan: SweepPlan) -> str:
     words = {
         "finished": "finished already",
         "skipped": "left out by sweep.skip",
@@ -170,7 +174,7 @@ def _counted(plan: Plan) -> str:
     return ", ".join(f"{count} {words[state]}" for state, count in counts.items() if count) or "no combination"
 
 
-def _tell_end(plan: Plan, folder: SweepFolder, console: Console) -> int:
+def _tell_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
     """What came out; failures with their reasons."""
     done = plan.of("finished")
     trained = sum(not run.before for run in done)

@@ -18,7 +18,7 @@ from ser.training.augment import folder_fingerprints
 from ser.training.feature_cache import (
     BLOCK,
     Blocks,
-    Material,
+    FeatureInputs,
     bar,
     blocks_of,
     goes_to_memory,
@@ -29,7 +29,7 @@ from ser.training.feature_cache import (
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering(Material):
+class Rendering(FeatureInputs):
     """What views are made of: `augmentation.views` says how many, and `train` is in the order of the store."""
 
     @property
@@ -80,7 +80,7 @@ class Rendered:
         """All of them, for the normaliser."""
         if isinstance(self.kept, StackedFeatures):
             yield from blocks_of(self.kept, self.rows)
-            self.kept.let_go()
+            self.kept.release()
             return
         for start in range(0, len(self.kept.features), BLOCK):
             yield self.kept.features[start : start + BLOCK], self.kept.frames[start : start + BLOCK]
@@ -94,10 +94,10 @@ class Rendered:
         return Views(placed, work.train, len(self.numbers), work.config["seed"]), notes
 
 
-def render_views(material: Material) -> Rendered:
+def render_views(inputs: FeatureInputs) -> Rendered:
     """Views of the training part (`ser.data.features.views`), found in the store or made now."""
-    in_order = sorted(material.train, key=lambda i: material.source.rows[i])
-    work = Rendering(material.config, material.source, material.classifier, material.corpus, in_order, material.console)
+    in_order = sorted(inputs.train, key=lambda i: inputs.source.rows[i])
+    work = Rendering(inputs.config, inputs.source, inputs.classifier, inputs.corpus, in_order, inputs.console)
     entries, notes = _stored_views(work)
     notes = [f"views: {work.count} of each training recording; an epoch draws one of them or the recording", *notes]
     return Rendered(work, _computed(work) if entries is None else StackedFeatures(entries), notes)
@@ -147,5 +147,5 @@ def _placed(rendered: Rendered) -> ResidentFeatures | MappedFeatures:
     if not goes_to_memory(work.config, views.size(rows), device):
         return MappedFeatures(views, rows, work.classifier.normaliser, work.trim)
     block, frames = (torch.from_numpy(array).to(device) for array in views.batch(rows))
-    views.let_go()
+    views.release()
     return normalise(ResidentFeatures(block, frames, work.trim), work.classifier)

@@ -33,7 +33,7 @@ SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class FeatureInputs:
     """What the features of a run are made of.
 
     Args:
@@ -54,34 +54,34 @@ class Material:
 
 
 def kept_features(
-    material: Material, views: Blocks | None = None
+    inputs: FeatureInputs, views: Blocks | None = None
 ) -> tuple[ResidentFeatures | MappedFeatures, list[str]]:
     """Features of all utterances, found in the store or computed now, normalised by what the training part looks like.
 
     Args:
-        material: What they are made of.
+        inputs: What they are made of.
         views: Of the training part, where the normaliser is fitted to these and not to the recordings as they are.
 
     Returns:
         The source of batches, and remarks for the summary.
     """
-    source, classifier, train = material.source, material.classifier, material.train
+    source, classifier, train = inputs.source, inputs.classifier, inputs.train
     trim = not classifier.model.fixed_length
-    features, notes = stored_features(material)
+    features, notes = stored_features(inputs)
     if features is None:
         everyone = range(len(source.rows))
         batches = compute_features(source, classifier.frontend, everyone, classifier.device)
         return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train, views), notes
-    if goes_to_memory(material.config, features.size(source.rows), classifier.device):
+    if goes_to_memory(inputs.config, features.size(source.rows), classifier.device):
         block, frames = features.batch(source.rows)
-        features.let_go()  # twice in memory is once too often
-        source.waveforms.let_go()
+        features.release()  # twice in memory is once too often
+        source.waveforms.release()
         resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
         return _normalised(resident, classifier, train, views), notes
     mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
     classifier.normaliser.fit(blocks_of(features, source.rows[train]) if views is None else views)
-    features.let_go()
-    source.waveforms.let_go()
+    features.release()
+    source.waveforms.release()
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
 
 
@@ -92,9 +92,9 @@ def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterabl
     )
 
 
-def stored_features(material: Material) -> tuple[Features | None, list[str]]:
+def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
     """Features in the store; None where they cannot be kept there, and why."""
-    config, source, classifier = material.config, material.source, material.classifier
+    config, source, classifier = inputs.config, inputs.source, inputs.classifier
     depends_on = what_decides(config, source, classifier)
     if depends_on is None:
         return None, []
@@ -102,10 +102,10 @@ def stored_features(material: Material) -> tuple[Features | None, list[str]]:
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
     everyone = range(len(whole.rows))
-    compute = bar(material.console, "features", len(everyone))(
+    compute = bar(inputs.console, "features", len(everyone))(
         compute_features(whole, classifier.frontend, everyone, classifier.device)
     )
-    about = {"name": material.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
+    about = {"name": inputs.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
     try:
         return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, cache_folder()), []
     except OSError as error:

@@ -23,7 +23,7 @@ log = logging.getLogger("ser")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResults:
     """A finished run's metrics.json, all its figures with their confidence, and what it said of test."""
 
     metrics: dict[str, float]
@@ -37,7 +37,7 @@ def write_results(
     scored: dict[str, tuple[np.ndarray, np.ndarray]],
     checkpoints: Checkpoints,
     loggers: RunLoggers,
-) -> Outcome:
+) -> RunResults:
     """Writes all results, then the marker that says the run is finished.
 
     Beside a run that is no job of a sweep a decision tree is trained; in a sweep it comes on demand.
@@ -80,7 +80,7 @@ def write_results(
     loggers.flush()
     directory.finish()
     log.info("finished: %s", metrics)
-    return Outcome(metrics, evaluation, said["test"])
+    return RunResults(metrics, evaluation, said["test"])
 
 
 def baselines_of(parts: Parts, test_rows: np.ndarray, test: Predictions, seed: int) -> dict[str, Predictions]:

@@ -32,7 +32,7 @@ from ser.system.cache import cache_folder
 from ser.system.seeding import derive_seed
 from ser.training.augmented_views import render_views
 from ser.training.build import build_classifier, build_learning, count_frames
-from ser.training.feature_cache import Material, bar, kept_features
+from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import num_devices, training_device
 
@@ -92,8 +92,8 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
-    material = Material(config, source, classifier, recordings.corpus, split.train, console)
-    served, views, remarks = _sources(material)
+    inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console)
+    served, views, remarks = _sources(inputs)
     notes += remarks
     if config["compile"] != "none":
         # for each size of a batch anew: with sizes left open, TorchInductor fails on 1×1 convolutions
@@ -104,9 +104,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
 
 
-def _sources(material: Material) -> tuple[BatchSource, Views | None, list[str]]:
+def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str]]:
     """Where batches come from, the views that training draws from instead, and remarks; the normaliser is fitted."""
-    config, source, classifier = material.config, material.source, material.classifier
+    config, source, classifier = inputs.config, inputs.source, inputs.classifier
     learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
     rendered = config["augmentation"].get("views") is not None
     if rendered and learns:
@@ -116,14 +116,14 @@ def _sources(material: Material) -> tuple[BatchSource, Views | None, list[str]]:
     augments = bool(classifier.learning.waveform_augmentations) and not rendered
     if augments or learns or config["keep_features"] == "never":
         # features change from step to step, or are wanted anew in each
-        classifier.normaliser.fit(compute_features(source, classifier.frontend, material.train, classifier.device))
+        classifier.normaliser.fit(compute_features(source, classifier.frontend, inputs.train, classifier.device))
         return source, None, []
     if not rendered:
-        served, remarks = kept_features(material)
+        served, remarks = kept_features(inputs)
         return served, None, remarks
-    made = render_views(material)
+    made = render_views(inputs)
     fitted_to = made.blocks() if config["augmentation"].get("normalise_by_views") else None
-    served, remarks = kept_features(material, fitted_to)
+    served, remarks = kept_features(inputs, fitted_to)
     views, more = made.views()
     return served, views, [*remarks, *more]
 
@@ -135,7 +135,7 @@ def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) 
     recordings that are one another's copy at another level, sample rate or length.
     """
     copies = near_copies(decoded.waveforms, sample_rate, bar(console, "looking for copies", len(decoded.waveforms)))
-    decoded.waveforms.let_go()  # all of them were read
+    decoded.waveforms.release()  # all of them were read
     found = check_leakage(decoded.utterances, split.parts(), copies)
     if not found.copies:
         return split, []

@@ -15,7 +15,7 @@ from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
 from ser.training.trainer import device_name, mendable
 
 if TYPE_CHECKING:
-    from ser.training.results import Outcome
+    from ser.training.results import RunResults
 
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # paths are printed as they are
 
@@ -66,7 +66,7 @@ def show_finished(job: Job, console: Console) -> dict[str, float]:
     return metrics
 
 
-def show_result(job: Job, parts: Parts, outcome: "Outcome", console: Console) -> None:
+def show_result(job: Job, parts: Parts, outcome: "RunResults", console: Console) -> None:
     """The figures of a run that ended, its page, and where it lies."""
     config = job.config
     print_result(console, outcome.metrics, parts.split.protocol, config)
@@ -79,7 +79,7 @@ def show_result(job: Job, parts: Parts, outcome: "Outcome", console: Console) ->
     console.print(f"Run directory: {job.directory.path}", **PLAIN)
 
 
-def _write_page(job: Job, parts: Parts, outcome: "Outcome", console: Console) -> None:
+def _write_page(job: Job, parts: Parts, outcome: "RunResults", console: Console) -> None:
     """`report.html` and figures of a run that ended: two seconds of drawing, which grids leave for later.
 
     The run is finished before, and stays so where the page cannot be written.

@@ -9,7 +9,7 @@ import pytest
 
 from ser.evaluation.evaluate import Fold, evaluate
 from ser.reports.mistakes import find_mistakes, surest_mistakes
-from ser.reports.report import Material, write_report
+from ser.reports.report import ReportInputs, write_report
 from tests.evaluation.simulated import made_of
 from tests.evaluation.test_evaluate import fold
 
@@ -35,9 +35,9 @@ class Tones:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def inputs() -> ReportInputs:
     one = fold()
-    return Material(
+    return ReportInputs(
         title="a run", stamp=STAMP, test=one.test, evaluation=evaluate([one], resamples=50), sounds=Tones(),
         about={"identity": "0123456789"}, config={"seed": 7}, curves=CURVES, best_epoch=1, notes=("a remark",),
     )  # fmt: skip
@@ -50,9 +50,9 @@ def brief(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def page(material, tmp_path_factory) -> str:
+def page(inputs, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("report")
-    assert write_report(folder, material) == folder / "report.html"
+    assert write_report(folder, inputs) == folder / "report.html"
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == {
         "learning_loss", "learning_scores", "confusion_matrix", "confusion_matrix_normalised", "classes", "reliability",
@@ -69,10 +69,10 @@ def test_all_sections_are_there(page):
     assert re.findall(r"<h2>(.*?)</h2>", page) == list(SECTIONS)
 
 
-def test_figures_are_those_of_the_evaluation(page, material):
-    uar = material.evaluation.systems["model"].overall["uar"]
+def test_figures_are_those_of_the_evaluation(page, inputs):
+    uar = inputs.evaluation.systems["model"].overall["uar"]
     assert f"<dd>{uar.value:.3f}</dd>" in page and f"{uar.value:.3f} [{uar.low:.3f}, {uar.high:.3f}]" in page
-    assert f"{material.evaluation.temperatures[0]:.2f}" in page
+    assert f"{inputs.evaluation.temperatures[0]:.2f}" in page
     assert "gender" in page and "24 groups" in page and "a remark" in page
     assert "0123456789" in page and "seed: 7" in page
 
@@ -94,11 +94,11 @@ def test_ten_players_and_a_page_that_can_be_sent(page):
     assert "<script" not in page and not re.search(r"https?:|//[a-z]", re.sub(r"base64,[^\"]+", "", page))
 
 
-def test_surest_mistakes_come_first(material):
-    rows = surest_mistakes(material.test, 10)
-    confidence = material.test.confidence[rows]
-    assert (np.diff(confidence) <= 0).all() and not material.test.right[rows].any()
-    assert confidence[-1] >= np.sort(material.test.confidence[~material.test.right])[-10]
+def test_surest_mistakes_come_first(inputs):
+    rows = surest_mistakes(inputs.test, 10)
+    confidence = inputs.test.confidence[rows]
+    assert (np.diff(confidence) <= 0).all() and not inputs.test.right[rows].any()
+    assert confidence[-1] >= np.sort(inputs.test.confidence[~inputs.test.right])[-10]
 
 
 def test_names_are_not_markup_nor_formulas(tmp_path):
@@ -106,37 +106,39 @@ def test_names_are_not_markup_nor_formulas(tmp_path):
     rng = np.random.default_rng(0)
     part = made_of(np.arange(60) % 3, rng.standard_normal((60, 3)), classes)
     part = replace(part, keys=tuple(f"<i>{key}" for key in part.keys))
-    made = Material("<u>", "<s>", part, evaluate([Fold(part)], resamples=20), Tones(), {"<em>": "<q>"}, {"<k>": "<v>"})
+    made = ReportInputs(
+        "<u>", "<s>", part, evaluate([Fold(part)], resamples=20), Tones(), {"<em>": "<q>"}, {"<k>": "<v>"}
+    )
     page = write_report(tmp_path, made).read_text(encoding="utf-8")
     for tag in ("<b>", "<i>", "<u>", "<s>", "<em>", "<q>", "<k>", "<v>"):
         assert tag not in page and html.escape(tag) in page
 
 
-def test_what_is_missing_is_left_out_or_said(tmp_path, material):
-    test = replace(material.test, traits={trait: (None,) * len(material.test) for trait in material.test.traits})
-    bare = Material("a run", STAMP, test, evaluate([Fold(test)], resamples=20))
+def test_what_is_missing_is_left_out_or_said(tmp_path, inputs):
+    test = replace(inputs.test, traits={trait: (None,) * len(inputs.test) for trait in inputs.test.traits})
+    bare = ReportInputs("a run", STAMP, test, evaluate([Fold(test)], resamples=20))
     page = write_report(tmp_path, bare).read_text(encoding="utf-8")
     assert "Learning curves" not in page and "Groups" not in page and "<audio" not in page
     assert "2 of these recordings are not at hand" in page and "speakers unknown" in page
 
 
-def test_a_faultless_model_has_no_mistakes_to_show(tmp_path, material):
-    right = replace(material.test, probabilities=np.eye(8)[material.test.true], predicted=material.test.true)
+def test_a_faultless_model_has_no_mistakes_to_show(tmp_path, inputs):
+    right = replace(inputs.test, probabilities=np.eye(8)[inputs.test.true], predicted=inputs.test.true)
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mistake_03.png").write_bytes(b"of an earlier report")
-    write_report(tmp_path, replace(material, test=right, evaluation=evaluate([Fold(right)], resamples=20)))
+    write_report(tmp_path, replace(inputs, test=right, evaluation=evaluate([Fold(right)], resamples=20)))
     assert "no mistake" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not list((tmp_path / "figures").glob("mistake_*"))
 
 
-def test_long_sounds_are_cut_and_said_to_be(material, monkeypatch):
+def test_long_sounds_are_cut_and_said_to_be(inputs, monkeypatch):
     monkeypatch.setattr("ser.reports.mistakes.MOST_SOUND_BYTES", 4_000)
-    mistakes = find_mistakes(material.test, Tones(), STAMP)
+    mistakes = find_mistakes(inputs.test, Tones(), STAMP)
     assert all(len(mistake.wav) == 2000 + 44 and mistake.cut for mistake in mistakes)
 
 
-def test_one_epoch_and_no_validation(tmp_path, material):
-    made = replace(material, curves={"train/loss": [(0, 1.5)]}, best_epoch=0, sounds=None)
+def test_one_epoch_and_no_validation(tmp_path, inputs):
+    made = replace(inputs, curves={"train/loss": [(0, 1.5)]}, best_epoch=0, sounds=None)
     page = write_report(tmp_path, made).read_text(encoding="utf-8")
     assert "Loss by epoch. train from 1.5 to 1.5" in alts(page)[0]
     assert not (tmp_path / "figures" / "learning_scores.png").exists()

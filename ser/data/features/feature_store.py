@@ -46,9 +46,9 @@ class Features:
             place[:, :count] = self[i]
         return block, frames
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Takes what was read so far out of this process's memory."""
-        self._entry.let_go()
+        self._entry.release()
 
     def size(self, rows: np.ndarray) -> int:
         """Bytes that these recordings take in memory, padded to one length."""

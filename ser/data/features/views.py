@@ -77,10 +77,10 @@ class StackedFeatures:
             place[:, :count] = self.entries[row // self.total][row % self.total]
         return block, frames
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Takes what was read so far out of this process's memory."""
         for entry in self.entries:
-            entry.let_go()
+            entry.release()
 
     def size(self, rows: np.ndarray) -> int:
         """Bytes that these recordings take in memory, padded to one length."""

@@ -47,7 +47,7 @@ class Entry:
         """Array i, flat float32, read-only."""
         return self.values[self._starts[i] : self._starts[i + 1]]
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Takes what was read so far out of this process's memory; it is read again when it is asked for."""
         mapped = getattr(self.values, "_mmap", None)
         if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):

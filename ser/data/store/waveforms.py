@@ -54,9 +54,9 @@ class Waveforms:
         """Waveform i, (T,) float32, read-only."""
         return self._entry[i]
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Takes what was read so far out of this process's memory."""
-        self._entry.let_go()
+        self._entry.release()
 
     def batch(self, indices: Sequence[int], num_samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Waveforms side by side, zero-padded.

@@ -6,12 +6,12 @@ import yaml
 from optuna.trial import FrozenTrial
 
 from ser.runs.identity import OTHER_KEYS, flatten
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 
 ABOUT_NUMBERS = {"batch_size", "init_from"}  # of the keys that do not count by themselves, these change a number
 
 
-def experiment_of(plan: Plan, best: FrozenTrial, value: str) -> str:
+def experiment_of(plan: SearchPlan, best: FrozenTrial, value: str) -> str:
     """`experiment/best.yaml`: choices of groups as overrides of the defaults list, then single settings.
 
     Args:

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 from optuna.trial import FrozenTrial
 
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import RUNS
 
 
-def link_runs(plan: Plan, trial: FrozenTrial) -> None:
+def link_runs(plan: SearchPlan, trial: FrozenTrial) -> None:
     """Links to the runs of a trial that are on this machine."""
     for name in trial.user_attrs.get(RUNS, []):
         if (plan.runs_dir / name).is_dir():

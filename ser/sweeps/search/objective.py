@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ser.errors import Pruned, UserError
 from ser.reports.events import curves_of
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import RUNS, SECONDS, VALUES
 from ser.training.callbacks.epoch_reports import EpochReports
 from ser.training.callbacks.interruption import Interruption
@@ -22,7 +22,7 @@ from ser.training.train import train
 WAIT_S = 1.0  # between two looks at a run that another process trains
 
 
-def value_of(plan: Plan, trial: Trial) -> float:
+def value_of(plan: SearchPlan, trial: Trial) -> float:
     """Trains the runs of a trial, or finds them finished, and gives the mean of the metric over them.
 
     The first run is watched epoch by epoch and given up where the pruner says so; its directory is then marked as
@@ -54,7 +54,7 @@ def value_of(plan: Plan, trial: Trial) -> float:
     return statistics.fmean(values)
 
 
-def _metric(plan: Plan, job: Job, trial: Trial | None) -> float:
+def _metric(plan: SearchPlan, job: Job, trial: Trial | None) -> float:
     """What validation says of one run; `trial` where the search watches it."""
     name = plan.settings.metric
     if trial is not None and job.directory.finished:
@@ -87,7 +87,7 @@ def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], 
         raise Pruned(f"given up by the search after epoch {epoch}: {name} {value:.4f}")
 
 
-def _judge_mean(plan: Plan, trial: Trial, values: list[float]) -> None:
+def _judge_mean(plan: SearchPlan, trial: Trial, values: list[float]) -> None:
     """After the second run and each further one: the mean so far counts as one more epoch."""
     mean = statistics.fmean(values)
     _report(trial, plan.epochs + len(values) - 2, mean)

@@ -18,14 +18,14 @@ from rich.table import Table
 from ser.reports.figures import Picture
 from ser.sweeps.search.best_experiment import experiment_of
 from ser.sweeps.search.links import link_runs
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.progress import best_of
 from ser.sweeps.search.trials import DONE, RUNS, SECONDS, VALUES, WHY, Counts, count, failures
 from ser.system.files import write_atomically, write_text
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SearchOutcome:
     """How a search ended.
 
     Args:
@@ -37,7 +37,7 @@ class Outcome:
         experiment: The best settings as a file of the group `experiment`.
     """
 
-    plan: Plan
+    plan: SearchPlan
     counts: Counts
     best: FrozenTrial | None
     importance: Mapping[str, float]
@@ -77,7 +77,7 @@ class Outcome:
         console.print(f"As an experiment: ser train --config-dir {folder} experiment=best   ({self.experiment})")
 
 
-def write_outcome(plan: Plan, study: Study, figures: bool = True) -> Outcome:
+def write_outcome(plan: SearchPlan, study: Study, figures: bool = True) -> SearchOutcome:
     """Writes the files of a search as far as it is.
 
     Args:
@@ -92,7 +92,7 @@ def write_outcome(plan: Plan, study: Study, figures: bool = True) -> Outcome:
     best, experiment = best_of(plan, trials), plan.folder / "experiment" / "best.yaml"
     importance = _importance(plan, study, trials) if figures else {}
     failed = tuple(_failure(plan, trial) for trial in failures(trials))
-    outcome = Outcome(plan, count(trials), best, importance, failed, experiment)
+    outcome = SearchOutcome(plan, count(trials), best, importance, failed, experiment)
     if best is not None:
         experiment.parent.mkdir(exist_ok=True)
         write_text(experiment, experiment_of(plan, best, value_in_words(plan, best)))
@@ -102,13 +102,13 @@ def write_outcome(plan: Plan, study: Study, figures: bool = True) -> Outcome:
     return outcome
 
 
-def best_command(plan: Plan, best: FrozenTrial, repeat: int = 0) -> str:
+def best_command(plan: SearchPlan, best: FrozenTrial, repeat: int = 0) -> str:
     """A line for the shell; what is fixed first, as it was typed."""
     words = [*plan.fixed, *plan.space.overrides(best.params), *plan.repeats[repeat]]
     return shlex.join(["ser", "train", *words])
 
 
-def value_in_words(plan: Plan, best: FrozenTrial) -> str:
+def value_in_words(plan: SearchPlan, best: FrozenTrial) -> str:
     """`0.6312 ± 0.0150 (mean ± standard deviation over 3 seeds)`."""
     values = best.user_attrs.get(VALUES, [])
     if len(values) < 2:
@@ -116,11 +116,11 @@ def value_in_words(plan: Plan, best: FrozenTrial) -> str:
     return f"{best.value:.4f} ± {statistics.stdev(values):.4f} (mean ± standard deviation over {plan.repeated()})"
 
 
-def _failure(plan: Plan, trial: FrozenTrial) -> str:
+def _failure(plan: SearchPlan, trial: FrozenTrial) -> str:
     return f"trial {trial.number}, {' '.join(f'{k}={v}' for k, v in trial.params.items())}: {trial.user_attrs.get(WHY)}"
 
 
-def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
+def _csv(plan: SearchPlan, trials: list[FrozenTrial]) -> str:
     """A row a trial that is done or failed for good."""
     names = [parameter.name for parameter in plan.space.parameters]
     failed = {trial.number for trial in failures(trials)}
@@ -146,7 +146,7 @@ def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
     return buffer.getvalue()
 
 
-def _importance(plan: Plan, study: Study, trials: list[FrozenTrial]) -> dict[str, float]:
+def _importance(plan: SearchPlan, study: Study, trials: list[FrozenTrial]) -> dict[str, float]:
     """Share of the metric's variance that each setting explains (fANOVA, Hutter et al. 2014)."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(complete) < 3 or len({trial.value for trial in complete}) < 2:
@@ -157,7 +157,7 @@ def _importance(plan: Plan, study: Study, trials: list[FrozenTrial]) -> dict[str
     return found if all(map(math.isfinite, found.values())) else {}
 
 
-def _draw(plan: Plan, trials: list[FrozenTrial], importance: Mapping[str, float]) -> None:
+def _draw(plan: SearchPlan, trials: list[FrozenTrial], importance: Mapping[str, float]) -> None:
     from ser.reports.search_figures import history_picture, importance_picture
 
     states = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}

@@ -23,7 +23,7 @@ Compose = Callable[[Sequence[str]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SearchPlan:
     """What a worker needs to know; it can be sent to another process.
 
     Args:
@@ -76,7 +76,7 @@ class Plan:
 
 def make_plan(
     compose: Compose, defaults: Compose, fixed: Sequence[str], space: Space, settings: Settings, command: str
-) -> Plan:
+) -> SearchPlan:
     """Checks everything that can be checked before the first trial.
 
     Args:
@@ -106,7 +106,7 @@ def make_plan(
     readable = str(first.config["name"] or chosen.get("experiment") or chosen["dataset"])
     names = "-".join(parameter.name.split(".")[-1] for parameter in space.parameters)
     folder = settings.dir or Path("searches").absolute() / f"{safe_name(f'{readable}-{names}')}-{identity}"
-    return Plan(
+    return SearchPlan(
         compose, defaults, tuple(fixed), space, settings, repeats, epochs, identity, folder,
         first.directory.path.parent, protocols[0], command,
     )  # fmt: skip

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import DONE, ENDED, RUNS, SECONDS, WHY
 
 
-def announce(plan: Plan, console: Console) -> None:
+def announce(plan: SearchPlan, console: Console) -> None:
     """What is about to be searched."""
     settings = plan.settings
     of = f", mean over {plan.repeated()}" if plan.repeated() else ""
@@ -40,7 +40,7 @@ class Progress:
         console: Where to.
     """
 
-    def __init__(self, plan: Plan, console: Console):
+    def __init__(self, plan: SearchPlan, console: Console):
         self._plan, self._console = plan, console
         self._told: set[int] | None = None
         columns = (TextColumn("trials"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
@@ -84,14 +84,14 @@ class Progress:
         self._bar.start()
 
 
-def best_of(plan: Plan, trials: list[FrozenTrial]) -> FrozenTrial | None:
+def best_of(plan: SearchPlan, trials: list[FrozenTrial]) -> FrozenTrial | None:
     """The best complete trial, the first of equals."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     sign = 1 if plan.settings.direction == "minimize" else -1
     return min(complete, key=lambda trial: sign * trial.value, default=None)
 
 
-def _lines(plan: Plan, trial: FrozenTrial, best: FrozenTrial | None) -> Iterator[str]:
+def _lines(plan: SearchPlan, trial: FrozenTrial, best: FrozenTrial | None) -> Iterator[str]:
     settings = " ".join(plan.space.overrides(trial.params)) if _is_whole(plan, trial) else ""
     head, seconds = f"trial {trial.number:>3}", f"{trial.user_attrs.get(SECONDS, 0):.0f} s"
     if trial.state == TrialState.COMPLETE:
@@ -106,5 +106,5 @@ def _lines(plan: Plan, trial: FrozenTrial, best: FrozenTrial | None) -> Iterator
         yield f"{head}  {trial.user_attrs.get(WHY, '')}; it will be continued"
 
 
-def _is_whole(plan: Plan, trial: FrozenTrial) -> bool:
+def _is_whole(plan: SearchPlan, trial: FrozenTrial) -> bool:
     return all(parameter.name in trial.params for parameter in plan.space.parameters)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from filelock import FileLock
 from optuna import Study
 
-from ser.sweeps.search.outcome import Outcome, write_outcome
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.outcome import SearchOutcome, write_outcome
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.study import check_folder, open_study
 from ser.sweeps.search.worker import work
 from ser.sweeps.search.workers import work_together
 from ser.system.files import write_text
 
 
-def search(plan: Plan, told: Callable[[Study], None]) -> Outcome:
+def search(plan: SearchPlan, told: Callable[[Study], None]) -> SearchOutcome:
     """Does what is missing of a search and writes down what came out, also where it is stopped.
 
     Args:
@@ -42,12 +42,12 @@ def search(plan: Plan, told: Callable[[Study], None]) -> Outcome:
         return write_outcome(plan, study)
 
 
-def _writing(plan: Plan) -> FileLock:
+def _writing(plan: SearchPlan) -> FileLock:
     """Two commands on one search write its files one after the other."""
     return FileLock(plan.folder / ".writing.lock")
 
 
-def _write_study(plan: Plan) -> None:
+def _write_study(plan: SearchPlan) -> None:
     """What the search is; the identity is what its folder is known by."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     settings = plan.settings

@@ -9,14 +9,14 @@ from optuna.storages import BaseStorage
 
 from ser.errors import UserError
 from ser.runs.reading import read_json
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.sampling import build_pruner, build_sampler
 from ser.sweeps.search.storage import JOURNAL
 
 IDENTITY, SPACE = "ser_identity", "ser_space"
 
 
-def open_study(plan: Plan) -> Study:
+def open_study(plan: SearchPlan) -> Study:
     """The study of a search, made where there is none.
 
     Raises:
@@ -35,7 +35,7 @@ def open_study(plan: Plan) -> Study:
     return study
 
 
-def _create(plan: Plan, storage: BaseStorage) -> Study:
+def _create(plan: SearchPlan, storage: BaseStorage) -> Study:
     options = {
         "study_name": plan.study_name,
         "storage": storage,
@@ -48,7 +48,7 @@ def _create(plan: Plan, storage: BaseStorage) -> Study:
         return optuna.load_study(**options)
 
 
-def check_folder(plan: Plan) -> None:
+def check_folder(plan: SearchPlan) -> None:
     """Refuses a folder that holds another search, or something else, before anything is written there.
 
     Raises:

@@ -12,14 +12,14 @@ from ser.errors import Pruned, UserError
 from ser.sweeps.search.links import link_runs
 from ser.sweeps.search.objective import value_of
 from ser.sweeps.search.owners import Owner, Watch
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import CONTINUES, Counts, claim, count, end, failures, give_back, try_again
 
 POLL_S = 0.5
 HOPELESS = 5  # so many failed trials, and no more that came out: the next one would fail as well
 
 
-def work(plan: Plan, study: Study, told: Callable[[Study], None] = lambda study: None) -> Counts:
+def work(plan: SearchPlan, study: Study, told: Callable[[Study], None] = lambda study: None) -> Counts:
     """Works until `tune.trials` are complete or pruned, whoever did them.
 
     Args:
@@ -46,7 +46,7 @@ def work(plan: Plan, study: Study, told: Callable[[Study], None] = lambda study:
     return now
 
 
-def _do(plan: Plan, study: Study, trial: Trial) -> None:
+def _do(plan: SearchPlan, study: Study, trial: Trial) -> None:
     try:
         _know_what_others_saw(study, trial)
         value = value_of(plan, trial)
@@ -83,7 +83,7 @@ def _tell(study: Study, trial: Trial, state: TrialState, value: float | None = N
         study.tell(trial, value, state)
 
 
-def _raise_if_hopeless(plan: Plan, study: Study) -> None:
+def _raise_if_hopeless(plan: SearchPlan, study: Study) -> None:
     trials = study.get_trials(deepcopy=False)
     failed, now = failures(trials), count(trials)
     if len(failed) >= max(HOPELESS, now.done):

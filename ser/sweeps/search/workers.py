@@ -12,7 +12,7 @@ from typing import Any
 from optuna import Study
 
 from ser.errors import Interrupted, UserError
-from ser.sweeps.search.plan import Plan
+from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.study import open_study
 from ser.sweeps.search.trials import Counts, count
 from ser.sweeps.search.worker import POLL_S, work
@@ -22,7 +22,7 @@ from ser.training.callbacks.interruption import Interruption
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def work_together(plan: Plan, study: Study, told: Callable[[Study], None]) -> Counts:
+def work_together(plan: SearchPlan, study: Study, told: Callable[[Study], None]) -> Counts:
     """Starts `tune.workers` processes and waits until all trials are done.
 
     Args:
@@ -71,7 +71,7 @@ def _divided_threads(workers: int) -> Iterator[None]:
             del os.environ[name]
 
 
-def _begin(plan: Plan, gpu: str | None, said: Any) -> None:
+def _begin(plan: SearchPlan, gpu: str | None, said: Any) -> None:
     """The life of a worker process. Ctrl-C is for the parent, which passes it on once."""
     os.setsid()
     if gpu is not None:
