@@ -66,7 +66,7 @@ def _protocol(row: dict) -> str:
 
 
 def _published(figure: dict) -> str:
-    return f"about {figure['wa']:g}" if figure["how"].startswith("about") else f"{figure['wa']:.2f}"
+    return f"about {figure['wa']:g}" if figure.get("about") else f"{figure['wa']:.2f}"
 
 
 def _runs(row: dict) -> str:

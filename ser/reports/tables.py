@@ -72,5 +72,6 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, con
     console.print(table)
     if published := config.get("published"):
         here = f"WA {100 * metrics['test/wa']:.2f} % here ({protocol.partition(';')[0]})"
-        text = f"Published: WA {published['wa']:.2f} % ({published['how']}); {here}"
+        about = "about " if published.get("about") else ""
+        text = f"Published: WA {about}{published['wa']:.2f} % ({published['how']}); {here}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)

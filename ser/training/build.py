@@ -66,9 +66,14 @@ def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> 
 
 
 def _check_published(node: Any) -> None:
-    whole = isinstance(node, dict) and set(node) == {"wa", "how"} and isinstance(node["how"], str)
-    if node is not None and not (whole and isinstance(node["wa"], (int, float)) and 0 <= node["wa"] <= 100):
-        raise UserError(f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}.")
+    known = isinstance(node, dict) and {"wa", "how"} <= set(node) <= {"wa", "how", "about"}
+    known = known and isinstance(node["how"], str)
+    number = known and isinstance(node["wa"], (int, float)) and 0 <= node["wa"] <= 100
+    if node is not None and not (number and isinstance(node.get("about", False), bool)):
+        raise UserError(
+            f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}, with "
+            "about: true where the figure is not exact."
+        )
 
 
 def build_frontend(config: dict[str, Any]) -> Frontend:

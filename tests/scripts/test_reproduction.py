@@ -95,7 +95,9 @@ def test_an_unknown_series_is_named():
         reproduce.main(["baseline"])
 
 
-@pytest.mark.parametrize("node", ["51.04", "{wa: high, how: x}", "{wa: 51.04}", "{wa: 50, how: x, who: y}"])
+@pytest.mark.parametrize(
+    "node", ["51.04", "{wa: high, how: x}", "{wa: 51.04}", "{wa: 50, how: x, who: y}", "{wa: 50, how: x, about: y}"]
+)
 def test_a_published_figure_that_is_none(ser, in_tmp, node):
     code, _, err = ser("train", f"published={node}", "dry_run=true")
     assert code == 2 and "published figure" in err
