@@ -134,4 +134,5 @@ def _copies_note(part: str, other: str, copies: Sequence[PartedCopy]) -> str:
     head = f"{number} recordings of {part} are near-copies" if number > 1 else f"1 recording of {part} is a near-copy"
     named = ", ".join(f"{copy.key} ≈ {copy.other} ({copy.similarity:.3f})" for copy in copies[:NAMED])
     more = f" and {rest} more" if rest > 0 else ""
-    return f"{head} of recordings in {other}: {named}{more}. Remove one of each, or {part} holds what was heard."
+    why = f"Remove one of each, or {part} holds what was seen in training."
+    return f"{head} of recordings in {other}: {named}{more}. {why}"

@@ -64,8 +64,8 @@ def tree_inputs(features: np.ndarray, frames: np.ndarray) -> np.ndarray:
         return features.reshape(count, -1)  # (N, F·L)
     rows = np.empty((count, 2 * num_features))  # (N, 2·F)
     for row, utterance, valid in zip(rows, features, frames.tolist(), strict=True):  # one by one: no copy of them all
-        heard = utterance[:, :valid].astype(np.float64)
-        row[:num_features], row[num_features:] = heard.mean(axis=1), heard.std(axis=1)
+        kept = utterance[:, :valid].astype(np.float64)
+        row[:num_features], row[num_features:] = kept.mean(axis=1), kept.std(axis=1)
     return rows
 
 

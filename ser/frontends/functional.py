@@ -147,10 +147,10 @@ def power_to_db(power: Tensor, frames: Tensor, log_floor: float, top_db: float |
     """
     db = 10.0 * torch.log10(power.clamp(min=log_floor))
     if top_db is not None:
-        heard = db
+        valid = db
         if not nothing_padded(frames, power.shape[-1]):
-            heard = torch.where(frame_mask(frames, power.shape[-1])[:, None], db, -torch.inf)
-        db = torch.maximum(db, heard.amax(dim=(1, 2), keepdim=True) - top_db)
+            valid = torch.where(frame_mask(frames, power.shape[-1])[:, None], db, -torch.inf)
+        db = torch.maximum(db, valid.amax(dim=(1, 2), keepdim=True) - top_db)
     return keep_valid(db, frames)
 
 

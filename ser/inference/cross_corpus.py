@@ -22,7 +22,7 @@ from ser.evaluation.predictions import Predictions, predictions_of, write_predic
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
-from ser.inference.seen_recordings import Heard, heard_by, transfer_stamp
+from ser.inference.seen_recordings import SeenRecordings, seen_in_training, transfer_stamp
 from ser.inference.source import built_from
 from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
@@ -79,9 +79,9 @@ def score_elsewhere(
     test, val = run.predictions()
     classifier = run.classifier(training_device(run.config["trainer"]))  # first: what cannot be built decodes nothing
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
-    heard, trained_on = _heard(run, test, val, recordings)
-    if heard is not None:
-        recordings, left = without(recordings, heard.hashes)
+    seen, trained_on = _seen(run, test, val, recordings)
+    if seen is not None:
+        recordings, left = without(recordings, seen.hashes)
         notes += left
     audio = build_audio(run.config)
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
@@ -89,10 +89,10 @@ def score_elsewhere(
     logits = _logits(classifier, audio, decoded, batch_size, console)
     said = predictions_of(decoded.utterances, labels, logits, test.classes)
     baselines = {}
-    if heard is not None:  # the commonest of the classes that occur here: another would be wrong every time
-        baselines["majority class"] = majority(heard.labels[np.isin(heard.labels, labels)], said)
+    if seen is not None:  # the commonest of the classes that occur here: another would be wrong every time
+        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, labels)], said)
     evaluation = evaluate([Fold(said, val, baselines)])
-    stamp, notes = transfer_stamp(heard, trained_on, decoded.utterances), (*notes, *decoded.notes)
+    stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
 
     mapping = json.dumps(dict(chosen or {}), sort_keys=True)
     key = content_hash(f"{recordings.fingerprint()} {mapping}".encode())[:10]
@@ -115,14 +115,14 @@ def score_elsewhere(
     return Transfer(evaluation, stamp, notes, write_report(folder, inputs))
 
 
-def _heard(
+def _seen(
     run: FinishedRun, test: Predictions, val: Predictions | None, recordings: Recordings
-) -> tuple[Heard | None, set[str]]:
+) -> tuple[SeenRecordings | None, set[str]]:
     """What the run was trained on, if it can be found, and the names of its corpora."""
     try:
         with built_from(run.path / "config.yaml"):
-            heard = heard_by(run, test, val)
-        return heard, {utterance.corpus for utterance in (*heard.train, *heard.val)}
+            seen = seen_in_training(run, test, val)
+        return seen, {utterance.corpus for utterance in (*seen.train, *seen.val)}
     except UserError as error:
         why = str(error).splitlines()[0]
     names = {run.config["choices"].get("dataset"), *test.traits["corpus"], *(val.traits["corpus"] if val else ())}

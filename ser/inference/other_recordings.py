@@ -1,4 +1,4 @@
-"""Other recordings in the words of a run: its target, its emotions, and nothing that it has heard."""
+"""Other recordings in the words of a run: its target, its emotions, and nothing that it has seen in training."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -73,17 +73,17 @@ def find_others(
     return only(recordings, known), notes
 
 
-def without(recordings: Recordings, heard: Collection[str]) -> tuple[Recordings, list[str]]:
+def without(recordings: Recordings, seen: Collection[str]) -> tuple[Recordings, list[str]]:
     """Leaves out what a run was trained or chosen by, known by its content.
 
     Args:
         recordings: Of which.
-        heard: Content hashes.
+        seen: Content hashes.
 
     Raises:
         UserError: Nothing is left.
     """
-    kept = [k for k, i in enumerate(recordings.chosen) if recordings.hashes[i] not in heard]
+    kept = [k for k, i in enumerate(recordings.chosen) if recordings.hashes[i] not in seen]
     lost = len(recordings.chosen) - len(kept)
     if not kept:
         raise UserError(f"The run was trained on all {lost} of these recordings: nothing is left to score it on.")

@@ -1,4 +1,4 @@
-"""What a run has heard, and what that has in common with other recordings."""
+"""What a run has seen in training, and what that has in common with other recordings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ser.system.cache import cache_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SeenRecordings:
     """The recordings by which a run was trained and chosen.
 
     Args:
@@ -30,7 +30,7 @@ class Heard:
     hashes: frozenset[str]
 
 
-def heard_by(run: FinishedRun, test: Predictions, val: Predictions | None) -> Heard:
+def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | None) -> SeenRecordings:
     """Finds them again: whatever the run used of its corpus and did not test on, train if it is not validation.
 
     Args:
@@ -47,7 +47,7 @@ def heard_by(run: FinishedRun, test: Predictions, val: Predictions | None) -> He
         raise UserError("the recordings there are other ones than those that the run was trained on.")
     train = [i for i, key in enumerate(keys) if key not in tested | chosen_by]
     validated = [i for i, key in enumerate(keys) if key in chosen_by]
-    return Heard(
+    return SeenRecordings(
         tuple(recordings.utterances[i] for i in train),
         tuple(recordings.utterances[i] for i in validated),
         np.array([recordings.labels[i] for i in train], dtype=np.int64),
@@ -55,20 +55,20 @@ def heard_by(run: FinishedRun, test: Predictions, val: Predictions | None) -> He
     )
 
 
-def transfer_stamp(heard: Heard | None, trained_on: set[str], others: Sequence[Utterance]) -> str:
+def transfer_stamp(seen: SeenRecordings | None, trained_on: set[str], others: Sequence[Utterance]) -> str:
     """`cross-corpus: trained on ravdess, tested on tess; …`, then the stamp that every split has.
 
     Args:
-        heard: What the run was trained on; None where that cannot be found.
+        seen: What the run was trained on; None where that cannot be found.
         trained_on: Names of its corpora.
         others: What it is tested on.
     """
     tested_on = {utterance.corpus for utterance in others}
     kind = "same corpus" if trained_on & tested_on else "cross-corpus"
     head = f"{kind}: trained on {' + '.join(sorted(trained_on))}, tested on {' + '.join(sorted(tested_on))}"
-    if heard is None:
+    if seen is None:
         return f"{head}; shared speakers not counted, since the training recordings are not at hand"
-    groups = {"train": heard.train, "val": heard.val, "test": others}
+    groups = {"train": seen.train, "val": seen.val, "test": others}
     everyone = [utterance for group in groups.values() for utterance in group]
     ends = np.cumsum([len(group) for group in groups.values()]).tolist()
     parts = {part: range(end - len(groups[part]), end) for part, end in zip(groups, ends, strict=True)}

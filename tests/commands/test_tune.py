@@ -31,13 +31,13 @@ def fixed(quick) -> list[str]:
 @pytest.fixture
 def trained(monkeypatch):
     """Directories whose training began."""
-    begun, fit = [], training._fit_and_score
+    begun, fit = [], training._train
 
     def counting(job, *arguments):
         begun.append(job.directory.path.name)
         return fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", counting)
+    monkeypatch.setattr(training, "_train", counting)
     return begun
 
 
@@ -144,7 +144,7 @@ def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, 
     assert ser(*search, "runs_dir=elsewhere", "tune.dir=whole")[0] == 0
     with (in_tmp / "whole" / "trials.csv").open() as file:
         whole = [(row["optimizer.lr"], row["model.hidden"], row["val/uar"]) for row in csv.DictReader(file)]
-    fit, begun = training._fit_and_score, []
+    fit, begun = training._train, []
 
     def stopped_in_the_third(job, interruption, *arguments):
         begun.append(job)
@@ -152,7 +152,7 @@ def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, 
             os.kill(os.getpid(), signal.SIGINT)
         return fit(job, interruption, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", stopped_in_the_third)
+    monkeypatch.setattr(training, "_train", stopped_in_the_third)
     code, out, _ = ser(*search)
     assert code == 130 and "continue by the same command: ser tune" in out
     assert len(rows(in_tmp)) == 2
@@ -164,7 +164,7 @@ def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, 
 
 
 def test_failed_trials_are_tried_once_more_listed_and_not_counted(ser, fixed, in_tmp, monkeypatch):
-    fit, begun = training._fit_and_score, []
+    fit, begun = training._train, []
 
     def crashing(job, *arguments):
         begun.append(job.directory.path.name)
@@ -172,7 +172,7 @@ def test_failed_trials_are_tried_once_more_listed_and_not_counted(ser, fixed, in
             raise RuntimeError("the network is too wide")
         return fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", crashing)
+    monkeypatch.setattr(training, "_train", crashing)
     search = ["tune", *fixed, "model.dropout=interval(0,0.5)", "tune.trials=4", "trainer.max_epochs=1"]
     code, out, err = ser(*search)
     assert code == 0, err
@@ -187,7 +187,7 @@ def test_a_search_in_which_everything_fails_ends(ser, fixed, in_tmp, monkeypatch
     def crashing(*arguments):
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(training, "_fit_and_score", crashing)
+    monkeypatch.setattr(training, "_train", crashing)
     code, _, err = ser("tune", *fixed, *SPACE, "tune.trials=50")
     assert code == 2 and "5 trials failed and 0 came out" in err and "no such thing" in err
     assert states(in_tmp) == {"failed": 5}

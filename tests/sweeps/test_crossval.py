@@ -23,13 +23,13 @@ def folds(tiny_ravdess) -> list[str]:
 @pytest.fixture
 def trained(monkeypatch):
     """Seeds the list of folds whose training began."""
-    begun, fit = [], training._fit_and_score
+    begun, fit = [], training._train
 
     def counting(job, *arguments):
         begun.append(job.config["split"]["fold"])
         return fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", counting)
+    monkeypatch.setattr(training, "_train", counting)
     return begun
 
 
@@ -71,12 +71,12 @@ def test_what_is_finished_is_kept(ser, folds, in_tmp, trained):
 
 
 def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypatch):
-    def fails_once(job, *arguments, _fit=training._fit_and_score):
+    def fails_once(job, *arguments, _fit=training._train):
         if job.config["split"]["fold"] == 1:
             raise RuntimeError("a crash")
         return _fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", fails_once)
+    monkeypatch.setattr(training, "_train", fails_once)
     code, _, err = ser("crossval", *folds)
     assert code == 1 and "Not pooled: of 3 folds 1 did not finish" in err
     assert not list(in_tmp.glob("runs/*-crossval-*"))

@@ -16,13 +16,13 @@ from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 @pytest.fixture
 def trained(monkeypatch):
     """Seeds of the runs whose training began."""
-    begun, fit = [], training._fit_and_score
+    begun, fit = [], training._train
 
     def counting(job, *arguments):
         begun.append(job.config["seed"])
         return fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", counting)
+    monkeypatch.setattr(training, "_train", counting)
     return begun
 
 
@@ -57,7 +57,8 @@ def test_a_grid_is_trained_once_and_found_again(ser, grid, in_tmp, trained, step
 def test_the_best_of_runs_with_different_monitors_is_told_by_one_metric():
     def run(label, monitor, **seen):
         seen = {f"val/{name}": value for name, value in seen.items()}
-        return SimpleNamespace(label=label, state="finished", config={"monitor": monitor}, seen=seen)
+        job = SimpleNamespace(config={})
+        return SimpleNamespace(label=label, state="finished", config={"monitor": monitor}, seen=seen, job=job)
 
     uar, loss = run("a", "val/uar", uar=0.5, loss=1.5), run("b", "val/loss", uar=0.6, loss=0.9)
     less = run("c", "val/loss", uar=0.4, loss=0.8)
@@ -216,12 +217,12 @@ def test_a_corpus_is_scanned_once_for_all_and_decoded_for_none(ser, grid, in_tmp
 def test_a_job_that_fails_stops_no_other(ser, grid, in_tmp, monkeypatch):
     crashing = [1]
 
-    def fails_once(job, *arguments, _fit=training._fit_and_score):
+    def fails_once(job, *arguments, _fit=training._train):
         if job.config["seed"] in crashing:
             raise RuntimeError("a crash\nwith more lines")
         return _fit(job, *arguments)
 
-    monkeypatch.setattr(training, "_fit_and_score", fails_once)
+    monkeypatch.setattr(training, "_train", fails_once)
     code, out, err = ser(*grid, "seed=0,1,2")
     assert code == 1 and "1 job of the sweep failed:" in err and "seed=1: RuntimeError: a crash" in err
     assert "trains only what is missing" in err and "Traceback" not in err and "2 runs trained" in out

@@ -29,7 +29,9 @@ def targets(node: Any) -> list[str]:
     return own + [target for value in inner for target in targets(value)]
 
 
-PARTS = sorted({target for path in config_folder().rglob("*.yaml") for target in targets(yaml.safe_load(path.open()))})
+OTHERS = ("logger", "metrics")  # classes of libraries
+FILES = [yaml.safe_load(path.open()) for path in config_folder().rglob("*.yaml") if path.parent.name not in OTHERS]
+PARTS = sorted({target for file in FILES for target in targets({**file, "hydra": None})})  # without Hydra's own
 SETTINGS = [  # class, setting, its annotation, its range
     (part, name, parameter, OPTIMIZER.get(name) if part.__module__.startswith("torch") else None)
     for part in [*(resolve({"_target_": target}, "x") for target in PARTS), BlockSettings, DenseSettings]

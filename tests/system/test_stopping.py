@@ -16,7 +16,7 @@ from ser.data.store import waveforms as store
 from ser.system import stopping
 from ser.training import module as classifier
 from ser.training import setup as preparation
-from ser.training import train as training
+from ser.training import summary
 from tests.conftest import only_run
 from tests.runs import forked
 
@@ -66,7 +66,7 @@ PLACES = {
     "features": (preparation, "kept_features", waiting),
     "a step": (classifier.EmotionClassifier, "training_step", stuck),
     "scoring": (classifier.EmotionClassifier, "test_step", stuck),
-    "the report": (training, "write_page", waiting),
+    "the report": (summary, "_write_page", waiting),
 }
 LESS_OFTEN = ("hashing", "features", "scoring")
 
@@ -75,6 +75,7 @@ LESS_OFTEN = ("hashing", "features", "scoring")
     "place", [pytest.param(place, marks=[pytest.mark.slow] * (place in LESS_OFTEN)) for place in PLACES]
 )
 def test_a_signal_ends_the_process_and_the_same_command_goes_on(quick, tmp_path, monkeypatch, place):
+    quick = [*quick, "report=auto"]
     monkeypatch.setattr(stopping, "GRACE_S", 0.3)
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patch:

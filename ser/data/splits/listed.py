@@ -118,13 +118,13 @@ class ListedSplit(Splitter):
         self, utterances: Sequence[Utterance], parts: dict[str, list[int]], rng: np.random.Generator
     ) -> tuple[Sequence[int], Sequence[int]]:
         train, names = parts["train"], _names(utterances, parts)
-        apart = [field for field, (heard, tested) in names.items() if not heard & tested]
+        apart = [field for field, (trained, tested) in names.items() if not trained & tested]
         for field in [*apart, "speaker", "word"] if apart else []:
-            heard = sorted(names[field][0]) if field in names else []
-            if len(heard) > 1 and field == "speaker":
+            trained = sorted(names[field][0]) if field in names else []
+            if len(trained) > 1 and field == "speaker":
                 return hold_out(utterances, train, self.val, rng)
-            if len(heard) > 1:
-                return part_by(utterances, train, field, draw_values(heard, self.val, rng))
+            if len(trained) > 1:
+                return part_by(utterances, train, field, draw_values(trained, self.val, rng))
         return draw_stratified(utterances, train, self.val, ("emotion",), rng)
 
     def _pass_over_unknown(self, unknown: list[Entry], any_known: bool) -> str:
@@ -157,4 +157,4 @@ def _names(utterances: Sequence[Utterance], parts: dict[str, list[int]]) -> dict
         field: tuple({getattr(utterances[i], field) for i in parts[part]} for part in ("train", "test"))
         for field in ("speaker", "word", "statement")
     }
-    return {field: (heard, tested) for field, (heard, tested) in names.items() if None not in heard | tested}
+    return {field: (trained, tested) for field, (trained, tested) in names.items() if None not in trained | tested}

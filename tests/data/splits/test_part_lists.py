@@ -63,7 +63,7 @@ def test_names_of_validation(tmp_path, word):
         ("", ["no column for the recording", "Columns found: none"]),
         ("path,split\n", ["names no recording"]),
         ("path,split\na.wav,train\nb.wav,1", ["list.csv, row 3: the part of b.wav is '1'", "train, val or test"]),
-        ("path,split\na,dev\nb,eval\nc,test", ["row 3: the part of b is 'eval'"]),
+        ("path,split\na,dev\nb.wav,eval\nc,test", ["row 3: the part of b.wav is 'eval'"]),
         ("path,split\na.wav,", ["row 2: the part of a.wav is ''"]),
         ("path,split\n,train", ["row 2 names no recording"]),
         ("path,split\na,b.wav,train", ["row 2: 3 cells under 2 columns"]),

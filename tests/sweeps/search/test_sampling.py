@@ -14,7 +14,7 @@ DEFAULTS = yaml.safe_load((config_folder() / "tune.yaml").read_text())["tune"]
 
 
 def settings(**changed):
-    return Settings.read({**DEFAULTS, **changed}, "val/loss")
+    return Settings.read({"tune": {**DEFAULTS, **changed}, "monitor": "val/loss"})
 
 
 def searched(trials=14, **changed):

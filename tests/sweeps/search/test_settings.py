@@ -10,8 +10,8 @@ from ser.system.config_folder import config_folder
 DEFAULTS = yaml.safe_load((config_folder() / "tune.yaml").read_text())["tune"]
 
 
-def read(**changed):
-    return Settings.read({**DEFAULTS, **changed}, "val/uar")
+def read(monitor="val/uar", **changed):
+    return Settings.read({"tune": {**DEFAULTS, **changed}, "monitor": monitor})
 
 
 def test_defaults():
@@ -22,7 +22,7 @@ def test_defaults():
 
 def test_a_loss_is_minimised():
     assert read(metric="val/loss").direction == "minimize"
-    assert Settings.read(DEFAULTS, "val/loss").direction == "minimize"
+    assert read("val/loss").direction == "minimize"
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_refused_with_the_remedy(changed, said):
 
 def test_a_test_metric_as_monitor_is_refused_too():
     with pytest.raises(UserError, match="by the test part"):
-        Settings.read(DEFAULTS, "test/uar")
+        read("test/uar")
