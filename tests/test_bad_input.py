@@ -121,7 +121,14 @@ def test_a_value_that_cannot_be_is_named_before_anything_is_decoded(ser, tiny_ra
     assert err.count("\n") == 1, "one sentence"
 
 
-@pytest.mark.parametrize("kind", ["truncated", "empty", "silent", "text", "nan", "short"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "truncated",
+        "nan",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("empty", "silent", "text", "short")),
+    ],
+)
 def test_bad_files_stop_the_run_or_are_left_out(ser, in_tmp, kind):
     root = write_tiny_ravdess(in_tmp / "ravdess", actors=range(1, 5))
     victim = sorted(root.rglob("*.wav"))[5]

@@ -46,21 +46,27 @@ def cannot(row: dict[str, str]) -> bool:
     return any(row.get(a) == x and row.get(b) == y for a, x, b, y in CANNOT)
 
 
-def only_waveforms(augmentation: str) -> bool:
-    """Whether a preset gives waveforms and touches nothing behind the frontend."""
+def touches(augmentation: str, *kinds: str) -> bool:
+    """Whether a preset has augmentations of these kinds and of no other."""
     settings = yaml.safe_load((config_folder() / "augmentation" / f"{augmentation}.yaml").read_text(encoding="utf-8"))
-    return bool(settings.get("waveform")) and not settings["features"] and not settings["mixing"]
+    return {kind for kind in ("waveform", "features", "mixing") if settings.get(kind)} == set(kinds)
 
 
-# one of them stands for all where waveforms become features: the others have to do with clips and their lengths alone
-ALIKE = {name for name in GROUPS["augmentation"] if only_waveforms(name)} - {"waveform"}
+# one of them stands for all where waveforms become features, and one where a batch is mixed behind them: the others
+# have to do with clips and their lengths alone
+ALIKE = {name for name in GROUPS["augmentation"] if touches(name, "waveform")} - {"waveform"}
+ALIKE |= {name for name in GROUPS["augmentation"] if touches(name, "mixing")}
 
 
 def related(pair: dict[str, str]) -> bool:
-    """A split looks at what is known of the recordings: it has to do with the dataset and with nothing else."""
+    """A split looks at what is known of the recordings, and has to do with the dataset alone; of a dataset the others
+    see clips and labels: their lengths, and how many classes.
+    """
     if pair.get("augmentation") in ALIKE:
         return "audio" in pair
-    return "split" not in pair or "dataset" in pair
+    if "split" in pair or "dataset" in pair:
+        return "dataset" in pair and bool(pair.keys() & {"split", "audio", "model", "metrics"})
+    return True
 
 
 ROWS = pairwise_rows(GROUPS, cannot, related)

@@ -47,7 +47,12 @@ def test_large_features_stay_on_disk_by_themselves(ser, quick, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", ["frontend.n_mels=32", "audio.duration_s=1.0", "frontend=mfcc", "audio.trim_db=null"]
+    "change",
+    [
+        "frontend.n_mels=32",
+        "audio.trim_db=null",
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ("frontend=mfcc", "audio.duration_s=1.0")),
+    ],
 )
 def test_what_features_depend_on_makes_another_entry(ser, quick, change):
     assert ser(*quick)[0] == 0 and kinds().count("features") == 1

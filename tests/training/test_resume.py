@@ -71,9 +71,8 @@ def test_killed_run_continues_bit_for_bit(quick, in_tmp, monkeypatch):
     assert (only_run(whole) / "predictions.csv").read_text() == (only_run(broken) / "predictions.csv").read_text()
 
 
-@pytest.mark.parametrize(
-    ("signum", "exit_code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_save_say_how_to_continue_and_never_score_test(long, in_tmp, signum, exit_code):
     process = start(long, in_tmp)
     wait_for(lambda: last_checkpoint(in_tmp), process)
