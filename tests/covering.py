@@ -1,5 +1,6 @@
 """Covering arrays: few rows in which every pair of choices of any two groups occurs together."""
 
+from collections import Counter
 from itertools import combinations, product
 
 
@@ -21,12 +22,13 @@ def pairwise_rows(
     }
     rows = []
     while wanted:
-        (a, x), (b, y) = min(wanted)
+        left = Counter(choice for pair in wanted for choice in pair)
+        (a, x), (b, y) = max(sorted(wanted), key=lambda pair: left[pair[0]] + left[pair[1]])
         row = {a: x, b: y}
         for group, choices in groups.items():
             if group not in row:
                 allowed = [choice for choice in choices if not forbidden({**row, group: choice})]
-                row[group] = max(allowed, key=lambda choice: _news(wanted, row, group, choice))
+                row[group] = max(allowed, key=lambda choice: (_news(wanted, row, group, choice), left[group, choice]))
         row = {group: row[group] for group in groups}
         wanted -= set(combinations(row.items(), 2))
         rows.append(row)
