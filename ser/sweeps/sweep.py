@@ -20,6 +20,7 @@ from ser.sweeps.launching import Launcher, launch_all
 from ser.sweeps.plan import SweepPlan, make_plan
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.watching import Watch, best_of, duration
+from ser.system.stopping import telling
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
 
@@ -109,15 +110,18 @@ def _train(
     outcomes.prepare(folder.path)
     for run in todo:  # what an earlier sweep said of them does not count
         outcomes.forget(folder.path, run.identity)
+
+    def stopped() -> str:
+        done, all_ = len(plan.of("finished")), len(plan.wanted)
+        return f"Stopped: {done} of {all_} runs are finished. {AGAIN[:-1]}, and continues what was begun."
+
     try:
-        with Watch(folder, plan.runs, plan.wanted, console, options.progress, packing.parallel or 1):
+        watch = Watch(folder, plan.runs, plan.wanted, console, options.progress, packing.parallel or 1)
+        with telling(stopped), watch:
             launch_all(todo, folder, options.launcher, packing, launch)
     except Interrupted as interrupted:
         interrupted.told = True
-        done, all_ = len(plan.of("finished")), len(plan.wanted)
-        console.print(
-            f"Stopped: {done} of {all_} runs are finished. {AGAIN[:-1]}, and continues what was begun.", **PLAIN
-        )
+        console.print(stopped(), **PLAIN)
         raise
     finally:
         release()
