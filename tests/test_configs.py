@@ -114,6 +114,10 @@ def shares(split: str) -> list[str]:
     return [f"split.{part}=0.2" for part in ("val", "test") if isinstance(settings.get(part), float)]
 
 
+# what composes does not depend on how wide a layer is; how long it takes does
+NARROW = {"cnn2d": ["model.width=8"], "cnn2d_plain": ["model.channels=[4,8]"]}
+
+
 def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     """One short run of a row, on one CPU process whatever the trainer preset asks for."""
     choices = [f"{group}={choice}" for group, choice in row.items()]
@@ -126,6 +130,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
         *data.get(split, []),
         *data.get(f"{split} {dataset}", []),
         *shares(split),
+        *NARROW.get(row.get("model"), []),
     ]
     return ["train", *choices, *told, *one_process, *brief]
 

@@ -50,6 +50,7 @@ def test_trained_runs_are_compared_as_their_predictions_say(ser, quick, in_tmp):
     assert code == 0 and "Learning curves, val/uar" in (in_tmp / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_folds_of_a_cross_validation_are_a_row(ser, tiny_ravdess, in_tmp):
     arguments = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
                  "trainer.max_epochs=1", "split=speaker_kfold", "split.k=3", "split.val=0.25"]  # fmt: skip

@@ -66,6 +66,7 @@ def test_a_run_by_itself_leaves_a_report(trained):
     assert (trained / "figures" / "classes.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_none_until_it_is_asked_for(ser, quick, in_tmp):
     code, out, err = ser(*quick, "-m", "seed=0,1")
     assert code == 0 and "Report" not in out, err
@@ -94,6 +95,7 @@ def move_away(run: Path) -> None:
     (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
+@pytest.mark.slow
 def test_recordings_that_have_moved(ser, run, tiny_ravdess):
     before = evaluation(run)
     move_away(run)

@@ -61,6 +61,7 @@ def test_another_model_has_its_own_settings_and_those_that_were_typed(config):
     assert found["split"]["val"] == 0.0
 
 
+@pytest.mark.slow
 def test_a_sweep_composes_the_same_runs(ser, in_tmp, config, tiny_ravdess):
     alone = config("split=speaker")
     code, out, err = ser(

@@ -115,6 +115,7 @@ def test_tensorboard_has_pictures_and_sounds(explored):
     assert image.encoded_image_string == (explored / "figures" / "examples.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_second_time_overwrites_its_own_files_only(ser, tmp_path, tiny_ravdess):
     folder = tmp_path / "page"
     words = ["explore", *ravdess(tiny_ravdess), "out_dir=page"]
@@ -205,6 +206,7 @@ def test_help_lists_settings_and_groups(ser):
     assert code == 0 and "out_dir:" in out and "\ndataset\n" in out and "\nmodel\n" not in out
 
 
+@pytest.mark.slow
 def test_any_frontend_can_be_looked_at(ser, in_tmp, tiny_ravdess):
     code, _, err = ser("explore", *ravdess(tiny_ravdess), "frontend=zcr_rms_chroma", "out_dir=page")
     assert code == 0, err

@@ -163,6 +163,7 @@ def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, 
     assert len(list((in_tmp / "runs").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_failed_trials_are_tried_once_more_listed_and_not_counted(ser, fixed, in_tmp, monkeypatch):
     fit, begun = training._train, []
 

@@ -217,6 +217,7 @@ NEWER = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_whose_config_is_older_than_some_settings(ser, command, finished, in_tmp):
     """It can be listed, evaluated and continued; it stays the run that it was."""
     before = figures(finished)

@@ -60,6 +60,7 @@ def whole(ser, quick, in_tmp, disk):
     return figures(in_tmp / "whole"), disk.count
 
 
+@pytest.mark.slow
 def test_full_while_it_ends(ser, quick, in_tmp, disk, whole):
     """The marker cannot be written: the run is not finished, and continues."""
     expected, count = whole

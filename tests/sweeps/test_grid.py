@@ -177,6 +177,7 @@ def test_a_dry_run_plans_and_leaves_nothing(ser, grid, in_tmp, trained):
     assert not (in_tmp / "sweeps").exists()
 
 
+@pytest.mark.slow
 def test_rerun_trains_each_again_once(ser, grid, in_tmp, trained):
     ser(*grid, "seed=0,1")
     code, out, _ = ser(*grid, "seed=0,1", "rerun=true")
@@ -198,6 +199,7 @@ def test_a_grid_lives_in_a_file(ser, grid, in_tmp, trained):
     assert code == 0 and "2 finished already" in out, "what is typed goes before what stands in the file"
 
 
+@pytest.mark.slow
 def test_the_example_of_a_grid_in_a_file(ser, in_tmp, tiny_ravdess):
     code, out, err = ser("train", "experiment=grid_example", "dataset=ravdess", f"dataset.root={tiny_ravdess}",
                          "split=random", "trainer=cpu", "seed=0,1", "dry_run=true")  # fmt: skip

@@ -133,6 +133,7 @@ def test_views_are_what_training_sees_and_nothing_is_rendered_twice(ser, quick, 
     assert not torch.equal(torch.cat(first[:epochs]).sort(0).values, torch.cat(first[epochs:]).sort(0).values)
 
 
+@pytest.mark.slow
 def test_more_views_keep_those_that_are_there(ser, quick, made, monkeypatch, tmp_path):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "own_cache"))
     brief = [*quick, "augmentation=speed", "trainer.max_epochs=1"]
@@ -224,6 +225,7 @@ def test_views_count_for_identity(ser, quick, in_tmp):
     assert len(list((in_tmp / "runs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_run_is_looked_at_without_the_folder_that_it_was_trained_with(ser, quick, in_tmp, sounds):
     """Evaluation needs no augmentation: the recordings of the room may be gone."""
     assert ser(*quick, "augmentation=background", f"augmentation.folder={sounds}", "trainer.max_epochs=1")[0] == 0

@@ -209,6 +209,7 @@ def test_dry_run_prints_and_leaves_nothing(ser, quick, in_tmp, place):
     assert not list(in_tmp.iterdir())
 
 
+@pytest.mark.slow
 def test_multirun_trains_each_combination_and_reports_failures(ser, quick, in_tmp):
     code, _, err = ser(*quick, "-m", "seed=0,1", "trainer.max_epochs=1")
     assert code == 0, err
