@@ -146,6 +146,7 @@ def test_a_map_says_what_counts_as_what(ser, run, tiny_tess):
     assert "counted: neutral as calm, surprised as happy" in out
 
 
+@pytest.mark.slow
 def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
     """On its own corpus, what is left is its own test part: scored from the waveform, with the very same figures."""
     code, out, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")

@@ -194,6 +194,7 @@ def test_a_search_in_which_everything_fails_ends(ser, fixed, in_tmp, monkeypatch
     assert states(in_tmp) == {"failed": 5}
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_search_is_refused(ser, fixed, in_tmp, monkeypatch):
     monkeypatch.setattr("ser.sweeps.search.run.work", lambda plan, study, told: None)
     assert ser("tune", *fixed, "model.dropout=interval(0,0.5)", "tune.dir=mine")[0] == 0

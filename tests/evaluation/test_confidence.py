@@ -29,6 +29,7 @@ def test_a_corpus_without_the_failing_speakers_misses_them():
     assert all(0.84 <= found[name] <= 0.95 for name in FIGURES), found
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_in_a_few_corpora():
     found = coverage(TRUTHS[1], 150, resamples=300)
     assert all(0.90 <= found[name] <= 0.99 for name in FIGURES), found  # the seed is fixed: no chance here

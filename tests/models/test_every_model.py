@@ -161,6 +161,7 @@ def test_forward_never_waits_for_the_device(config):
     assert model(torch.empty(3, 20, 37, device="meta"), torch.empty(3, dtype=torch.int64, device="meta")).is_meta
 
 
+@pytest.mark.slow
 @every_config
 def test_export_takes_any_batch_and_length(config):
     model = build(config, 20, None)

@@ -108,6 +108,7 @@ def test_a_finished_run_with_truncated_metrics(ser, command, finished, in_tmp):
     assert find_runs([finished])[0][0].state == "finished"
 
 
+@pytest.mark.slow
 def test_weights_that_were_pruned(ser, finished, in_tmp):
     assert ser("runs", "prune", "--keep-best", "0", "--yes")[0] == 0
     for arguments in (["evaluate", f"run={finished}", "dataset=demo"], ["train", f"init_from={finished}"]):

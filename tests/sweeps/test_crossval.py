@@ -70,6 +70,7 @@ def test_what_is_finished_is_kept(ser, folds, in_tmp, trained):
     assert (pooled(in_tmp) / "predictions.csv").read_text() == before
 
 
+@pytest.mark.slow
 def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypatch):
     def fails_once(job, *arguments, _fit=training._train):
         if job.config["split"]["fold"] == 1:

@@ -90,6 +90,7 @@ def test_the_folder_of_a_sweep_holds_links_and_an_index(ser, grid, in_tmp):
     assert len([path for path in (in_tmp / "mine").iterdir() if path.is_symlink()]) == 2
 
 
+@pytest.mark.slow
 def test_tensorboard_finds_the_runs_through_the_links(ser, grid, in_tmp):
     from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirectories
 

@@ -104,6 +104,7 @@ def test_val_and_test_are_untouched_by_any_augmentation(ser, quick, poison, seen
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_normaliser_fitted_to_views_gives_training_mean_0_and_deviation_1(ser, quick, seen, in_tmp):
     """All views of all clips stand before the model in turn; without it they are far away in some bands."""
     noisy = "augmentation.waveform=[{_target_: ser.augmentations.noise.Noise, p: 1, snr_db: [0, 0]}]"

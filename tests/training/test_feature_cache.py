@@ -25,7 +25,7 @@ def kinds() -> list[str]:
     return sorted(entry.kind for entry in list_entries(cache_folder()))
 
 
-@pytest.mark.parametrize("normaliser", ["feature", "feature_and_frame"])
+@pytest.mark.parametrize("normaliser", ["feature", pytest.param("feature_and_frame", marks=pytest.mark.slow)])
 def test_memory_disk_and_never_learn_the_same(ser, quick, in_tmp, normaliser):
     results = {}
     for keep in ("memory", "disk", "never"):

@@ -92,7 +92,7 @@ def test_signals_save_say_how_to_continue_and_never_score_test(long, in_tmp, sig
     assert seen[: len(epochs) + 1] == list(range(len(epochs) + 1)), "no epoch is lost or trained twice"
 
 
-@pytest.mark.parametrize("patience", [0, 2])
+@pytest.mark.parametrize("patience", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_stopped_before_patience_ran_out_is_not_the_end(ser, quick, in_tmp, monkeypatch, patience):
     """SIGTERM in the third epoch, the same command again: as if nothing had happened, early stopping included."""
     command = [*quick, "trainer.max_epochs=9", f"early_stopping.patience={patience}", "monitor=val/loss"]
