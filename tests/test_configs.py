@@ -135,7 +135,18 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     return ["train", *choices, *told, *one_process, *brief]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row.values()))
+def once_each(rows: list[dict[str, str]]) -> list:
+    """The rows, of which those that bring no option for the first time are slow."""
+    seen: set[tuple[str, str]] = set()
+    made = []
+    for row in rows:
+        marks = [] if row.items() - seen else [pytest.mark.slow]
+        seen |= row.items()
+        made.append(pytest.param(row, marks=marks, id="-".join(row.values())))
+    return made
+
+
+@pytest.mark.parametrize("row", once_each(ROWS))
 def test_every_pair_of_options_trains(ser, data, in_tmp, row):
     code, out, err = ser(*command(row, data))
     assert code == 0, err
