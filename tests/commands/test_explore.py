@@ -257,6 +257,7 @@ def test_the_real_corpora_are_a_page_that_can_be_sent(ser, in_tmp):
 # ---- what must not reach the terminal, and what must -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_loud_sounds_names_that_are_no_text_and_a_link_to_nothing(in_tmp, capfd):
     """Full-scale square waves pass full scale when they are resampled: TensorBoard's writer would print a warning."""
     for emotion, pitch in (("sad", 100), ("angry", 160)):

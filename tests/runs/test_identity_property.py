@@ -158,6 +158,7 @@ def composed_pairs(compose, data):
     return one, other
 
 
+@pytest.mark.slow
 @examples(12)
 @given(st.data())
 def test_composed_configs_share_it_exactly_where_nothing_that_counts_differs(compose, data):
@@ -185,6 +186,7 @@ def test_each_value_that_counts_gives_its_own(compose):
     assert len({name(compose((f"model={value}",))) for value in COUNTED["model"]}) == 4
 
 
+@pytest.mark.slow
 def test_no_value_of_what_does_not_count_changes_it(compose):
     names = {name(compose((f"{key}={value}",))) for key, values in OTHER.items() for value in values}
     assert names == {name(compose(()))}

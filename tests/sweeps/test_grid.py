@@ -185,6 +185,7 @@ def test_rerun_trains_each_again_once(ser, grid, in_tmp, trained):
     assert code == 0 and trained == [0, 1, 0, 1] and "2 runs trained" in out
 
 
+@pytest.mark.slow
 def test_a_grid_lives_in_a_file(ser, grid, in_tmp, trained):
     folder = in_tmp / "mine" / "experiment"
     folder.mkdir(parents=True)

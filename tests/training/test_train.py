@@ -185,6 +185,7 @@ def test_checkpoint_goes_from_waveform_to_the_same_probabilities(ser, quick, in_
         assert float(row[name]) == pytest.approx(share, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tess):
     ser(*quick)
     first = only_run(in_tmp)

@@ -135,6 +135,7 @@ def test_a_run_found_somewhere_chooses_no_logger(ser, quick, in_tmp, own, monkey
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_costs_no_training(ser, quick, own, in_tmp):
     words, said = own
     code, out, _ = ser(*quick, *words, "+logger.mine.lost=[1]")
