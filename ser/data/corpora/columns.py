@@ -2,19 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ser.data.corpora.table import Row, check_text, is_word
+from ser.data.corpora.table import NAMES, USUAL, Row, check_text
 from ser.data.emotions import one_form
 from ser.errors import UserError, did_you_mean
 
-# Usual names of columns, the first ones first, without blanks and punctuation
-_USUAL = {
-    "path": "path file filename filepath relativepath wav wavfile wavpath audio audiofile audiopath audiofilepath "
-    "recording name key",
-    "emotion": "emotion label emotionlabel emotionname labelname class classname emo category target",
-    "speaker": "speaker speakerid speakername spk spkid actor actorid subject subjectid participant participantid",
-    "split": "split part set subset partition",
-    "gender": "gender sex",
-}
 PART_NAMES = {
     "train": ("train", "training", "trn"),
     "val": ("val", "valid", "validation", "validate", "dev", "devel", "development"),
@@ -111,7 +102,7 @@ def _named(
 
 
 def _usual(field: str) -> list[str]:
-    return _USUAL.get(field, field).split()
+    return USUAL.get(field, field).split()
 
 
 def _bare(name: str) -> str:
@@ -128,13 +119,12 @@ def _what(field: str) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    """The columns for a message; where the first row is no header of a list, only words that such headers have.
+    """The columns for a message. The config of a stranger's run may name any file of the user's for a list: where the
+    first row is no header of one, only the words that such headers have are shown.
 
-    >>> _listed(["clip", "rating"]), _listed(["split"]), _listed(["root:x:0:0:root:/root:/bin/sh"])
-    ('clip, rating', 'split', 'none that a list has')
+    >>> _listed(["path", "label", "age"]), _listed(["path", "hunter"]), _listed(["root:x:0:0:root:/root:/bin/sh"])
+    ('path, label, age', 'path', 'none that a list has')
     """
-    named = [column for column in columns if column]
-    if len(named) < 2 or not all(map(is_word, named)):
-        usual = {name for field in _USUAL for name in _usual(field)}
-        named = [column for column in named if _bare(column) in usual]
-    return ", ".join(named) or ("none that a list has" if any(columns) else "none")
+    usual = [column for column in columns if _bare(column) in NAMES]
+    shown = [column for column in columns if column] if len(usual) > 1 else usual
+    return ", ".join(shown) or ("none that a list has" if any(columns) else "none")

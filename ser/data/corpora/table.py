@@ -2,13 +2,22 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ser.data.emotions import one_form
 from ser.errors import UserError
 
+# Usual names of columns, the first ones first, without blanks and punctuation
+USUAL = {
+    "path": "path file filename filepath relativepath wav wavfile wavpath audio audiofile audiopath audiofilepath "
+    "recording name key",
+    "emotion": "emotion label emotionlabel emotionname labelname class classname emo category target",
+    "speaker": "speaker speakerid speakername spk spkid actor actorid subject subjectid participant participantid",
+    "split": "split part set subset partition",
+    "gender": "gender sex",
+}
+NAMES = frozenset(" ".join(USUAL.values()).split())
 MOST_BYTES = 2**28  # of a list
 Row = tuple[int, dict[str, str]]  # its number as a spreadsheet shows it (the header is row 1), and its cells by column
 
@@ -91,15 +100,7 @@ def _delimiter(header: str) -> str:
 
 def _check_columns(file: Path, columns: list[str]) -> None:
     twice = {column for column in columns if column and columns.count(column) > 1}
-    if twice:
-        named = f"the column '{min(twice)}'" if is_word(min(twice)) else "a column"
+    if twice:  # of what may be no list at all only a usual name is shown: a stranger's config may name any file
+        usual = min(twice & NAMES, default=None)
+        named = f"the column '{usual}'" if usual else "a column"
         raise UserError(f"{file} has {named} twice; remove one.")
-
-
-def is_word(column: str) -> bool:
-    """Whether a column's name may be shown: the config of a stranger's run may name any file of the user's for a list.
-
-    >>> is_word("file_name"), is_word("root:x:0:0"), is_word("hunter2")
-    (True, False, False)
-    """
-    return re.fullmatch(r"[^\W\d]{1,24}", column) is not None
