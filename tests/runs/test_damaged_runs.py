@@ -63,8 +63,8 @@ def undone(run):
 @pytest.mark.parametrize(
     ("names", "share", "words"),
     [
-        (["last.ckpt"], 0.0, "going on from best.ckpt"),
-        (["last.ckpt"], 0.02, "going on from best.ckpt"),
+        pytest.param(["last.ckpt"], 0.0, "going on from best.ckpt", marks=pytest.mark.slow),
+        pytest.param(["last.ckpt"], 0.02, "going on from best.ckpt", marks=pytest.mark.slow),
         (["last.ckpt"], 0.99, "going on from best.ckpt"),
         (["best.ckpt"], 0.5, "beginning again from the first epoch"),
         (["last.ckpt", "best.ckpt"], 0.5, "beginning again from the first epoch"),

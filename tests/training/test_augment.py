@@ -85,7 +85,12 @@ def scored(seen):
 
 
 @pytest.mark.parametrize(
-    ("stage", "views"), [("waveform", False), ("waveform", True), ("features", False), ("mixing", False)]
+    ("stage", "views"),
+    [
+        ("waveform", False),
+        ("waveform", True),
+        *(pytest.param(stage, False, marks=pytest.mark.slow) for stage in ("features", "mixing")),
+    ],
 )
 def test_val_and_test_are_untouched_by_any_augmentation(ser, quick, poison, seen, stage, views):
     """An augmentation that adds 10,000 everywhere changes nothing of what is scored, bit for bit."""
