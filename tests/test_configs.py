@@ -24,7 +24,11 @@ ONE_FRAME = ("time_stats", "means_162", "means_180")  # statistics over time
 
 # Pairs that cannot work, and what each must say
 CANNOT = {
-    **{("frontend", name, "model", model): "model=mlp" for name in ONE_FRAME for model in ("cnn2d", "cnn2d_plain")},
+    **{
+        ("frontend", name, "model", model): "model=mlp"
+        for name in ONE_FRAME
+        for model in ("cnn2d", "cnn2d_plain", "crnn")
+    },
     **{("frontend", name, "model", "cnn1d"): "model.axis=features" for name in ONE_FRAME},
     **{("split", "word", "dataset", name): "holds words apart" for name in GROUPS["dataset"] if name != "tess"},
     **{("split", "statement", "dataset", name): "holds statements apart" for name in ("csv", "folder")},

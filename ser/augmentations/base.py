@@ -13,7 +13,7 @@ Letters: B batch, T samples, F features, L frames. An augmentation is called as 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.masking import frame_mask
@@ -55,6 +55,17 @@ class Augmentation:
             As `__call__`.
         """
         raise NotImplementedError
+
+    def for_view(self, number: int) -> "Augmentation":
+        """What renders view `number` (from 1) of `augmentation.views`: itself, unless each view is to have its own."""
+        return self
+
+    def attach(self, frontend: nn.Module, normaliser: nn.Module) -> None:
+        """Is told once what makes the features that it changes; most need not know.
+
+        Raises:
+            UserError: It has no use for such features.
+        """
 
     def __deepcopy__(self, memo: dict) -> "Augmentation":
         return self  # settings only, which nothing changes; a copy of a folder's recordings would fill the memory

@@ -1,5 +1,6 @@
 """Speaking faster and higher, or slower and lower."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -15,16 +16,33 @@ class Speed(WaveformAugmentation):
 
     Args:
         rate: Above 1 is faster, shorter and higher. A clip keeps at least one sample.
+        rates: One of these is drawn instead; view v of `augmentation.views` has the v-th of them.
         p: Probability that a clip is changed.
     """
 
-    def __init__(self, rate: Annotated[Drawn, Range(0.25, 4)] = (0.9, 1.1), p: Share = 1.0):
+    def __init__(
+        self,
+        rate: Annotated[Drawn, Range(0.25, 4)] = (0.9, 1.1),
+        rates: Sequence[Annotated[float, Range(0.25, 4)]] | None = None,
+        p: Share = 1.0,
+    ):
         super().__init__(p)
-        self.rate = ends(rate)
+        self.rate, self.rates = ends(rate), rates
+
+    def for_view(self, number: int) -> "Speed":
+        """The same with the one rate of that view, in turn; itself where rates are drawn from a range."""
+        if not self.rates:
+            return self
+        rate = self.rates[(number - 1) % len(self.rates)]
+        return Speed((rate, rate), p=self.p)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Resampled waveforms (B, T') and their lengths."""
-        rates = draw(self.rate, len(x), generator, x.device).tolist()
+        if self.rates:
+            chosen = torch.randint(len(self.rates), (len(x),), generator=generator, device=x.device)
+            rates = [self.rates[i] for i in chosen.tolist()]
+        else:
+            rates = draw(self.rate, len(x), generator, x.device).tolist()
         return side_by_side(
             [resample(clip[:length], rate) for clip, length, rate in zip(x, lengths.tolist(), rates, strict=True)]
         )

@@ -20,6 +20,7 @@ class Frontend(nn.Module):
     """
 
     num_features: int
+    added_floor: float = 0.0  # power added under the logarithm, where features are plain decibels without a lower limit
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a batch.

@@ -131,8 +131,10 @@ def keep_valid(features: Tensor, frames: Tensor) -> Tensor:
     return torch.where(frame_mask(frames, features.shape[-1])[:, None], features, 0.0)
 
 
-def power_to_db(power: Tensor, frames: Tensor, log_floor: float, top_db: float | None) -> Tensor:
-    """10 log10(max(power, log_floor)), not further below the utterance's own loudest value than `top_db`.
+def power_to_db(
+    power: Tensor, frames: Tensor, log_floor: float, top_db: float | None, log_offset: float = 0.0
+) -> Tensor:
+    """10 log10(max(power + log_offset, log_floor)), not further below the utterance's own loudest value than `top_db`.
 
     `librosa.power_to_db(power, ref=1.0, amin=log_floor, top_db=top_db)` of each utterance's valid frames by themselves.
 
@@ -141,11 +143,12 @@ def power_to_db(power: Tensor, frames: Tensor, log_floor: float, top_db: float |
         frames: Valid frames of each utterance.
         log_floor: Power that stands for silence, > 0.
         top_db: Dynamic range in dB; None keeps all of it.
+        log_offset: Power added to all.
 
     Shape:
         power (B, F, L), frames (B,) → (B, F, L) dB, zeros behind the valid frames.
     """
-    db = 10.0 * torch.log10(power.clamp(min=log_floor))
+    db = 10.0 * torch.log10((power + log_offset if log_offset else power).clamp(min=log_floor))
     if top_db is not None:
         valid = db
         if not nothing_padded(frames, power.shape[-1]):

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ser.frontends.decibels import Decibels, LogFloor
+from ser.frontends.decibels import Decibels, LogFloor, LogOffset
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
 from ser.system.ranges import Bands, NotNegative, Positive, SampleRate
@@ -19,6 +19,7 @@ class LogMel(MelFrontend):
         f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
         log_floor: Power that stands for silence. A higher one (1e-5) hides the noise floors of the recordings.
         top_db: Range below the utterance's loudest value, dB; None: no limit.
+        log_offset: Power added before the logarithm, a floor without an edge; 0: nothing.
 
     Shape:
         waveforms (B, T) → (B, n_mels, 1 + T // hop_length) dB.
@@ -36,9 +37,11 @@ class LogMel(MelFrontend):
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,
         top_db: Positive | None = 80.0,
+        log_offset: LogOffset = 0.0,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
-        self.decibels = Decibels(log_floor, top_db)
+        self.decibels = Decibels(log_floor, top_db, log_offset)
+        self.added_floor = self.decibels.added_floor
 
     def from_mel(self, mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Decibels of the mel power."""

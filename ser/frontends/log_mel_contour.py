@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.frontends.decibels import Decibels, LogFloor
+from ser.frontends.decibels import Decibels, LogFloor, LogOffset
 from ser.frontends.functional import keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
@@ -23,6 +23,7 @@ class LogMelContour(MelFrontend):
         f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
         log_floor: Power that stands for silence.
         top_db: Range below the utterance's loudest value (in any band and frame), dB; None: no limit.
+        log_offset: Power added before the logarithm, a floor without an edge; 0: nothing.
         skip_frames: Leading frames left out, at least one frame stays.
         fill_db: Value, dB, of the frames behind the valid ones, all of which then count as valid: for presets that
             filled short recordings up. None: they stay padding. Use it only with `audio.duration_s` set.
@@ -43,11 +44,12 @@ class LogMelContour(MelFrontend):
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,
         top_db: Positive | None = 80.0,
+        log_offset: LogOffset = 0.0,
         skip_frames: Index = 0,
         fill_db: float | None = None,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
-        self.decibels = Decibels(log_floor, top_db)
+        self.decibels = Decibels(log_floor, top_db, log_offset)
         self.num_features = 1
         self.skip_frames = skip_frames
         self.fill_db = fill_db

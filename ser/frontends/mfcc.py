@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import UserError
-from ser.frontends.decibels import Decibels, LogFloor
+from ser.frontends.decibels import Decibels, LogFloor, LogOffset
 from ser.frontends.functional import dct_matrix, deltas, keep_valid
 from ser.frontends.mel import MelFrontend
 from ser.frontends.stft import Stft
@@ -29,6 +29,7 @@ class Mfcc(MelFrontend):
         f_max: Upper edge of the last band, Hz; None: sample_rate / 2.
         log_floor: Power that stands for silence.
         top_db: Range below the utterance's loudest value, dB; None: no limit.
+        log_offset: Power added before the logarithm, a floor without an edge; 0: nothing.
 
     Shape:
         waveforms (B, T) → (B, n_mfcc * (1 + deltas), 1 + T // hop_length).
@@ -48,11 +49,12 @@ class Mfcc(MelFrontend):
         f_max: Positive | None = None,
         log_floor: LogFloor = 1e-10,
         top_db: Positive | None = 80.0,
+        log_offset: LogOffset = 0.0,
     ):
         super().__init__(sample_rate, stft, n_mels, f_min, f_max)
         if n_mfcc > n_mels:
             raise UserError(f"frontend.n_mfcc={n_mfcc} is above frontend.n_mels={n_mels}: lower it, or raise n_mels.")
-        self.decibels = Decibels(log_floor, top_db)
+        self.decibels = Decibels(log_floor, top_db, log_offset)
         self.deltas = deltas
         self.num_features = n_mfcc * (1 + deltas)
         self.register_buffer("dct", dct_matrix(n_mfcc, n_mels), persistent=False)

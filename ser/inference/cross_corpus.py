@@ -139,8 +139,9 @@ def _logits(
     classifier: EmotionClassifier, audio: AudioSettings, decoded: Decoded, batch_size: int, console: Console
 ) -> np.ndarray:
     """Logits (N, K) of all utterances, in order."""
-    source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
-    most = MOST_BINS / bins_per_sample(classifier.frontend) / (audio.num_samples or 1)
+    num_samples = audio.num_samples if classifier.views is None else None  # views are taken of whole recordings
+    source = StoredWaveforms(decoded.waveforms, decoded.rows, num_samples, audio.padding_is_signal)
+    most = MOST_BINS / bins_per_sample(classifier.frontend) / (num_samples or 1)
     everyone, logits = range(len(decoded.rows)), []
     batch_size = max(1, min(batch_size, int(most)))  # of long clips fewer at a time
     starts = range(0, len(everyone), batch_size)
@@ -148,5 +149,5 @@ def _logits(
         for start in bar(console, "scoring", len(starts))(starts):
             batch = source.batch(everyone[start : start + batch_size])
             waveforms, lengths = (batch[name].to(classifier.device) for name in ("waveforms", "lengths"))
-            logits.append(classifier(waveforms, lengths).float().cpu().numpy())
+            logits.append(classifier.answer(waveforms, lengths).float().cpu().numpy())
     return np.concatenate(logits)

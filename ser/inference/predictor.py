@@ -87,6 +87,11 @@ class Predictor:
         self._most_samples = MOST_BINS / bins_per_sample(classifier.frontend)
 
     @property
+    def _width(self) -> int | None:
+        """Samples of a clip; None where recordings are taken whole, as for several views of each."""
+        return self._audio.num_samples if self._classifier.views is None else None
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
         return tuple(self._classifier.description["classes"])
@@ -145,7 +150,7 @@ class Predictor:
         longest, count = 0, 0
         for path, found in self._decoded(paths):
             length = 0 if isinstance(found, str) else len(found)
-            width = self._audio.num_samples or max(longest, length)
+            width = self._width or max(longest, length)
             if count == batch_size or (count and width * (count + 1) > self._most_samples):
                 yield from self._batch(waiting)
                 waiting, longest, count = [], 0, 0
@@ -178,7 +183,7 @@ class Predictor:
 
     def _cut(self, waveform: np.ndarray) -> np.ndarray:
         """What fits into a clip; the rest of the memory is given back."""
-        width = self._audio.num_samples
+        width = self._width
         return waveform if width is None or len(waveform) <= width else waveform[:width].copy()
 
     def _batch(self, items: list[tuple[Path, np.ndarray | str]]) -> Iterator[FilePrediction]:
@@ -203,16 +208,18 @@ class Predictor:
         return found
 
     def _logits(self, clips: list[np.ndarray]) -> np.ndarray:
-        width = self._audio.num_samples or max(map(len, clips))
+        width = self._width or max(map(len, clips))
         waveforms = np.zeros((len(clips), width), dtype=np.float32)
         for row, clip in zip(waveforms, clips, strict=True):
             row[: len(clip)] = clip
-        whole = self._audio.padding_is_signal and self._audio.num_samples is not None
+        whole = self._audio.padding_is_signal and self._width is not None
         lengths = [width if whole else len(clip) for clip in clips]
         device = self._classifier.device
         try:
             with torch.inference_mode():
-                logits = self._classifier(torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device))
+                logits = self._classifier.answer(
+                    torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device)
+                )
         except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "allocate" not in str(error):
                 raise

@@ -29,6 +29,7 @@ from ser.runs.directory import finished_directory
 from ser.runs.reading import check_config
 from ser.runs.weights import check_finite, load_weights, read_checkpoint
 from ser.training.build import build_frontend, count_frames
+from ser.training.evaluation_views import build_evaluation_views
 from ser.training.module import EmotionClassifier
 
 MOST_CLASSES = 1000
@@ -83,12 +84,13 @@ def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
     """
     config, where = source.config, source.checkpoint
     checkpoint = read_checkpoint(where)
-    classes = _classes(_described(checkpoint, where), where)
+    described = _described(checkpoint, where)
+    classes, beside = _classes(described, where), _auxiliary(described, where)
     if missing := [name for name in CONFIGURED if name not in config]:
         raise UserError(f"The config of {where} says nothing of {', '.join(missing)}: it is none of ser's.")
     check_finite(checkpoint["state_dict"], where)
     with built_from(where):
-        classifier, audio = _assemble(config, classes, checkpoint["state_dict"], where)
+        classifier, audio = _assemble(config, classes, beside, checkpoint["state_dict"], where)
     load_weights(classifier, where)
     return classifier.eval().requires_grad_(False), audio
 
@@ -152,14 +154,15 @@ def calibration(source: Source) -> float:
 
 
 def _assemble(
-    config: dict[str, Any], classes: list[str], state: dict[str, torch.Tensor], where: Path
+    config: dict[str, Any], classes: list[str], beside: int, state: dict[str, torch.Tensor], where: Path
 ) -> tuple[EmotionClassifier, AudioSettings]:
     audio, frontend, sizes = _measured(config, where)
     if not config["trust"]:
-        check_shapes(_on_meta(config, sizes, len(classes)), state, where)
-    normaliser, model = _sized(config, sizes, len(classes))
-    description = {"config": config, "classes": classes}
-    return EmotionClassifier(frontend, normaliser, model, description), audio
+        check_shapes(_on_meta(config, sizes, len(classes) + beside), state, where)
+    normaliser, model = _sized(config, sizes, len(classes) + beside)
+    description = {"config": config, "classes": classes, "auxiliary": beside}
+    views = build_evaluation_views(config, audio)
+    return EmotionClassifier(frontend, normaliser, model, description, views=views), audio
 
 
 def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:
@@ -189,6 +192,14 @@ def _described(checkpoint: dict[str, Any], where: Path) -> dict[str, Any]:
     if not isinstance(described, dict):
         raise UserError(f"The checkpoint {where} does not say its classes: it is none of ser's.")
     return described
+
+
+def _auxiliary(described: dict[str, Any], where: Path) -> int:
+    """Outputs of the model behind those of the classes; a checkpoint of before has none."""
+    beside = described.get("auxiliary", 0)
+    if type(beside) is not int or not 0 <= beside <= MOST_CLASSES:
+        raise UserError(f"The checkpoint {where} says nothing sensible of its auxiliary outputs: it is none of ser's.")
+    return beside
 
 
 def _classes(described: dict[str, Any], where: Path) -> list[str]:

@@ -7,7 +7,7 @@ GPU's convolutions take faster.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,9 @@ class CNN2D(Model):
     """A small residual network with attentive statistics over time (He et al., 2015, arXiv:1512.03385; Okabe et al.,
     2018, arXiv:1803.10963).
 
-    Stem 5×5 with stride 2, then stages of residual blocks, each stage but the first with stride 2; one vector a frame
-    (`TimeHead`), attentive mean and standard deviation over the valid frames, dropout, linear. The defaults have
-    274,001 parameters for 64 features and 8 classes, whatever L.
+    Stem 5×5 with stride 2, then stages of residual blocks, each stage but the first with stride 2 (over time, strides
+    of their own with `time_strides`); one vector a frame (`TimeHead`), attentive mean and standard deviation over the
+    valid frames, dropout, linear. The defaults have 274,001 parameters for 64 features and 8 classes, whatever L.
 
     Batch normalisation counts padded frames (zeros) in a training batch's statistics, as nearly all do.
 
@@ -40,9 +40,14 @@ class CNN2D(Model):
         width: Channels of the stem.
         stages: Channels of each stage, in multiples of `width`.
         blocks: Residual blocks in each stage.
+        deltas: How many derivatives of the features over time stand beside them as further channels.
+        time_strides: Stride over time of the stem and of each stage, 1 or 2; None: as over the features.
+        block_dropout: Rate at which each block leaves out whole channels before its sum (Dropout2d).
         embedding: Values a frame is summed up in, each with a weight for every channel at every height; null takes the
             mean over the features instead.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
+        attention_hidden: Units of the attention's hidden layer; None: a linear score.
+        attention_heads: Scores of the attention.
         dropout: Rate before the last layer.
 
     Shape:
@@ -64,27 +69,41 @@ class CNN2D(Model):
         width: Size = 24,
         stages: Sequence[Annotated[int, Range(1, 64)]] = (1, 2, 4),
         blocks: Annotated[int, Range(1, 100)] = 1,
+        deltas: Literal[0, 1, 2] = 0,
+        time_strides: Sequence[Literal[1, 2]] | None = None,
+        block_dropout: Rate = 0.0,
         embedding: Size | None = 128,
         pooling: str = "attention_std",
+        attention_hidden: Size | None = None,
+        attention_heads: Annotated[int, Range(1, 64)] = 1,
         dropout: Rate = 0.3,
     ):
         super().__init__()
         check_frames(num_frames, "cnn2d")
-        channels = width
-        self.stem = ConvNorm(1, channels, kernel_size=5, stride=2)
+        self.deltas = deltas
+        strides = [2, 1, *[2] * (len(stages) - 1)][
+            : 1 + len(stages)
+        ]  # over the features: stem, first stage, the others
+        over_time = strides if time_strides is None else list(time_strides)
+        if len(over_time) != len(strides):
+            raise UserError(
+                f"model.time_strides={over_time} names {len(over_time)} strides, and there are {len(strides)} to name: "
+                "of the stem, then of each of model.stages."
+            )
+        self.stem = ConvNorm(1 + deltas, width, kernel_size=5, stride=(strides[0], over_time[0]))
         self.stages = nn.ModuleList()
-        height = halve(num_features)
-        for i, multiple in enumerate(stages):
-            wider = width * multiple
+        channels, height = width, halve(num_features)
+        for multiple, stride, time_stride in zip(stages, strides[1:], over_time[1:], strict=True):
             for j in range(blocks):
-                halves = i > 0 and j == 0
-                self.stages.append(ResidualBlock(channels, wider, stride=2 if halves else 1))
-                channels, height = wider, halve(height) if halves else height
-        self.head = TimeHead(pooling, channels, height, embedding, num_classes, dropout)
+                step = (stride, time_stride) if j == 0 else (1, 1)
+                self.stages.append(ResidualBlock(channels, width * multiple, step, block_dropout))
+                channels, height = width * multiple, halve(height) if step[0] == 2 else height
+        pool = TimePool(pooling, channels if embedding is None else embedding, attention_hidden, attention_heads)
+        self.head = TimeHead(pool, channels, height, embedding, num_classes, dropout)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor, frames: Tensor) -> Tensor:
-        x, frames = self.stem(as_image(features, frames), frames)
+        x, frames = self.stem(as_image(features, frames, self.deltas), frames)
         x = rectify(x, frames)
         for stage in self.stages:
             x, frames = stage(x, frames)
@@ -134,7 +153,8 @@ class PlainCNN2D(Model):
         height = num_features
         for _ in self.blocks:
             height = halve(height)
-        self.head = TimeHead(pooling, widths[-1], height, embedding, num_classes, dropout)
+        pool = TimePool(pooling, widths[-1] if embedding is None else embedding)
+        self.head = TimeHead(pool, widths[-1], height, embedding, num_classes, dropout)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor, frames: Tensor) -> Tensor:
@@ -147,9 +167,12 @@ class PlainCNN2D(Model):
 
 
 class ConvNorm(nn.Module):
-    """Centred convolution and batch norm: x (B, C, F, L) → x (B, channels, ⌈F / stride⌉, ⌈L / stride⌉), frames."""
+    """Centred convolution and batch norm: x (B, C, F, L) → x (B, channels, ⌈F / stride⌉, ⌈L / stride⌉), frames.
 
-    def __init__(self, in_channels: int, channels: int, kernel_size: int = 3, stride: int = 1):
+    Strides are (over features, over time), each 1 or 2.
+    """
+
+    def __init__(self, in_channels: int, channels: int, kernel_size: int = 3, stride: tuple[int, int] = (1, 1)):
         super().__init__()
         # no bias: the normalisation would take it out again
         self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
@@ -157,28 +180,29 @@ class ConvNorm(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        return self.norm(self.conv(x)), frames if self.stride == 1 else halve(frames)
+        return self.norm(self.conv(x)), frames if self.stride[1] == 1 else halve(frames)
 
 
 class ResidualBlock(nn.Module):
-    """relu(conv(relu(conv(x))) + shortcut(x)), the shortcut 1×1 where the shape changes; shapes as `ConvNorm`."""
+    """relu(dropout(conv(relu(conv(x)))) + shortcut(x)), the shortcut 1×1 where the shape changes; as `ConvNorm`."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int):
+    def __init__(self, in_channels: int, channels: int, stride: tuple[int, int], dropout: float):
         super().__init__()
         self.first = ConvNorm(in_channels, channels, stride=stride)
         self.second = ConvNorm(channels, channels)
-        same = in_channels == channels and stride == 1
+        self.dropout = nn.Dropout2d(dropout)
+        same = in_channels == channels and stride == (1, 1)
         self.shortcut = None if same else ConvNorm(in_channels, channels, kernel_size=1)
         self.stride = stride
 
     def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         # rows and columns are taken first: the backward of a 1×1 convolution with stride 2 over few channels crashes
         # in oneDNN 3.12 on CPUs with AVX-512 (torch 2.14.1), and this gives the same numbers
-        taken = x if self.stride == 1 else x[..., :: self.stride, :: self.stride]
+        taken = x if self.stride == (1, 1) else x[..., :: self.stride[0], :: self.stride[1]]
         shortcut = x if self.shortcut is None else self.shortcut(taken, frames)[0]
         x, frames = self.first(x, frames)
         x, frames = self.second(rectify(x, frames), frames)
-        return rectify(x + shortcut, frames), frames
+        return rectify(self.dropout(x) + shortcut, frames), frames
 
 
 class TimeHead(nn.Module):
@@ -190,16 +214,15 @@ class TimeHead(nn.Module):
     """
 
     def __init__(
-        self, pooling: str, channels: int, height: int, embedding: int | None, num_classes: int, dropout: float
+        self, pool: TimePool, channels: int, height: int, embedding: int | None, num_classes: int, dropout: float
     ):
         super().__init__()
         self.join = None
         if embedding is not None:
-            joined, channels = channels * height, embedding
             self.join = nn.Sequential(
-                nn.Conv1d(joined, channels, kernel_size=1, bias=False), BatchNorm(channels), nn.ReLU()
+                nn.Conv1d(channels * height, embedding, kernel_size=1, bias=False), BatchNorm(embedding), nn.ReLU()
             )
-        self.pool = TimePool(pooling, channels)
+        self.pool = pool
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.pool.num_outputs, num_classes)
 
@@ -218,10 +241,24 @@ def check_frames(num_frames: int | None, name: str) -> None:
         )
 
 
-def as_image(features: Tensor, frames: Tensor) -> Tensor:
-    """(B, F, L) → (B, 1, F, L) in channels_last memory, zeros in the padding."""
-    image = fill_padding(features, frames)[:, None]
-    return image.contiguous(memory_format=torch.channels_last)
+def as_image(features: Tensor, frames: Tensor, deltas: int = 0) -> Tensor:
+    """(B, F, L) → (B, 1 + deltas, F, L) in channels_last memory, zeros in the padding."""
+    channels = [fill_padding(features, frames)]
+    for _ in range(deltas):
+        channels.append(slopes(channels[-1], frames))
+    return torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)
+
+
+def slopes(x: Tensor, frames: Tensor) -> Tensor:
+    """Slope of the line fitted to five frames, the usual deltas: x (B, F, L), zeros in the padding → the same.
+
+    Beyond an utterance's ends its first and last valid frame are repeated, whatever stands behind it in the batch.
+    """
+    last = frames.clamp(min=1)[:, None, None] - 1  # (B, 1, 1)
+    places = torch.arange(-2, x.shape[-1] + 2, device=x.device).clamp(min=0).minimum(last)  # (B, 1, L + 4)
+    around = x.gather(2, places.expand(-1, x.shape[1], -1))
+    far, near = around[..., 4:] - around[..., :-4], around[..., 3:-1] - around[..., 1:-3]
+    return fill_padding((2 * far + near) / 10, frames)
 
 
 def rectify(x: Tensor, frames: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ RUN: dict[str, Any] = {
     "loss.label_smoothing": Rate,
     "loss.class_weights": Literal["none", "balanced"] | None,
     "loss.l2": Mapping[str, NotNegative] | None,
+    "loss.auxiliary": Mapping[str, NotNegative] | None,
+    "evaluation.views": Mapping[str, Any] | None,
     "ema": Annotated[float, Range(0, 1, "both")] | None,
     "monitor": Monitor,
     "checkpoint": Literal["best", "last"],
@@ -69,7 +71,7 @@ RUN: dict[str, Any] = {
     "map": Mapping[str, str | None] | None,
     "examples": Annotated[int, Range(0, 2**32 - 1)],
 }
-CLOSED = ("loss", "early_stopping", "sweep", "trainer", "tune")  # nodes with no other settings than these
+CLOSED = ("loss", "evaluation", "early_stopping", "sweep", "trainer", "tune")  # nodes with no other settings than these
 
 _EPOCHS = "a run is counted in whole epochs, each with its validation; set trainer.max_epochs"
 _ALL = (

@@ -1,9 +1,10 @@
 """The augmentations of a run: built from its config, and the folders of recordings that they work with."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ser.augmentations.base import Augmentation
 from ser.augmentations.clip import Clip
 from ser.data.audio.prepare import AudioSettings
 from ser.data.corpora.sound_folder import find_sounds
@@ -66,6 +67,11 @@ def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
             given["recordings"] = sounds.decode(config["audio"]["sample_rate"], cache_folder())
         parts.append(build(node, where, config["trust"], **given))
     return tuple(parts)
+
+
+def for_view(waveform: Sequence[Callable], number: int) -> list[Callable]:
+    """What renders view `number` of `augmentation.views`: a list of rates gives each view its own."""
+    return [augment.for_view(number) if isinstance(augment, Augmentation) else augment for augment in waveform]
 
 
 def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ser.data.store.hashes import content_hash
 from ser.system.cache import cache_folder
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
-from ser.training.augment import folder_fingerprints
+from ser.training.augment import folder_fingerprints, for_view
 from ser.training.feature_cache import (
     BLOCK,
     Blocks,
@@ -45,8 +45,8 @@ class Rendering(FeatureInputs):
     def view(self, number: int) -> Iterable:
         """Features and frames of one view, batch by batch, made as they are asked for."""
         made = render(
-            self.source, self.classifier.learning.waveform_augmentations, self.classifier.frontend, self.train, number,
-            self.config["seed"], self.classifier.device,
+            self.source, for_view(self.classifier.learning.waveform_augmentations, number), self.classifier.frontend,
+            self.train, number, self.config["seed"], self.classifier.device,
         )  # fmt: skip
         return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL))(made)
 

@@ -17,6 +17,8 @@ from ser.instantiate import build, check_place, check_settings, resolve
 from ser.models.base import Model
 from ser.runs.settings import OPTIMIZER, check_run_settings
 from ser.training.augment import augmentations, check_views, waveform_augmentations
+from ser.training.auxiliary import Auxiliary
+from ser.training.evaluation_views import build_evaluation_views
 from ser.training.module import EmotionClassifier, Learning
 from ser.training.sizing import check_memory
 
@@ -106,9 +108,11 @@ def build_classifier(
         batch_size = 0 if learning is None else min(config["batch_size"], learning.num_utterances)
         check_memory(sketch, config, frontend.num_features, shortest, samples, batch_size)
     normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
-    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes))
-    description = {"config": config, "classes": list(classes)}
-    return EmotionClassifier(frontend, normaliser, model, description, learning)
+    beside = 0 if learning is None else sum(len(target.values) for target in learning.auxiliary)
+    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes) + beside)
+    description = {"config": config, "classes": list(classes), "auxiliary": beside}
+    views = build_evaluation_views(config, audio)
+    return EmotionClassifier(frontend, normaliser, model, description, learning, views)
 
 
 def count_frames(frontend: Frontend, audio: AudioSettings) -> int | None:
@@ -119,12 +123,15 @@ def count_frames(frontend: Frontend, audio: AudioSettings) -> int | None:
     return brief if brief == long else None
 
 
-def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learning:
+def build_learning(
+    config: dict[str, Any], class_counts: Sequence[int], auxiliary: Sequence[Auxiliary] = ()
+) -> Learning:
     """Optimizer, schedule, loss and augmentations.
 
     Args:
         config: The resolved config.
         class_counts: Training utterances of each class, for balanced weights.
+        auxiliary: What the corpus knows of `loss.auxiliary`.
     """
     loss = config["loss"]
     scheduler = _factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps")
@@ -143,6 +150,7 @@ def build_learning(config: dict[str, Any], class_counts: Sequence[int]) -> Learn
         waveform_augmentations=waveform_augmentations(config, build_audio(config)),
         feature_augmentations=augmentations(config, "features"),
         mixings=augmentations(config, "mixing"),
+        auxiliary=auxiliary,
     )
 
 

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as L
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
+from ser.augmentations.base import Augmentation
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.epoch_scores import score
 from ser.system.seeding import derive_seed
+from ser.training.auxiliary import Auxiliary, auxiliary_loss, joined_targets
+from ser.training.evaluation_views import EvaluationViews
 from ser.training.nan_diagnosis import explain, explain_answers
 
 
@@ -33,6 +37,7 @@ class Learning:
         num_utterances: Of the training part.
         stop_by: Metric of validation that ends training early; None: nothing does.
         waveform_augmentations, feature_augmentations, mixings: Applied in this order, in training steps only.
+        auxiliary: What is learned beside the class (`ser.training.auxiliary`).
     """
 
     optimizer: Callable[..., torch.optim.Optimizer]
@@ -47,6 +52,7 @@ class Learning:
     waveform_augmentations: Sequence[Callable] = ()
     feature_augmentations: Sequence[Callable] = ()
     mixings: Sequence[Callable] = ()
+    auxiliary: Sequence[Auxiliary] = ()
 
 
 class EmotionClassifier(L.LightningModule):
@@ -56,8 +62,10 @@ class EmotionClassifier(L.LightningModule):
         frontend: `ser.frontends.base.Frontend`.
         normaliser: Fitted on the training part before training.
         model: `ser.models.base.Model`.
-        description: Plain dict (config, classes, sizes) that rebuilds the module; stored in every checkpoint.
+        description: Plain dict (config, classes, auxiliary: outputs behind those of the classes) that rebuilds the
+            module; stored in every checkpoint.
         learning: How it is trained.
+        views: Whose answers are averaged when the classifier is asked for one; None: the recording's alone.
 
     Shape:
         waveforms (B, T), lengths (B,) → logits (B, K).
@@ -70,14 +78,20 @@ class EmotionClassifier(L.LightningModule):
         model: nn.Module,
         description: dict,
         learning: Learning | None = None,
+        views: EvaluationViews | None = None,
     ):
         super().__init__()
         self.frontend, self.normaliser, self.model = frontend, normaliser, model
-        self.description, self.learning = description, learning
+        self.description, self.learning, self.views = description, learning, views
         weights = None if learning is None else learning.class_weights
         self.register_buffer("class_weights", weights, persistent=False)
         for part in () if learning is None else learning.l2:
             self._part(part)  # a misspelt one is told now, and not in the first step
+        for augment in () if learning is None else learning.feature_augmentations:
+            if isinstance(augment, Augmentation):
+                augment.attach(frontend, normaliser)
+        # of all utterances (N, A), filled in when they are known
+        self.register_buffer("auxiliary_labels", None, persistent=False)
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -91,7 +105,21 @@ class EmotionClassifier(L.LightningModule):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Logits of waveforms: the whole path, whatever training kept in between."""
-        return self.model(*self.extract(waveforms, lengths))
+        return self.classify(*self.extract(waveforms, lengths))
+
+    def classify(self, features: Tensor, frames: Tensor) -> Tensor:
+        """Logits (B, K) of normalised features (B, F, L): without the outputs of auxiliary targets."""
+        return self.model(features, frames)[:, : len(self.description["classes"])]
+
+    def answer(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of whole recordings, as test and predictions have them: averaged over `views` where there are any.
+
+        Shape:
+            waveforms (B, T), lengths (B,) → (B, K).
+        """
+        if self.views is None:
+            return self(waveforms, lengths)
+        return self.views.average(self, waveforms, lengths)
 
     def extract(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (B, F, L) and frames (B,) of waveforms."""
@@ -100,18 +128,22 @@ class EmotionClassifier(L.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         features, frames, generator = self.augmented(batch, batch_idx)
-        targets = batch["labels"]
-        if self.learning.mixings:
-            targets = F.one_hot(targets, len(self.description["classes"])).to(features.dtype)
+        targets, num_classes, auxiliary = batch["labels"], len(self.description["classes"]), self.learning.auxiliary
+        if auxiliary:
+            targets = joined_targets(targets, num_classes, auxiliary, self.auxiliary_labels[batch["indices"]])
+        elif self.learning.mixings:
+            targets = F.one_hot(targets, num_classes).to(features.dtype)
         for mix in self.learning.mixings:
             features, frames, targets = mix(features, frames, targets, generator)
         logits = self.model(features, frames).float()
         loss = F.cross_entropy(
-            logits,
-            targets,
+            logits[:, :num_classes],
+            targets[:, :num_classes] if targets.dim() > 1 else targets,
             weight=self.class_weights,
             label_smoothing=self.learning.label_smoothing,
         )
+        if auxiliary:
+            loss = loss + auxiliary_loss(logits[:, num_classes:], targets[:, num_classes:], auxiliary)
         for part, factor in self.learning.l2.items():
             loss = loss + factor * sum(weights.square().sum() for weights in self._part(part))
         self._losses[batch_idx] = loss.detach()
@@ -215,9 +247,11 @@ class EmotionClassifier(L.LightningModule):
         if not len(batch["indices"]):  # a rank with fewer utterances than the others has an empty last batch
             return
         if "features" in batch:
-            logits = self.model(batch["features"], batch["frames"])
-        else:
+            logits = self.classify(batch["features"], batch["frames"])
+        elif self.trainer.state.fn == TrainerFn.FITTING:  # between epochs each recording is seen once, as it is
             logits = self(batch["waveforms"], batch["lengths"])
+        else:
+            logits = self.answer(batch["waveforms"], batch["lengths"])
         self._outputs.append((batch["indices"], batch["labels"], logits.float()))
 
     def _score(self, part: str) -> None:

@@ -67,6 +67,7 @@ def write_results(
         "num_parameters": count_parameters(parts.classifier.model),
         "epochs": parts.classifier.trainer.current_epoch,
         "best_epoch": checkpoints.best_epoch,
+        **({} if parts.classifier.views is None else {"num_views": len(parts.classifier.views)}),
         "seconds": round(checkpoints.seconds(), 3),
     }
     metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # the others are not defined

@@ -31,6 +31,7 @@ from ser.runs.weights import start_from
 from ser.system.cache import cache_folder
 from ser.system.seeding import derive_seed
 from ser.training.augmented_views import render_views
+from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
@@ -53,6 +54,8 @@ class Parts:
         split: Which utterance is for what.
         classifier: With its normaliser fitted.
         data: Batches.
+        scoring: Batches for test and for the last look at validation: `data`, or whole recordings where several views
+            of each are averaged.
         num_frames: Of every clip, or None where they differ.
         notes: Remarks for the summary.
     """
@@ -61,6 +64,7 @@ class Parts:
     split: Split
     classifier: EmotionClassifier
     data: EmotionData
+    scoring: EmotionData
     num_frames: int | None
     notes: tuple[str, ...]
 
@@ -79,15 +83,21 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     audio, splitter = build_audio(config), build_split(config)
     _check_compiler(config)
     everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
-    _build_seeded(config, recordings.classes, everyone.tolist())
+    auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), recordings.utterances)
+    notes = [*remarks]
+    _build_seeded(config, recordings.classes, everyone.tolist(), auxiliary)
     check_steps(config, splitter(recordings.utterances))
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
     counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
     check_train(counts, recordings.classes)
 
-    classifier = _build_seeded(config, recordings.classes, counts.tolist()).to(training_device(config["trainer"]))
-    notes = [*remarks]
+    classifier = _build_seeded(config, recordings.classes, counts.tolist(), auxiliary)
+    if auxiliary:
+        known = [target.labels(decoded.utterances) for target in auxiliary]
+        classifier.auxiliary_labels = torch.stack(known, dim=1)
+    classifier = classifier.to(training_device(config["trainer"]))
+    notes += remarks
     if config["init_from"]:
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
@@ -101,7 +111,12 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         notes.append(COMPILED)
     names = [utterance.key for utterance in decoded.utterances]
     data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
-    return Parts(decoded, split, classifier, data, num_frames, tuple(notes))
+    scoring = data
+    if classifier.views is not None:
+        notes.append(f"scored: the mean over {len(classifier.views)} views of each recording ({classifier.views})")
+        whole = StoredWaveforms(decoded.waveforms, decoded.rows, None)
+        scoring = EmotionData(whole, decoded.labels, split, config["batch_size"], config["seed"], names=names)
+    return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes))
 
 
 def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str]]:
@@ -142,10 +157,12 @@ def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) 
     return replace(split, protocol=f"{split.protocol}; {found.stamp}"), replace(found, shared=()).notes()
 
 
-def _build_seeded(config: dict[str, Any], classes: Sequence[str], class_counts: list[int]) -> EmotionClassifier:
+def _build_seeded(
+    config: dict[str, Any], classes: Sequence[str], class_counts: list[int], auxiliary: Sequence[Auxiliary]
+) -> EmotionClassifier:
     """The classifier with initial weights that depend on the run's seed alone."""
     L.seed_everything(derive_seed(config["seed"]) % 2**32, verbose=False)
-    return build_classifier(config, classes, build_learning(config, class_counts))
+    return build_classifier(config, classes, build_learning(config, class_counts, auxiliary))
 
 
 def check_steps(config: dict[str, Any], split: Split) -> None:

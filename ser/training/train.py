@@ -93,9 +93,9 @@ def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.n
     """What the weights that count say of validation, on which the temperature is fitted, and once of test."""
     scored = {}
     if parts.split.val:
-        trainer.validate(parts.classifier, parts.data, verbose=False)
+        trainer.validate(parts.classifier, parts.scoring, verbose=False)
         scored["val"] = parts.classifier.scored
-    trainer.test(parts.classifier, parts.data, verbose=False)
+    trainer.test(parts.classifier, parts.scoring, verbose=False)
     scored["test"] = parts.classifier.scored
     return scored
 

@@ -7,8 +7,13 @@ import pytest
 import torch
 
 from ser.augmentations import background, base, level, noise, pitch, reverberation, shift, speed, stretch
+from ser.augmentations.offsets import LevelOffset, RandomFloor
+from ser.augmentations.placement import RandomCrop, RandomPlacement
 from ser.augmentations.spectrogram import SpecAugment
 from ser.augmentations.warping import FrequencyWarp, TimeWarp
+from ser.frontends.log_mel import LogMel
+from ser.frontends.normaliser import Normaliser
+from ser.frontends.stft import Stft
 from tests.augmentations.signals import RATE, generator, noisy_batch
 
 SOUNDS = [np.random.default_rng(i).standard_normal(n).astype(np.float32) for i, n in enumerate((700, 3000, 20000))]
@@ -31,11 +36,21 @@ FEATURES = {
     "spec": lambda p: SpecAugment(2, 0.5, 2, 0.5, p=p),
     "time_warp": lambda p: TimeWarp(0.2, p=p),
     "frequency_warp": lambda p: FrequencyWarp([1.1, 1.3], p=p),
+    "level_offset": lambda p: LevelOffset(p=p),
+    "random_floor": lambda p: over_a_floor(RandomFloor(p=p)),
+    "crop": lambda p: RandomCrop(6, p=p),
+    "placement": lambda p: RandomPlacement(p=p),
 }
-CHANGES_LENGTH = {"speed", "stretch"}
+CHANGES_LENGTH = {"speed", "stretch", "crop"}
 LENGTHS = [4000, 2500, 4000, 1, 0, 800, 3999, 2]
 every_waveform = pytest.mark.parametrize("name", WAVEFORM)
 every = pytest.mark.parametrize("name", [*WAVEFORM, *FEATURES])
+
+
+def over_a_floor(augmentation):
+    frontend = LogMel(16000, Stft(512, 256), n_mels=24, log_offset=1e-3, top_db=None)
+    augmentation.attach(frontend, Normaliser("none", 1))
+    return augmentation
 
 
 def made(name, p=1.0):
@@ -47,6 +62,8 @@ def batch_for(name, seed=0):
         return noisy_batch(LENGTHS, seed)
     frames = torch.tensor([40, 25, 40, 1, 3, 12, 39, 2])
     features = torch.randn(8, 24, 40, generator=generator(seed))
+    if name == "placement":
+        features[:, :, 5:] = -1.0  # silence
     return features * (torch.arange(40) < frames[:, None, None]), frames
 
 
@@ -180,7 +197,8 @@ def test_small_features_stay_finite(name, shape):
     frames = torch.full(shape[:1], shape[2])
     for seed in range(5):
         after, after_frames = made(name)(torch.randn(shape), frames, generator(seed))
-        assert after.isfinite().all() and after.shape == shape and torch.equal(after_frames, frames)
+        assert after.isfinite().all() and after.shape == shape
+        assert torch.equal(after_frames, frames) or name in CHANGES_LENGTH
 
 
 @every

@@ -117,3 +117,13 @@ def test_lengths_of_neighbours_do_not_matter():
         alone, alone_lengths = augmentation(x[:1, :3000], lengths[:1], generator())
         assert alone_lengths[0] == together_lengths[0]
         assert torch.equal(together[0, : alone.shape[1]], alone[0])
+
+
+def test_speed_of_a_list_is_one_of_them_and_each_view_has_its_own():
+    x, lengths = noisy_batch([1000] * 200)
+    listed = Speed(rates=[0.8, 1.25])
+    _, after = listed(x, lengths, generator(0))
+    assert set(after.tolist()) == {1250, 800} and 60 < (after == 800).sum() < 140
+    assert [set(listed.for_view(v)(x, lengths, generator(v))[1].tolist()) for v in (1, 2, 3)] == [{1250}, {800}, {1250}]
+    drawn = Speed([0.9, 1.1])
+    assert drawn.for_view(2) is drawn

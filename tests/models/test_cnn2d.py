@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torchaudio.functional import compute_deltas
 
 from ser.errors import UserError
-from ser.models.cnn2d import CNN2D, PlainCNN2D
+from ser.models.cnn2d import CNN2D, PlainCNN2D, slopes
 
 
 def test_size_depends_on_features_only_through_the_embedding():
@@ -33,7 +34,7 @@ def test_embedding_sees_where_in_frequency_a_pattern_lies():
 def test_width_stages_and_blocks():
     model = CNN2D(64, None, 8, width=8, stages=[1, 2], blocks=2)
     assert [stage.second.conv.out_channels for stage in model.stages] == [8, 8, 16, 16]
-    assert [stage.first.stride for stage in model.stages] == [1, 1, 2, 1]
+    assert [stage.first.stride for stage in model.stages] == [(1, 1), (1, 1), (2, 2), (1, 1)]
     assert model(torch.randn(2, 64, 30), torch.tensor([30, 7])).shape == (2, 8)
 
 
@@ -71,3 +72,42 @@ def test_a_pooled_vector_is_no_image():
     for kind, name in [(CNN2D, "cnn2d"), (PlainCNN2D, "cnn2d_plain")]:
         with pytest.raises(UserError, match=f"model={name} needs frames over time.*set model=mlp"):
             kind(64, 1, 8)
+
+
+def test_strides_over_time_are_those_that_are_named():
+    model = CNN2D(64, 100, 8, width=4, stages=[1, 2], time_strides=[1, 1, 2], embedding=None)
+    frames = []
+    model.head.register_forward_pre_hook(lambda _, inputs: frames.append((inputs[0].shape, inputs[1].tolist())))
+    model(torch.randn(2, 64, 100), torch.tensor([100, 31]))
+    assert frames == [((2, 8, 16, 50), [50, 16])]  # over the features 2 · 2
+    with pytest.raises(UserError, match=r"names 2 strides, and there are 3 to name"):
+        CNN2D(64, 100, 8, stages=[1, 2], time_strides=[1, 2])
+
+
+def test_the_network_of_the_recipes_has_its_published_size():
+    recipe = {"stages": (1, 2, 4, 4), "time_strides": (1, 1, 2, 2, 2), "embedding": None, "attention_hidden": 64}
+    for width, size in ((24, 356_753), (32, 629_737)):
+        model = CNN2D(64, None, 8, width=width, block_dropout=0.1, **recipe)
+        assert sum(parameter.numel() for parameter in model.parameters()) == size
+
+
+def test_slopes_are_torchaudios_deltas_of_each_utterance_by_itself():
+    x, frames = torch.randn(3, 4, 30), torch.tensor([30, 11, 1])
+    x = x * (torch.arange(30) < frames[:, None])[:, None]
+    found = slopes(x, frames)
+    for row, features, count in zip(found, x, frames.tolist(), strict=True):
+        torch.testing.assert_close(row[:, :count], compute_deltas(features[:, :count], win_length=5))
+        assert not row[:, count:].any()
+
+
+def test_deltas_are_channels_beside_the_features():
+    model = CNN2D(64, None, 8, width=4, deltas=2)
+    assert model.stem.conv.in_channels == 3
+    assert model(torch.randn(2, 64, 30), torch.tensor([30, 7])).shape == (2, 8)
+
+
+def test_several_heads_of_attention_stand_beside_each_other():
+    model = CNN2D(64, None, 8, width=4, stages=[1, 2], embedding=None, attention_hidden=5, attention_heads=3)
+    assert model.head.linear.in_features == 3 * 2 * 8
+    with pytest.raises(UserError, match="pooling=mean has no attention"):
+        CNN2D(64, None, 8, pooling="mean", attention_heads=2)
