@@ -3,12 +3,12 @@
 config.yaml         resolved, with the choice made in each group
 metrics.json        flat: `val/uar`, `test/wa`, …
 evaluation.json     all figures of test with their confidence, by class and by group
+chosen.json         under `checkpoint=refit`, how many epochs validation chose
 predictions.csv     one row a test utterance; predictions_val.csv: of validation
 checkpoints/        best.ckpt, last.ckpt
 figures/            pictures; report.html: all of them on one page
 evaluations/        what `ser evaluate` found on other recordings
-run.json            identity and split protocol
-environment.json    versions, device, threads, git commit
+run.json            identity and split protocol; environment.json: versions, device, threads, git commit
 train.log           the one log file
 events.out.…        TensorBoard; curves.csv: the curves as a table; loggers.json: which run of W&B or MLflow it is
 .lock               held while a process works here
@@ -81,7 +81,7 @@ class RunDirectory:
 
     @property
     def best(self) -> Path:
-        """Weights that validation chose, or those of the last epoch under `checkpoint=last`."""
+        """Weights that validation chose, or those of the last epoch."""
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
@@ -169,7 +169,7 @@ class RunDirectory:
     def clear(self) -> None:
         """Takes away the marker first, then the results and checkpoints of an earlier training, to train anew."""
         (self.path / "finished.json").unlink(missing_ok=True)
-        results = ("metrics.json", "evaluation.json", "predictions*.csv", "figures/*", "report.html")
+        results = ("metrics.json", "evaluation.json", "predictions*.csv", "figures/*", "report.html", "chosen.json")
         for pattern in (*results, "checkpoints/*.ckpt", f"checkpoints/{REMOVED}", "events.out.*"):
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ RUN: dict[str, Any] = {
     "evaluation.views": Mapping[str, Any] | None,
     "ema": Annotated[float, Range(0, 1, "both")] | None,
     "monitor": Monitor,
-    "checkpoint": Literal["best", "last"],
+    "checkpoint": Literal["auto", "best", "last", "refit"],
     "early_stopping.patience": Index | None,
     "init_from": str | None,
     "resume": str | None,

@@ -23,6 +23,13 @@ from ser.training.module import EmotionClassifier, Learning
 from ser.training.sizing import check_memory
 
 
+def with_checkpoint(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with the epoch that counts under `checkpoint=auto`: validation's choice, or the last without one."""
+    if config["checkpoint"] != "auto":
+        return config
+    return {**config, "checkpoint": "last" if config["split"].get("val") == 0 else "best"}
+
+
 def check_config(config: dict[str, Any]) -> None:
     """Refuses settings that cannot be, or that contradict each other, before anything is read.
 
@@ -32,14 +39,16 @@ def check_config(config: dict[str, Any]) -> None:
     check_run_settings(config)
     if config["split"].get("val") == 0:
         needing = {
-            "checkpoint=best": config["checkpoint"] == "best",
+            f"checkpoint={config['checkpoint']}": config["checkpoint"] in ("best", "refit"),
             "early_stopping.patience": config["early_stopping"]["patience"] is not None,
             "scheduler.monitor": str(config["scheduler"].get("monitor")).startswith("val/"),
         }
-        remedies = ["checkpoint=last", "early_stopping.patience=null", "scheduler.monitor=train/loss"]
+        remedies = ["checkpoint=auto", "early_stopping.patience=null", "scheduler.monitor=train/loss"]
         for (what, needs), remedy in zip(needing.items(), remedies, strict=True):
             if needs:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
+    if config["checkpoint"] == "refit" and str(config["scheduler"].get("monitor")).startswith("val/"):
+        raise UserError("checkpoint=refit trains without validation in the end: add scheduler.monitor=train/loss.")
     if config["compile"] != "none" and config["audio"].get("duration_s") is None:
         raise UserError(
             f"compile={config['compile']} would compile the model for every length of a recording anew. Give all clips "

@@ -16,7 +16,7 @@ from ser.runs.log import logging_to
 from ser.runs.weights import content_of_run
 from ser.system.cache import cache_folder
 from ser.training.augment import folder_fingerprints
-from ser.training.build import check_config, with_directions
+from ser.training.build import check_config, with_checkpoint, with_directions
 from ser.training.loggers.run_loggers import check_loggers
 from ser.training.trainer import check_trainer, num_devices
 
@@ -56,6 +56,7 @@ def find_job(
     Raises:
         UserError: From the corpus; settings that contradict each other; a directory that holds another run.
     """
+    config = with_checkpoint(config)
     check_config(config)
     check_trainer(config["trainer"])
     loggers = check_loggers(config.get("logger"), config["trust"])

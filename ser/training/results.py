@@ -61,6 +61,7 @@ def write_results(
     evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
     metrics = {
         **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
+        **(parts.chosen.scores if parts.chosen else {}),  # of the training that chose the number of epochs
         **{name: value for name, value in scores.items() if name.startswith("test/")},
         **evaluation.as_metrics(),
         **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
@@ -68,7 +69,7 @@ def write_results(
         "epochs": parts.classifier.trainer.current_epoch,
         "best_epoch": checkpoints.best_epoch,
         **({} if parts.classifier.views is None else {"num_views": len(parts.classifier.views)}),
-        "seconds": round(checkpoints.seconds(), 3),
+        "seconds": round(checkpoints.seconds() + (parts.chosen.seconds if parts.chosen else 0), 3),
     }
     metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # the others are not defined
     matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))

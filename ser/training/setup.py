@@ -35,6 +35,7 @@ from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
+from ser.training.refit import Chosen
 from ser.training.trainer import num_devices, training_device
 
 COMPILED = (
@@ -58,6 +59,7 @@ class Parts:
             of each are averaged.
         num_frames: Of every clip, or None where they differ.
         notes: Remarks for the summary.
+        chosen: Of a refit: what validation chose before.
     """
 
     decoded: Decoded
@@ -67,15 +69,17 @@ class Parts:
     scoring: EmotionData
     num_frames: int | None
     notes: tuple[str, ...]
+    chosen: Chosen | None = None
 
 
-def prepare(config: dict[str, Any], recordings: Recordings, console: Console) -> Parts:
+def prepare(config: dict[str, Any], recordings: Recordings, console: Console, chosen: Chosen | None = None) -> Parts:
     """Makes a run ready; whatever can be refused without decoding is refused before it.
 
     Args:
         config: Resolved.
         recordings: From `build_recordings`.
         console: Shows a bar while files are decoded.
+        chosen: Of a refit, whose training part has the validation part too.
 
     Raises:
         UserError: From any of the parts.
@@ -88,7 +92,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
     _build_seeded(config, recordings.classes, everyone.tolist(), auxiliary)
     check_steps(config, splitter(recordings.utterances))
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
-    split, remarks = guarded(splitter(decoded.utterances), decoded, audio.sample_rate, console)
+    dealt = splitter(decoded.utterances)
+    dealt = dealt if chosen is None else chosen.split(dealt)
+    split, remarks = guarded(dealt, decoded, audio.sample_rate, console)
     counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
     check_train(counts, recordings.classes)
 
@@ -116,7 +122,7 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console) ->
         notes.append(f"scored: the mean over {len(classifier.views)} views of each recording ({classifier.views})")
         whole = StoredWaveforms(decoded.waveforms, decoded.rows, None)
         scoring = EmotionData(whole, decoded.labels, split, config["batch_size"], config["seed"], names=names)
-    return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes))
+    return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes), chosen)
 
 
 def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str]]:

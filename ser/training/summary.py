@@ -1,6 +1,6 @@
 """What the person at the keyboard sees of a run: before it begins, when it ended, and when it is found finished."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # paths are printed as they are
 
 
-def summarise(job: Job, parts: Parts, console: Console) -> None:
-    """The composed run in a few lines."""
-    config, chosen, classifier = job.config, job.config["choices"], parts.classifier
+def summarise(config: dict[str, Any], job: Job, parts: Parts, console: Console) -> None:
+    """The composed run in a few lines; `config` is the job's, or that of its refit."""
+    chosen, classifier = config["choices"], parts.classifier
+    if parts.chosen:
+        console.print(f"{parts.chosen.epochs} epochs chosen on validation; training anew on all but test.", **PLAIN)
     trainer = config["trainer"]
     shape = f"{classifier.frontend.num_features} features × {parts.num_frames or 'varying'} frames"
     lines = {
@@ -43,7 +45,7 @@ def dry_run(job: Job, console: Console) -> None:
     """Prints the composed run with its sizes and an estimate of the time; trains nothing, writes no run directory."""
     with mendable(job.config):
         parts = prepare(job.config, job.recordings, console)
-    summarise(job, parts, console)
+    summarise(job.config, job, parts, console)
     epochs = job.config["trainer"]["max_epochs"]
     steps = steps_per_epoch(parts) * epochs
     seconds = seconds_per_step(parts)

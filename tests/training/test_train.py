@@ -115,14 +115,17 @@ def test_hydra_run_dir_is_the_run_directory_and_refuses_another_run(ser, quick, 
 
 
 def test_without_validation_the_last_epoch_is_scored(ser, quick, in_tmp):
+    for checkpoint in ("best", "refit"):
+        code, _, err = ser(*quick, "split.val=0", f"checkpoint={checkpoint}")
+        assert code == 2 and f"which checkpoint={checkpoint} needs. Add checkpoint=auto" in err
     code, _, err = ser(*quick, "split.val=0")
-    assert code == 2 and "checkpoint=last" in err
-    code, _, err = ser(*quick, "split.val=0", "checkpoint=last")
     assert code == 0, err
+    code, out, _ = ser(*quick, "split.val=0", "checkpoint=last")
+    assert code == 0 and "Already trained" in out
     metrics = metrics_of(in_tmp)
     assert not [key for key in metrics if key.startswith("val/")]
     assert metrics["num_val"] == 0 and metrics["best_epoch"] == metrics["epochs"] - 1
-    code, _, err = ser(*quick, "split.val=0", "checkpoint=last", "scheduler=plateau")
+    code, _, err = ser(*quick, "split.val=0", "scheduler=plateau")
     assert code == 2 and "scheduler.monitor=train/loss" in err
 
 

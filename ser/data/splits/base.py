@@ -103,7 +103,7 @@ class Splitter:
         parts = {part: [i for i, u in enumerate(utterances) if u.part == part] for part in PARTS}
         for part, indices in parts.items():
             if not indices and (part != "val" or self.val > 0):
-                way_out = ", or use split.val=0 checkpoint=last" if part == "val" else ""
+                way_out = ", or use split.val=0" if part == "val" else ""
                 raise UserError(f"The list names no recording for {part}: add some to its split column{way_out}.")
         return parts
 

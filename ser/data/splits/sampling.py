@@ -202,6 +202,6 @@ def hold_out(
     if None in words or len(words) < 2:
         raise UserError(
             f"{', '.join(free)} alone is left to train on, and nothing is known by which validation could be held "
-            "apart. Use split.val=0 checkpoint=last, or split=random."
+            "apart. Use split.val=0, or split=random."
         )
     return part_by(utterances, pool, "word", draw_values(sorted(words), share, rng))

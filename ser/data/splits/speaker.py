@@ -37,7 +37,7 @@ class SpeakerSplit(ShareSplitter):
         by_word = len(speakers) == 2 and None not in words and len(words) > 1
         needed = 2 if self.val == 0 or by_word else 3
         if len(speakers) < needed:
-            way_out = "split=random, or split.val=0 checkpoint=last" if len(speakers) == 2 else "split=random"
+            way_out = "split=random, or split.val=0" if len(speakers) == 2 else "split=random"
             raise UserError(
                 f"split=speaker needs {needed} speakers for its parts, and the recordings used have {len(speakers)}: "
                 f"{', '.join(speakers)}. Use {way_out}."

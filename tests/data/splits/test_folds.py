@@ -100,7 +100,7 @@ def test_of_two_speakers_validation_is_word_disjoint(splitter):
         assert not train & held and len(held) == 2
         tested |= of_parts(split, utterances, "speaker")[2]
     assert tested == {"tess_oaf", "tess_yaf"}
-    with pytest.raises(UserError, match="alone is left to train on.*split.val=0 checkpoint=last"):
+    with pytest.raises(UserError, match="alone is left to train on.*split.val=0"):
         splitter(0)([replace(u, word=None) for u in utterances])
 
 
