@@ -3,8 +3,8 @@
 A node may name classes of the rooms of `ser` where parts live, of torch's `nn` and `optim` and of torchmetrics'
 `classification`, and the functions of `ser.training.schedules`. No other function: a class only makes an object, while
 one that clears the store, named in somebody's config, would do harm. Packages of the user's own are named by
-`trust=[my_package]` on the command line, classes and functions alike. Without such a package each place takes parts of
-its own kind only (`PLACES`): a layer named where a corpus belongs would fill the memory before anybody asked what it
+`run.trust=[my_package]` on the command line, classes and functions alike. Without such a package each place takes parts
+of its own kind only (`PLACES`): a layer named where a corpus belongs would fill the memory before anybody asked what it
 is. Settings are checked against the target's signature, which is the schema: a misspelt one is named with its nearest
 right one, a value of another type or out of its range with what it may be (`ser.system.ranges`).
 """
@@ -69,7 +69,7 @@ def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Call
     Raises:
         UserError: No such name, one that lies outside the trusted packages, or a function that no config may call.
     """
-    trust = [trust] if isinstance(trust, str) else list(trust or ())  # trust=my_package, without brackets
+    trust = [trust] if isinstance(trust, str) else list(trust or ())  # run.trust=my_package, without brackets
     if not isinstance(node, dict) or not isinstance(node.get("_target_"), str):
         raise UserError(f"The config node '{where}' names no _target_, the class to build.")
     dotted = node["_target_"]
@@ -78,7 +78,8 @@ def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Call
         package = dotted.split(".")[0]
         raise UserError(
             f"{where}._target_={dotted} lies outside the trusted packages ({', '.join(allowed)}). "
-            f"If the package is yours, add trust=[{package}] on the command line."
+            f"If the package is yours, add run.trust=[{package}] on the command line (of ser evaluate and ser explore: "
+            f"trust=[{package}], of ser predict: --trust={package})."
         )
     found = _locate(dotted, where)
     home = str(getattr(found, "__module__", ""))  # a trusted module also holds what it imported: `pathlib.Path`

@@ -97,7 +97,7 @@ def quick(tiny_ravdess) -> list[str]:
     """Arguments of a run that takes a second; `report=auto` behind them adds its page, and two seconds."""
     return [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=2", "split=random", "report=false",
+        "trainer.max_epochs=2", "split=random", "run.report=false",
     ]  # fmt: skip
 
 

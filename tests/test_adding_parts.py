@@ -88,13 +88,13 @@ def test_one_of_each_kind_from_a_package_of_the_users_own(ser, in_tmp, monkeypat
         write_tone(sounds / f"{speaker}-{emotion}-{take}.wav", 100 + 20 * i)
     monkeypatch.syspath_prepend(in_tmp)
     code, out, err = ser(
-        "train", "trust=[my_parts]", "--config-dir", str(configs), "dataset=tones", f"dataset.root={sounds}",
+        "train", "run.trust=[my_parts]", "--config-dir", str(configs), "dataset=tones", f"dataset.root={sounds}",
         "frontend=loudness", "model=linear", "augmentation=softer", "metrics=[right]", "monitor=val/right",
-        "split.val=0.2", "split.test=0.2", "trainer=cpu", "trainer.max_epochs=2", "report=false",
+        "split.val=0.2", "split.test=0.2", "trainer=cpu", "trainer.max_epochs=2", "run.report=false",
     )  # fmt: skip
     assert code == 0, err
     assert "loudness: 1 features" in out and "linear: 4 parameters" in out and "augmentation softer" in out
     metrics = json.loads((only_run(in_tmp) / "metrics.json").read_text())
     assert metrics["test/right"] == metrics["test/wa"] and "val/right" in metrics
-    code, _, err = ser("train", "trust=[my_parts]", "--config-dir", str(configs), "dataset=tones", "model=linaer")
+    code, _, err = ser("train", "run.trust=[my_parts]", "--config-dir", str(configs), "dataset=tones", "model=linaer")
     assert code == 2 and "Did you mean 'linear'?" in err

@@ -23,7 +23,18 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tone
         (["train", "split.test=1.5"], ["split.test=1.5"]),
         (["train", "loss.label_smoothing=2"], ["label_smoothing"]),
         (["train", "batch_size=0"], ["batch_size=0"]),
-        (["train", "report=maybe"], ["report=maybe", "auto or true or false"]),
+        (["train", "rerun=true"], ["There is no setting 'rerun'. Did you mean 'run.rerun'?"]),
+        (["train", "runs_dir=x"], ["Did you mean 'run.dir'?"]),
+        (["train", "name=a"], ["Did you mean 'run.name'?"]),
+        (["train", "resume=runs/x"], ["Did you mean 'run.resume'?"]),
+        (["train", "jobs_per_gpu=2"], ["Did you mean 'sweep.jobs_per_gpu'?"]),
+        (["train", "+progress=false"], ["Did you mean 'run.progress'?"]),
+        (["train", "progres=false"], ["Did you mean 'run.progress'?"]),
+        (["train", "-m", "dry_run=true", "seed=0,1"], ["Did you mean 'run.dry_run'?"]),
+        (["tune", "trust=[mine]"], ["Did you mean 'run.trust'?"]),
+        (["crossval", "keep_features=disk"], ["Did you mean 'run.keep_features'?"]),
+        (["evaluate", "run=[1]"], ["run=[1] must be text"]),
+        (["train", "run.report=maybe"], ["run.report=maybe", "auto or true or false"]),
         (["train", "seed=-1"], ["seed=-1"]),
         (["train", "seed=0,1"], ["seed=0,1 is several values", "Add -m"]),
         (["train", "dataset.emotions=angry,happy"], ["'dataset.emotions=[angry,happy]'"]),
@@ -36,7 +47,7 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tone
         (["train", "optimizer.lr=abc"], ["optimizer", "abc"]),
         (["train", "optimizer.lr=-1"], ["optimizer", "-1"]),
         (["train", "trainer.max_epochs=0"], ["max_epochs=0"]),
-        (["train", "resume=/nowhere"], ["/nowhere", "no run directory"]),
+        (["train", "run.resume=/nowhere"], ["/nowhere", "no run directory"]),
         (["train", "model._target_=os.system"], ["trust"]),
         (["show", "modle"], ["Did you mean 'model'"]),
         (["store", "lst"], ["Did you mean 'list'"]),
@@ -54,9 +65,9 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ("threads=-1", "threads=-1 must be a whole number from 1"),
-        ("threads=abc", "threads=abc must be"),
-        ("threads=nan", "threads=nan must be"),
+        ("run.threads=-1", "run.threads=-1 must be a whole number from 1"),
+        ("run.threads=abc", "run.threads=abc must be"),
+        ("run.threads=nan", "run.threads=nan must be"),
         ("trainer.precision=bf16", "trainer.precision=bf16 must be 32-true, 16-mixed, bf16-mixed"),
         ("trainer.precision=16-true", "trainer.precision=16-true must be"),
         ("model.width=60000", "GB of memory are needed and this machine has 8 GB"),
@@ -85,10 +96,10 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
         ("trainer.max_epochs=true", "trainer.max_epochs=true must be"),
         ("scheduler=plateau scheduler.patience=1.5", "scheduler.patience=1.5 must be a whole number from 0"),
         ("scheduler=one_cycle scheduler.end_divisor=inf", "scheduler.end_divisor=inf must be"),
-        ("jobs_per_gpu=-1", "jobs_per_gpu=-1 must be"),
-        ("name=[1]", "name=[1] must be text"),
+        ("sweep.jobs_per_gpu=-1", "sweep.jobs_per_gpu=-1 must be"),
+        ("run.name=[1]", "run.name=[1] must be text"),
         ("init_from=[1]", "init_from=[1] must be text"),
-        ("resume=[1]", "resume=[1] must be text"),
+        ("run.resume=[1]", "run.resume=[1] must be text"),
         ("dataset.emotions=angry", "write dataset.emotions=[angry]"),
         ("seed=-1", "seed=-1 must be a whole number from 0"),
         ("split=kfold split.k=1", "split.k=1 must be a whole number from 2"),
@@ -115,7 +126,7 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
 def test_a_value_that_cannot_be_is_named_before_anything_is_decoded(ser, tiny_ravdess, monkeypatch, overrides, words):
     monkeypatch.setattr("ser.training.sizing.main_memory", lambda: 8_000_000_000)
     monkeypatch.setattr("ser.training.setup.decode_recordings", lambda *_: pytest.fail("decoded"))
-    given = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", "trainer=cpu", "dry_run=true", *overrides.split()]
+    given = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", "trainer=cpu", "run.dry_run=true", *overrides.split()]
     code, out, err = ser("train", *given)
     assert code == 2 and words in err and "Traceback" not in err, out + err
     assert err.count("\n") == 1, "one sentence"
@@ -147,7 +158,7 @@ def test_bad_files_stop_the_run_or_are_left_out(ser, in_tmp, kind):
         soundfile.write(victim, samples[:100], sample_rate)
     command = [
         "train", "dataset=ravdess", f"dataset.root={root}", "model=mlp", "trainer=cpu", "trainer.max_epochs=1",
-        "split=random", "split.val=0.2", "report=false",
+        "split=random", "split.val=0.2", "run.report=false",
     ]  # fmt: skip
     code, _, err = ser(*command)
     assert code == 2 and victim.name in err and "dataset.on_bad_file=skip" in err
@@ -205,7 +216,7 @@ def test_a_class_that_is_missing_from_train(ser, in_tmp):
             for take in range(2):
                 write_tone(in_tmp / "own" / speaker / emotion / f"{take}.wav", 100 + 30 * k + 10 * len(emotion) + take)
     command = ["train", "dataset=folder", "dataset.root=own", "dataset.pattern='{speaker}/{emotion}/*'", "model=mlp"]
-    found = [ser(*command, f"split.seed={seed}", "dry_run=true") for seed in range(8)]
+    found = [ser(*command, f"split.seed={seed}", "run.dry_run=true") for seed in range(8)]
     refused = [err for code, _, err in found if code == 2]
     assert 0 < len(refused) < len(found)
     assert all("no recording of: sad" in err and "split.seed" in err for err in refused)

@@ -48,7 +48,7 @@ def test_help_names_commands_groups_and_settings():
     text = run("train", "--help").stdout
     groups = [folder.name for folder in config_folder().iterdir() if folder.is_dir() and any(folder.glob("*.yaml"))]
     assert all(f"\n{group}\n" in text for group in groups)
-    assert "batch_size: 32" in text and "cnn2d" in text and "resume=" in text
+    assert "batch_size: 32" in text and "cnn2d" in text and "run.resume=" in text
 
 
 def test_show_lists_every_choice_with_a_line_about_it():

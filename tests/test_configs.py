@@ -126,7 +126,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     """One short run of a row, on one CPU process whatever the trainer preset asks for."""
     choices = [f"{group}={choice}" for group, choice in row.items()]
     one_process = ["trainer.accelerator=cpu", "trainer.devices=1", "trainer.strategy=auto"]
-    brief = ["trainer.max_epochs=1", "report=false"]
+    brief = ["trainer.max_epochs=1", "run.report=false"]
     dataset, split = row["dataset"], row.get("split", "speaker")
     told = [
         *data[dataset],
@@ -219,7 +219,7 @@ def test_presets_have_the_published_sizes(ser, tiny_ravdess, tiny_tess, preset):
     parameters, shape = PUBLISHED[preset]
     root = tiny_tess if "tess" in preset else tiny_ravdess
     small = [f"dataset.root={root}", "audio.offset_s=0", "split.test=0.4", "trainer=cpu"]
-    code, out, err = ser("train", f"experiment=baseline_{preset}", "dry_run=true", *small)
+    code, out, err = ser("train", f"experiment=baseline_{preset}", "run.dry_run=true", *small)
     assert code == 0, err
     assert f"{parameters:,} parameters" in out and shape in out
 

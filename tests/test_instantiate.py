@@ -178,7 +178,7 @@ def test_a_node_without_a_target(node):
 
 @pytest.mark.parametrize("trust", [["my_package"], "my_package", ("other", "my_package"), ["my_package.parts"]])
 def test_the_users_own_package_once_it_is_trusted(package, trust):
-    assert "trust=[my_package]" in refused("my_package.parts.Part")
+    assert "run.trust=[my_package]" in refused("my_package.parts.Part")
     assert build({"_target_": "my_package.parts.Part", "size": 3}, "model", trust).size == 3
     assert build({"_target_": "my_package.parts.make"}, "model", trust).size == 2
     for target in ("my_package.parts.system", "my_package.parts.os", "my_package.parts.os.system"):

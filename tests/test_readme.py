@@ -34,7 +34,7 @@ def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, m
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SER_DATA", str(data))
     _, *words = shlex.split(line)
-    code, out, err = ser(*words, "dry_run=true", "trainer=cpu")
+    code, out, err = ser(*words, "run.dry_run=true", "trainer=cpu")
     assert code == 0, err
     assert ("to train; about" if "-m" in words else "parameters") in out
 
@@ -70,7 +70,7 @@ def home(tmp_path_factory, tiny_ravdess, tiny_tess):
 
 
 OTHERS = [line for line in LINES if line.startswith("ser ") and not line.startswith(("ser train", "ser crossval"))]
-MORE = {"tune": ["dry_run=true", "trainer=cpu"], "compare": []}  # so that it takes seconds
+MORE = {"tune": ["run.dry_run=true", "trainer=cpu"], "compare": []}  # so that it takes seconds
 
 
 @pytest.mark.slow

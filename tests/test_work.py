@@ -95,7 +95,7 @@ def test_features_of_a_concatenation_share_one_transform(ser, quick, own_store, 
 
 def test_features_wanted_anew_are_computed_once_a_batch(ser, quick, own_store, in_tmp, counted):
     transforms = counted(PowerSpectrogram, "forward")
-    assert ser(*quick, "keep_features=never", "batch_size=32")[0] == 0
+    assert ser(*quick, "run.keep_features=never", "batch_size=32")[0] == 0
     # two epochs of 67 train (3 batches) and 10 val (1); train for the normaliser (5 chunks); val and test at the end
     assert len(transforms) == 2 * (3 + 1) + 5 + 1 + 1
     assert only_run(in_tmp)

@@ -21,7 +21,7 @@ from ser.reports.events import epoch_ends
 
 EPOCHS = 100
 PACKED = 16
-JOB = ["frontend=log_mel", "model=cnn2d", "progress=false", "rerun=true"]
+JOB = ["frontend=log_mel", "model=cnn2d", "run.progress=false", "run.rerun=true"]
 WHAT = {
     "seconds": f"{EPOCHS} epochs of `cnn2d` on RAVDESS, after start-up",
     "samples": "training samples a second",
@@ -94,7 +94,7 @@ def _packed(job: list[str], folder: Path, rounds: int, epochs: int = 20) -> Row:
 
 def together(job: list[str], epochs: int, runs: list[Path]) -> None:
     """Trains several runs at once, each in a process of its own, one seed each."""
-    command = [sys.executable, "-m", "ser", "train", *job, f"trainer.max_epochs={epochs}", "threads=1"]
+    command = [sys.executable, "-m", "ser", "train", *job, f"trainer.max_epochs={epochs}", "run.threads=1"]
     processes = [
         subprocess.Popen([*command, f"seed={i}", f"hydra.run.dir={run}"], stdout=subprocess.DEVNULL)
         for i, run in enumerate(runs)

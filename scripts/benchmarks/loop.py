@@ -59,7 +59,7 @@ def _against_bare(model: str, rounds: int) -> Row:
 
 def _epoch_through_ser(arguments: list[str], epochs: int, run_dir: Path) -> float:
     """Seconds from the end of one epoch to the end of the next: the median of a run's."""
-    more = [f"trainer.max_epochs={epochs + 1}", "trainer=cpu", "progress=false", "rerun=true"]
+    more = [f"trainer.max_epochs={epochs + 1}", "trainer=cpu", "run.progress=false", "run.rerun=true"]
     with quiet():
         train.main([*arguments, *more, f"hydra.run.dir={run_dir}"])
     return statistics.median(end - start for start, end in itertools.pairwise(epoch_ends(run_dir)))

@@ -22,7 +22,7 @@ EMOTIONS = ("angry", "happy", "neutral", "sad")
 MANY = [
     "dataset=folder", "dataset.pattern='{speaker}/{emotion}/*'", f"audio.sample_rate={SAMPLE_RATE}",
     "audio.trim_db=null", f"audio.duration_s={SECONDS}", "frontend=log_mel", "frontend.n_mels=40",
-    "frontend.stft.n_fft=256", "frontend.stft.hop_length=80", "model=mlp", "batch_size=256", "keep_features=disk",
+    "frontend.stft.n_fft=256", "frontend.stft.hop_length=80", "model=mlp", "batch_size=256", "run.keep_features=disk",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def write_corpus(folder: Path, count: int) -> None:
 def _peak(arguments: list[str], folder: Path) -> tuple[float, float]:
     """GiB at the most: all that was resident, and what was the process's own and not mapped from files."""
     command = [sys.executable, "-m", "ser", "train", *arguments, "trainer=cpu", "trainer.max_epochs=1"]
-    command += ["progress=false", f"runs_dir={folder / 'runs'}"]
+    command += ["run.progress=false", f"run.dir={folder / 'runs'}"]
     environment = os.environ | {"SER_CACHE": str(folder / "cache")}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     whole = own = 0

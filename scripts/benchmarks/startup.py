@@ -31,7 +31,8 @@ def run(rounds: int = 5) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         rows = []
         for model in ("cnn2d", "mlp"):
-            arguments = ["train", *dataset_arguments("ravdess"), f"model={model}", f"runs_dir={folder}", "rerun=true"]
+            words = [f"model={model}", f"run.dir={folder}", "run.rerun=true"]
+            arguments = ["train", *dataset_arguments("ravdess"), *words]
             ours, theirs = in_turns(
                 lambda arguments=arguments: seconds(lambda: _start(FIRST_STEP, *arguments)),
                 lambda: seconds(lambda: _start(IMPORTS)),

@@ -93,7 +93,7 @@ SERIES = {
 
 HELP = """scripts/reproduce <series> [key=value …]: trains what is missing, writes docs/results/<series>.json
 and the README's table. Further arguments go to `ser train`: paths, devices and a launcher, nothing that changes a
-figure, e.g. threads=1 hydra/launcher=joblib.
+figure, e.g. run.threads=1 hydra/launcher=joblib.
 
 Series: """
 
@@ -125,7 +125,7 @@ def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
     place = folder / "runs" / series
     rows = []
     for row in SERIES[series]:
-        words = [*row.words, *extra, f"runs_dir={place}", f"hydra.sweep.dir={place / 'sweeps'}"]
+        words = [*row.words, *extra, f"run.dir={place}", f"hydra.sweep.dir={place / 'sweeps'}"]
         print(f"\n{' '.join(['ser', *row.words])}")
         if code := (train if row.seeds else crossval).main(words[1:]):
             return code

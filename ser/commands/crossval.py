@@ -43,7 +43,7 @@ def _check(arguments: list[str]) -> None:
         word = override.input_line
         if override.key_or_group == "split.fold":
             raise UserError("ser crossval goes through all folds: leave out split.fold, or train one with ser train.")
-        if override.key_or_group in ("resume", "hydra.run.dir", "dry_run", "trainer.num_nodes"):
+        if override.key_or_group in ("run.resume", "hydra.run.dir", "run.dry_run", "trainer.num_nodes"):
             raise UserError(f"ser crossval is several runs, each with its own directory: leave out {word}.")
         if override.is_sweep_override():
             raise UserError(

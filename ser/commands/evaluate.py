@@ -95,6 +95,8 @@ def _check(config: dict[str, Any]) -> None:
         raise UserError(f"device={config['device']} does not exist. {did_you_mean(str(config['device']), devices)}")
     if config["map"] is not None and not isinstance(config["map"], dict):
         raise UserError("map says which emotion is which: write map='{surprised: happy, calm: neutral}'.")
+    if not isinstance(config["run"], str):
+        raise UserError(f"run={config['run']} must be text, the directory of a run.")
     check_run_settings(config)
     if config["map"] and config["choices"].get("dataset") is None:
         raise UserError("map is for other recordings: name them with dataset=…, or leave it out.")

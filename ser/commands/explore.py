@@ -52,6 +52,7 @@ def _run(config: dict[str, Any]) -> None:
     check_folder(folder)
     console = Console(width=None if sys.stdout.isatty() else 120)
     shown = config["progress"]
+    config = {**config, "run": {"trust": config["trust"]}}  # where a run has it
     exploration = explore(config, lambda what, total: bar(console, what, total) if shown else iter)
     page = write_exploration(exploration, folder)
     print_exploration(console, exploration)

@@ -93,7 +93,7 @@ def _make_absolute(node: Any, top: bool = True) -> None:
         if key == "columns":  # `{path: file}` names no path
             continue
         names_path = PATH_KEY.search(str(key)) or key == "init_from"
-        if top and (names_path or key in ("resume", "run")) and not isinstance(value, str | None):
+        if top and names_path and not isinstance(value, str | None):
             raise UserError(f"{key}={value} must be text, a path.")
         if isinstance(value, str) and names_path and value and os.path.exists(os.path.expanduser(value)):
             node[key] = os.path.abspath(os.path.expanduser(value))
@@ -108,7 +108,7 @@ class NoFolder(Callback):
         """Gives Hydra the working folder instead, and keeps what the user set for `explicit_run_dir`."""
         run = config.hydra.run
         with open_dict(run):
-            run.chosen = None if OmegaConf.to_container(run)["dir"] == "${runs_dir}" else run.dir
+            run.chosen = None if OmegaConf.to_container(run)["dir"] == "${run.dir}" else run.dir
             run.dir = "."
 
 

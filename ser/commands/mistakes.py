@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,9 @@ def nearest(key: str, known: Sequence[str]) -> str:
     """Which of the dotted keys is meant: one that ends so, one that looks alike, or those beside it; else nothing."""
     same = [word for word in known if word.endswith(f".{key}")]
     hint = f"Did you mean '{same[0]}'?" if same else did_you_mean(key, list(known))
+    if not hint.startswith("Did") and "." not in key:  # its last word is mistyped, and the node left out
+        ends = {word.rpartition(".")[2]: word for word in reversed(known)}
+        hint = next((f"Did you mean '{ends[word]}'?" for word in get_close_matches(key, ends, n=1)), "")
     if not hint.startswith("Did"):
         parent = key.rpartition(".")[0]
         siblings = [word for word in known if word.rpartition(".")[0] == parent]

@@ -35,7 +35,7 @@ from ser.system.config_folder import config_folder
 
 SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # settings of the grid itself, needed before there is a job; all others may belong to a part that only some jobs have
-OF_THE_GRID = ("experiment", "jobs_per_gpu", "threads", "progress", "dry_run", "sweep")
+OF_THE_GRID = ("experiment", "run.threads", "run.progress", "run.dry_run", "sweep")
 MOST = 100_000  # combinations of a grid
 OTHER_ERRANDS = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--version", "--run", "-r")
 
@@ -103,9 +103,12 @@ class Multirun:
             config = OmegaConf.to_container(self.config)
         whole = whole_settings({key: value for key, value in config.items() if key != "hydra"}, self.name)
         with self._in_users_words():
-            cfg = OmegaConf.create(whole)
-            values = ((key, cfg[key]) for key in OF_THE_GRID if key in cfg)
-            return {k: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for k, v in values}
+            cfg, own = OmegaConf.create(whole), OmegaConf.create()
+            for key in OF_THE_GRID:  # alone: whatever else a setting of the run interpolates may be of some jobs only
+                value = OmegaConf.select(cfg, key)
+                value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+                OmegaConf.update(own, key, value)
+            return OmegaConf.to_container(own)
 
     def runs(self) -> list[SweepRun]:
         """Every combination, composed; of one that cannot be, the reason is kept.
@@ -225,7 +228,7 @@ def _search_path(flags: Any) -> Any:
 def _is_of_the_grid(word: Override) -> bool:
     if word.is_hydra_override():
         return True
-    return word.key_or_group.split(".")[0] in OF_THE_GRID and not word.is_sweep_override()
+    return f"{word.key_or_group}.".startswith(tuple(f"{key}." for key in OF_THE_GRID)) and not word.is_sweep_override()
 
 
 def _as_typed(value: Any) -> str:

@@ -16,7 +16,7 @@ from ser.system.config_folder import config_folder
 OFF = {  # what null means of a node that is no group; of a group it is the choice `none`
     "loss": {"label_smoothing": 0.0, "class_weights": "none", "l2": None},  # plain cross-entropy
     "early_stopping": {"patience": None},
-    "sweep": {"skip": None, "bad": "stop"},
+    "sweep": {"skip": None, "bad": "stop", "jobs_per_gpu": 1},
 }
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
 

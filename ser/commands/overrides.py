@@ -51,12 +51,12 @@ def quoted_path(word: str) -> str:
 
     A comma stays a comma between the values of a sweep; what is quoted or computed already stays as it is.
 
-    >>> quoted_path("dataset.root=/data/My corpora (old)"), quoted_path("resume=1"), quoted_path("seed=1")
-    ("dataset.root='/data/My corpora (old)'", "resume='1'", 'seed=1')
+    >>> quoted_path("dataset.root=/data/My corpora (old)"), quoted_path("run.resume=1"), quoted_path("seed=1")
+    ("dataset.root='/data/My corpora (old)'", "run.resume='1'", 'seed=1')
     """
     key, _, value = word.partition("=")
     name = key.lstrip("+").split(".")[-1]
-    names_path = PATH_KEY.search(name) or key.lstrip("+") in ("resume", "init_from", "run")
+    names_path = PATH_KEY.search(name) or key.lstrip("+") in ("run.resume", "init_from", "run")
     if key == "sweep.skip" and not re.fullmatch(QUOTED, value):  # a condition, with signs that Hydra's grammar lacks
         return f"{key}={in_quotes(value)}"
     if not names_path or value[:1] in ("'", '"', "[") or "${" in value:

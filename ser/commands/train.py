@@ -1,5 +1,6 @@
 """`ser train`: composes a run from configs and overrides, and trains it, finds it finished, or continues it."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -18,8 +19,8 @@ HELP = """ser train [group=choice …] [key=value …]
   ser train -m 'model=glob(cnn*)'                every choice that fits
   ser train -m … sweep.skip="model=mlp and seed>0"     without those for which this holds
   ser train experiment=grid_example              a grid that lives in a file
-  ser train resume=RUN                           continue an interrupted run (so does the same command)
-  ser train dry_run=true                         print what would be trained, and how long it takes
+  ser train run.resume=RUN                       continue an interrupted run (so does the same command)
+  ser train run.dry_run=true                     print what would be trained, and how long it takes
   ser train --cfg job                            print the composed config
   ser train --config-dir FOLDER …                add config files of your own
   ser train --hydra-help                         Hydra's own flags
@@ -57,8 +58,8 @@ def _run(config: dict[str, Any], arguments: list[str]) -> None:
     run_dir = explicit_run_dir()
     if run_dir is not None:  # where the name has the time in it, it is the same one for all ranks
         arguments = [*arguments, f"hydra.run.dir={in_quotes(run_dir)}"]
-    if config["resume"]:
-        run_dir = str(Path(config["resume"]).expanduser())
+    if config["run"]["resume"]:
+        run_dir = str(Path(config["run"]["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)
     _train(config, run_dir, [sys.executable, "-m", "ser", "train", *arguments])
 
@@ -80,7 +81,7 @@ def _train(config: dict[str, Any], run_dir: str | None, command: list[str]) -> N
     interruption = Interruption()
     with interruption.listening(), ranks.met():
         job = ranks.rank_0_first("job", lambda: find_job(config, None if run_dir is None else Path(run_dir)))
-        if config["dry_run"]:
+        if config["run"]["dry_run"]:
             dry_run(job, console)
             return
         try:
@@ -114,13 +115,13 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     config["dataset"] = never_written(config["dataset"])
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
         key = override.key_or_group
-        if key.split(".")[0] in ("resume", "logger"):
+        if key == "run.resume" or key.split(".")[0] == "logger":
             continue
         if key.startswith("hydra."):
-            raise UserError(f"resume={run} continues in its own directory: leave out {key}.")
-        if counts(key) or key in ("batch_size", "init_from", "rerun") or key in config["choices"]:
+            raise UserError(f"run.resume={run} continues in its own directory: leave out {key}.")
+        if counts(key) or key in ("batch_size", "init_from", "run.rerun") or key in config["choices"]:
             raise UserError(
-                f"resume={run} takes its config from the run: only paths, devices and verbosity may differ, and "
+                f"run.resume={run} takes its config from the run: only paths, devices and verbosity may differ, and "
                 f"{key} is none of them."
             )
         value = OmegaConf.select(OmegaConf.create(typed), key)
@@ -128,7 +129,8 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
         OmegaConf.update(updated, key, value, force_add=True)
         config = OmegaConf.to_container(updated)
     # what a file says of trust, and of where to log, does not count: only the command line does
-    config |= {key: typed[key] for key in ("trust", "logger", "dry_run")} | {"resume": None, "rerun": False}
+    config["logger"] = typed["logger"]
+    config["run"] |= {key: typed["run"][key] for key in ("trust", "dry_run")} | {"resume": None, "rerun": False}
     last = RunDirectory(run, "").last
     check_model(config, 1, run / "config.yaml", max(MOST_BYTES, last.stat().st_size if last.is_file() else 0))
     return config
@@ -138,9 +140,9 @@ def _how_to_continue(directory) -> str:
     if directory.finished:
         return f"Stopped; the run is finished. Its page: ser evaluate {shlex.quote(f'run={directory.path}')}"
     if directory.last.is_file():
-        ours = ("logger", "trust")  # what a run's config does not say
-        again = [word for word in sys.argv if word.lstrip("+").partition("=")[0].split(".")[0] in ours]
-        command = shlex.join(["ser", "train", f"resume={directory.path}", *again])
+        ours = r"\+*(logger\b|run\.trust=)"  # what a run's config does not say
+        again = [word for word in sys.argv if re.match(ours, word)]
+        command = shlex.join(["ser", "train", f"run.resume={directory.path}", *again])
         return f"Stopped; test was not scored. Continue: {command}"
     return "Stopped before the first epoch was saved; the same command starts anew."
 

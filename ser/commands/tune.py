@@ -21,7 +21,7 @@ HELP = """ser tune key=values … [group=choice …] [key=value …]
   ser tune … tune.workers=4                      four trials at a time on this machine
   ser tune … tune.seeds=[0,1,2]                  the mean over three seeds; tune.folds=all: over folds
   ser tune … tune.storage=postgresql://USER@HOST/DATABASE     the same command on several machines
-  ser tune … dry_run=true                        says what would be searched
+  ser tune … run.dry_run=true                    says what would be searched
 
 What is searched, in Hydra's grammar (in quotes, because of the brackets):
   a,b,c  choice(a,b,c)  one of them; also of a group: model=cnn1d,cnn2d
@@ -34,8 +34,8 @@ Settings (configs/tune.yaml)
 """
 FOLDER_FLAGS = ("--config-dir", "-cd")
 NOT_HERE = {
-    "resume": "a search finds its runs by itself",
-    "rerun": "a search uses finished runs; train one again by ser train … rerun=true",
+    "run.resume": "a search finds its runs by itself",
+    "run.rerun": "a search uses finished runs; train one again by ser train … run.rerun=true",
     "hydra.run.dir": "each trial has its own directory",
 }
 
@@ -103,7 +103,7 @@ def _plan(words: list[str], folders: list[str]) -> tuple["SearchPlan", dict[str,
     searched += [override for override in listed if override.input_line.partition("=")[0] not in typed]
     space = Space(tuple(parameter(override) for override in searched))
     _check_space(space, settings, typed, config)
-    fixed_of_runs = [word for word in fixed if not word.lstrip("+~").startswith(("tune.", "dry_run="))]
+    fixed_of_runs = [word for word in fixed if not word.lstrip("+~").startswith(("tune.", "run.dry_run="))]
     compose = Composer("tune", tuple(fixed_of_runs), tuple(folders), without=("tune",))
     flags = [word for folder in folders for word in ("--config-dir", folder)]
     command = without_password(shlex.join(["ser", "tune", *flags, *words]))
@@ -167,7 +167,7 @@ def _search(plan: "SearchPlan", config: dict[str, Any]) -> int:
 
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True)
     announce(plan, console)
-    if config["dry_run"]:
+    if config["run"]["dry_run"]:
         return 0
     with Interruption().listening(), Progress(plan, console) as progress:
         try:

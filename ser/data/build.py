@@ -24,7 +24,7 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
     node = config["dataset"]
     own = {key: value for key, value in node.items() if key not in shared}
     try:
-        corpus = build(own, "dataset", config["trust"], Corpus)
+        corpus = build(own, "dataset", config["run"]["trust"], Corpus)
     except UserError as error:
         raise _with_shared_names(error, own, sorted(shared)) from None
     chosen = {key: node[key] for key in shared if key in node}
@@ -34,7 +34,7 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
 
 def build_split(config: dict[str, Any]) -> Splitter:
     """Which deals the utterances into parts."""
-    return build(config["split"], "split", config["trust"], Splitter)
+    return build(config["split"], "split", config["run"]["trust"], Splitter)
 
 
 def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:

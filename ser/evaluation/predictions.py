@@ -23,7 +23,7 @@ TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
 
 MOST_BYTES = 2**30  # of the file
 SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
-REMEDY = "The file is damaged or was edited: train the run again with rerun=true"
+REMEDY = "The file is damaged or was edited: train the run again with run.rerun=true"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 from ser.data.corpora.demo import Demo
 from ser.errors import UserError
 from ser.evaluation.predictions import Predictions, read_predictions
-from ser.inference.source import Source, build_model
+from ser.inference.source import Source, build_model, trusting
 from ser.instantiate import resolve
 from ser.runs.directory import RunDirectory, finished_directory
 from ser.training.module import EmotionClassifier
@@ -82,8 +82,8 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
     trainer = {"max_epochs": 1, "precision": "32-true", **ALONE, "accelerator": device}
     check_trainer(trainer)
     # how it began, how it was trained and how its code was compiled is of no more account
-    trust = [trust] if isinstance(trust, str) else list(trust)
-    config = {**config, "trust": trust, "trainer": trainer, "init_from": None, "compile": "none"}
+    config = {**trusting(config, trust), "trainer": trainer, "init_from": None}
+    config["run"]["compile"] = "none"
     return FinishedRun(directory, {**config, "dataset": never_written(config["dataset"])})
 
 

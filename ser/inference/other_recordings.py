@@ -55,7 +55,7 @@ def find_others(
     """
     target = run["dataset"].get("target", "emotion")
     own = {key: value for key, value in dataset.items() if key != "on_bad_file"}
-    corpus = build(own, "dataset", run["trust"])
+    corpus = build(own, "dataset", run["run"]["trust"])
     scan = corpus.scan()
     notes, words, emotions = [], {}, None
     if target in OF_EMOTIONS:

@@ -255,7 +255,7 @@ def load(run: str | Path, device: str = "auto", trust: str | Sequence[str] = (),
     """
     if device not in DEVICES:
         raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
-    source = find_source(run, [trust] if isinstance(trust, str) else list(trust))
+    source = find_source(run, trust)
     temperature = calibration(source) if calibrated else 1.0
     place = _device(device)
     classifier, audio = build_model(source)

@@ -25,6 +25,7 @@ from ser.inference.find_files import SUFFIXES
 from ser.inference.limits import CONFIGURED, check_clip, check_shapes, check_size, check_sizes
 from ser.instantiate import build
 from ser.models.base import Model
+from ser.runs.defaults import with_defaults
 from ser.runs.directory import finished_directory
 from ser.runs.reading import check_config
 from ser.runs.weights import check_finite, load_weights, read_checkpoint
@@ -41,7 +42,7 @@ class Source:
 
     Args:
         checkpoint: File of the weights.
-        config: Plain data; its `trust` is the caller's.
+        config: Plain data; its `run.trust` is the caller's.
         temperature: Fitted on the validation part; None where it is not known.
     """
 
@@ -50,7 +51,7 @@ class Source:
     temperature: float | None
 
 
-def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
+def find_source(place: str | Path, trust: str | Sequence[str] = ()) -> Source:
     """A finished run by its directory, or a checkpoint by itself.
 
     Args:
@@ -63,7 +64,7 @@ def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
     path = Path(os.path.expanduser(place))
     if path.is_dir():
         directory, config = finished_directory(path)
-        return Source(directory.best, config | {"trust": list(trust)}, directory.metrics().get("temperature"))
+        return Source(directory.best, trusting(config, trust), directory.metrics().get("temperature"))
     if not path.exists():
         raise UserError(f"There is no run {path}: name the directory of a finished run (runs/…), or a checkpoint.")
     if path.suffix.lower() in SUFFIXES:
@@ -73,7 +74,13 @@ def find_source(place: str | Path, trust: Sequence[str] = ()) -> Source:
     config = _described(read_checkpoint(path), path).get("config")
     if not isinstance(config, dict):
         raise UserError(f"The checkpoint {path} does not say how its model is built: it is none of ser's.")
-    return Source(path, check_config(config, path) | {"trust": list(trust)}, None)
+    return Source(path, trusting(with_defaults(check_config(config, path)), trust), None)
+
+
+def trusting(config: dict[str, Any], trust: str | Sequence[str]) -> dict[str, Any]:
+    """A run's config with the caller's trust: what the config itself says of it does not count."""
+    trust = [trust] if isinstance(trust, str) else list(trust)
+    return {**config, "run": {**config["run"], "trust": trust}}
 
 
 def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
@@ -128,7 +135,7 @@ def check_model(config: dict[str, Any], num_classes: int, where: Path, most: int
     """
     with built_from(where):
         _, _, sizes = _measured(config, where)
-        if not config["trust"]:
+        if not config["run"]["trust"]:
             check_size(_on_meta(config, sizes, num_classes), most, where)
 
 
@@ -157,7 +164,7 @@ def _assemble(
     config: dict[str, Any], classes: list[str], beside: int, state: dict[str, torch.Tensor], where: Path
 ) -> tuple[EmotionClassifier, AudioSettings]:
     audio, frontend, sizes = _measured(config, where)
-    if not config["trust"]:
+    if not config["run"]["trust"]:
         check_shapes(_on_meta(config, sizes, len(classes) + beside), state, where)
     normaliser, model = _sized(config, sizes, len(classes) + beside)
     description = {"config": config, "classes": classes, "auxiliary": beside}
@@ -167,10 +174,10 @@ def _assemble(
 
 def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:
     """What comes before the model, and the sizes that this gives it."""
-    if not config["trust"]:
+    if not config["run"]["trust"]:
         check_sizes(config, where)
     audio, frontend = build_audio(config), build_frontend(config)
-    if not config["trust"]:
+    if not config["run"]["trust"]:
         check_clip(audio, frontend, where)
     return audio, frontend, {"num_features": frontend.num_features, "num_frames": count_frames(frontend, audio)}
 
@@ -183,7 +190,7 @@ def _on_meta(config: dict[str, Any], sizes: dict[str, int | None], num_classes: 
 
 
 def _sized(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> tuple[Normaliser, nn.Module]:
-    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=num_classes)
+    model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=num_classes)
     return Normaliser(config["normaliser"], **sizes), model
 
 

@@ -1,4 +1,4 @@
-"""Settings that a run's config lacks because it was written before they existed."""
+"""Settings that a run's config lacks, or has at another place, because it was written before they were there."""
 
 import copy
 from functools import cache
@@ -12,19 +12,29 @@ from ser.system.config_folder import config_folder
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only, like safe_load, and ten times as fast
 NEVER_FILLED = frozenset(["batch_size", "choices"])  # they say what the run is, in another way than by their key
+BEFORE = {"dir": "runs_dir"}  # what had another name when it stood at the top
 
 
 def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     """The config with today's default of each setting that does not count for the identity and that it lacks.
 
-    What counts is never filled in: the run was made without it, and would get another identity.
+    What counts is never filled in: the run was made without it, and would get another identity. Settings of the nodes
+    `run` and `sweep` that stand at the top, as they did before there was a node `run`, are moved into it.
 
-    >>> filled = with_defaults({"seed": 3, "name": "mine"})
-    >>> filled["seed"], filled["name"], filled["rerun"], "optimizer" in filled
-    (3, 'mine', False, False)
+    >>> filled = with_defaults({"seed": 3, "name": "mine", "runs_dir": "elsewhere"})
+    >>> filled["seed"], filled["run"]["name"], filled["run"]["dir"], filled["run"]["rerun"], "name" in filled
+    (3, 'mine', 'elsewhere', False, False)
+    >>> "optimizer" in filled
+    False
     """
-    defaults = _defaults(config_folder() / "train.yaml")
-    return {**config, **{key: copy.deepcopy(value) for key, value in defaults.items() if key not in config}}
+    defaults = copy.deepcopy(_defaults(config_folder() / "train.yaml"))
+    filled = {**config, **{key: value for key, value in defaults.items() if key not in config}}
+    for node in (key for key, value in defaults.items() if isinstance(value, dict)):
+        filled[node] = {**defaults[node], **(config.get(node) or {})}
+        for name, older in ((name, BEFORE.get(name, name)) for name in defaults[node]):
+            if "run" not in config and older in config:
+                filled[node][name] = filled.pop(older)
+    return filled
 
 
 @cache

@@ -73,7 +73,7 @@ class RunDirectory:
             raise UserError(
                 f"{path} holds another run (identity {found}, this one is {identity}): settings, recordings or the "
                 "batch over all devices differ. Name another hydra.run.dir, or leave it out: runs find their own "
-                "directories; with resume=, give back what the run began with."
+                "directories; with run.resume=, give back what the run began with."
             )
         if found is None and path.is_dir() and any(map(_is_foreign, path.iterdir())):
             raise UserError(f"{path} is not empty and holds no run. Name another hydra.run.dir.")
@@ -219,7 +219,7 @@ class RunDirectory:
                 raise UserError(f"{file} is damaged (it is no list of figures by name).")
         except UserError as error:
             told = str(error).removeprefix(f"{self.path}/")
-            remedy = "Train it again with rerun=true."
+            remedy = "Train it again with run.rerun=true."
             raise UserError(f"{self.path} is marked as finished but its {told} {remedy}") from error
         return metrics
 
@@ -267,7 +267,7 @@ def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
         raise UserError(f"{path / 'config.yaml'} is not the config of a run: {told}.")
     directory = RunDirectory(path, RunDirectory(path, "").recorded_identity() or "")
     if not directory.finished:
-        raise UserError(f"The run {path} did not finish: continue it with `ser train resume={path}`, then evaluate it.")
+        raise UserError(f"The run {path} did not finish: first continue it with `ser train run.resume={path}`.")
     return directory, config
 
 

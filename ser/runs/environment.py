@@ -41,7 +41,7 @@ def made_by_another(run: Path) -> str:
         run: Its directory. What its environment.json does not say is no difference.
     """
     changed = _changed(run)
-    return changed and f"It was made with {changed}; rerun=true trains it with what is here now."
+    return changed and f"It was made with {changed}; run.rerun=true trains it with what is here now."
 
 
 def made_by_others(runs: Sequence[Path]) -> list[str]:
@@ -53,8 +53,8 @@ def made_by_others(runs: Sequence[Path]) -> list[str]:
     counted = Counter(changed for run in runs if (changed := _changed(run)))
     subject = {1: "1 finished run was"}
     return [
-        f"{subject.get(count, f'{count} finished runs were')} made with {changed}; rerun=true trains anew with what is "
-        "here now."
+        f"{subject.get(count, f'{count} finished runs were')} made with {changed}; run.rerun=true trains anew with "
+        "what is here now."
         for changed, count in counted.items()
     ]
 

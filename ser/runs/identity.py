@@ -1,7 +1,7 @@
 """A run's identity: a hash of its configuration and of what its paths point to. Two runs with one identity are one run.
 
 What counts is whatever changes a number. What does not: where files lie, which device computes, how much is printed,
-what a run is called, and what is done with it (`rerun`, `dry_run`).
+and all that is done with a run (`run.name`, `run.rerun`, `sweep.skip`).
 """
 
 import hashlib
@@ -14,28 +14,7 @@ from typing import Any
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is no path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 OTHER_KEYS = frozenset(
-    [
-        "batch_size",
-        "choices",
-        "compile",
-        "dry_run",
-        "init_from",
-        "jobs_per_gpu",
-        "keep_features",
-        "lower_is_better",
-        "logger",
-        "name",
-        "progress",
-        "published",
-        "report",
-        "rerun",
-        "resume",
-        "runs_dir",
-        "sweep",
-        "threads",
-        "trust",
-        "tune",
-    ]
+    ["batch_size", "choices", "init_from", "lower_is_better", "logger", "published", "run", "sweep", "tune"]
 )
 
 

@@ -24,7 +24,7 @@ LARGEST = 2**256  # whole number in a config, such as a seed
 LONGEST = 10_000  # characters of a value in YAML, which may stand for a number
 MAPPINGS = (  # of a config: what stands there is a node, or nothing
     "audio", "augmentation", "choices", "dataset", "early_stopping", "frontend", "loss", "metrics", "model",
-    "optimizer", "scheduler", "split", "sweep", "trainer",
+    "optimizer", "run", "scheduler", "split", "sweep", "trainer",
 )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from ser.system.ranges import Count, Index, NotNegative, Positive, Range, Rate, 
 
 Monitor = Literal["val/uar", "val/wa", "val/f1_macro", "val/loss"]
 Text = str | float | None  # `name: 2024` is a number to YAML
+Threads = Annotated[int, Range(1, 4096)] | None
+Trust = Sequence[str] | str | None
 
 RUN: dict[str, Any] = {
     "seed": Seed,
@@ -25,20 +27,20 @@ RUN: dict[str, Any] = {
     "checkpoint": Literal["auto", "best", "last", "refit"],
     "early_stopping.patience": Index | None,
     "init_from": str | None,
-    "resume": str | None,
-    "rerun": bool,
-    "dry_run": bool,
-    "name": Text,
-    "runs_dir": str,
-    "progress": bool,
-    "report": Literal["auto"] | bool,
-    "threads": Annotated[int, Range(1, 4096)] | None,
-    "jobs_per_gpu": Annotated[int, Range(1, 64)],
+    "run.resume": str | None,
+    "run.rerun": bool,
+    "run.dry_run": bool,
+    "run.name": Text,
+    "run.dir": str,
+    "run.progress": bool,
+    "run.report": Literal["auto"] | bool,
+    "run.threads": Threads,
+    "run.compile": Literal["none", "default", "reduce-overhead", "max-autotune"],  # modes of torch.compile
+    "run.keep_features": Literal["auto", "memory", "disk", "never"],  # `ser.training.feature_cache`
+    "run.trust": Trust,
     "sweep.skip": str | None,
     "sweep.bad": Literal["stop", "skip"],
-    "compile": Literal["none", "default", "reduce-overhead", "max-autotune"],  # modes of torch.compile
-    "keep_features": Literal["auto", "memory", "disk", "never"],  # `ser.training.feature_cache`
-    "trust": Sequence[str] | str | None,
+    "sweep.jobs_per_gpu": Annotated[int, Range(1, 64)],
     "trainer.accelerator": str,
     "trainer.strategy": str,
     "trainer.devices": int | str | Sequence[Index],  # see `devices_of`
@@ -68,15 +70,18 @@ RUN: dict[str, Any] = {
     "tune.space": Mapping[str, Any],
     "tune.storage": Text,
     "tune.dir": Text,
+    "progress": bool,  # from here on: of ser evaluate and ser explore, which have no node for a run's settings
+    "threads": Threads,
+    "trust": Trust,
     "map": Mapping[str, str | None] | None,
     "examples": Annotated[int, Range(0, 2**32 - 1)],
 }
-CLOSED = ("loss", "evaluation", "early_stopping", "sweep", "trainer", "tune")  # nodes with no other settings than these
+CLOSED = ("loss", "evaluation", "early_stopping", "run", "sweep", "trainer", "tune")  # no other settings than these
 
 _EPOCHS = "a run is counted in whole epochs, each with its validation; set trainer.max_epochs"
 _ALL = (
     "every figure is of all recordings of a part; for fewer of them use dataset.emotions or a list of your own "
-    "(dataset=csv), for a quick look trainer.max_epochs=1 or dry_run=true"
+    "(dataset=csv), for a quick look trainer.max_epochs=1 or run.dry_run=true"
 )
 _OURS = "ser sees to it itself; leave it out"
 REFUSED = {  # arguments of Lightning's Trainer that would change what is trained or scored, or do nothing here
@@ -88,7 +93,7 @@ REFUSED = {  # arguments of Lightning's Trainer that would change what is traine
     **dict.fromkeys(("num_sanity_val_steps", "use_distributed_sampler", "reload_dataloaders_every_n_epochs"), _OURS),
     **dict.fromkeys(("enable_model_summary", "enable_autolog_hparams", "model_registry"), _OURS),
     "enable_checkpointing": "checkpoints are how a run goes on; checkpoint=best or last says which one counts",
-    "enable_progress_bar": "set progress=false",
+    "enable_progress_bar": "set run.progress=false",
 }
 
 OPTIMIZER = {  # ranges by name, for the types stand in torch's own signatures

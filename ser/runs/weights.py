@@ -21,7 +21,7 @@ from ser.errors import UserError
 from ser.runs.directory import REMOVED
 from ser.runs.reading import read_json
 
-REMEDY = "Train that run again with rerun=true."
+REMEDY = "Train that run again with run.rerun=true."
 MOST_BYTES = 2**35  # of a checkpoint
 MOST_SHARED = 64  # times that a byte of the file may be used: layers may share their weights
 MOST_VALUES = 300_000  # of all kinds, lists counted through
@@ -182,7 +182,7 @@ def _why_gone(path: Path) -> str:
     with suppress(UserError, KeyError):
         day = read_json(path.parent / REMOVED)[path.name]
         return (
-            f": `ser runs prune` removed it on {day}. The run's figures and predictions are all there; rerun=true "
+            f": `ser runs prune` removed it on {day}. The run's figures and predictions are all there; run.rerun=true "
             "trains its weights again"
         )
     return ""

@@ -140,7 +140,7 @@ def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict
     of_folds = [job.directory.metrics() for job in jobs]
     config = jobs[0].config
     added = compute(
-        added_metrics(config.get("metrics"), len(test.classes), config["trust"]), test.true, test.probabilities
+        added_metrics(config.get("metrics"), len(test.classes), config["run"]["trust"]), test.true, test.probabilities
     )
     more = {f"test/{name}": value for name, value in added.items() if math.isfinite(value)}
     metrics = evaluation.as_metrics() | more
@@ -161,6 +161,6 @@ def pooled_folder(jobs: list[Job]) -> Path:
     """Where the pooled result of these folds belongs: beside them, named by what they are."""
     config, chosen = jobs[0].config, jobs[0].config["choices"]
     identity = hashlib.blake2b("".join(job.directory.identity for job in jobs).encode(), digest_size=5).hexdigest()
-    first = config["name"] or chosen.get("experiment") or chosen["dataset"]
+    first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
-    return Path(config["runs_dir"]).expanduser().absolute() / f"{safe_name(readable)}-crossval-{identity}"
+    return Path(config["run"]["dir"]).expanduser().absolute() / f"{safe_name(readable)}-crossval-{identity}"

@@ -33,7 +33,7 @@ def sweep_name(runs: Sequence[SweepRun]) -> str:
     """
     config = runs[0].config
     choices = config["choices"]
-    first = config["name"] or choices.get("experiment") or choices["dataset"]
+    first = config["run"]["name"] or choices.get("experiment") or choices["dataset"]
     words = [word for run in runs for word in run.label.split(" ") if "=" in word]
     swept = sorted({word.partition("=")[0].lstrip("+~") for word in words})
     readable = "-".join([str(first), *(key.rpartition(".")[2] for key in swept)])

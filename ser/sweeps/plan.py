@@ -71,8 +71,8 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
 
 def _refuse_what_no_sweep_does(plan: SweepPlan) -> None:
     for config in (run.config for run in plan.of("planned")):
-        if config["resume"]:
-            raise UserError("resume= continues one run; leave out -m.")
+        if config["run"]["resume"]:
+            raise UserError("run.resume= continues one run; leave out -m.")
         trainer = config["trainer"]
         if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
             raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
@@ -103,7 +103,7 @@ def _find(plan: SweepPlan, elsewhere: bool, progress: Progress) -> None:
     for run in progress("looking for runs", len(planned))(planned):
         try:
             run.job = find_job(_as_here(run.config) if elsewhere else run.config, alone=False, scan=scans)
-            if run.job.directory.finished and not run.config["rerun"]:
+            if run.job.directory.finished and not run.config["run"]["rerun"]:
                 run.seen = run.job.directory.metrics()
         except Exception as error:
             run.leave_out("bad", _sentence(error))
@@ -112,7 +112,7 @@ def _find(plan: SweepPlan, elsewhere: bool, progress: Progress) -> None:
             run.leave_out("double", f"the same run as {same.label}")
         elif run.seen:
             run.state, run.before = "finished", True
-        elif run.config["rerun"]:
+        elif run.config["run"]["rerun"]:
             run.marker = run.end()
 
 

@@ -42,7 +42,9 @@ ON_CPU = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"
 
 def rehearsal_key(config: dict[str, Any]) -> str:
     """Equal for configurations that differ in their seeds only."""
-    differing = ("choices", "logger", "name", "progress", "runs_dir", "sweep", "threads", "trainer.accelerator")
+    differing = (
+        "choices", "logger", "run.dir", "run.name", "run.progress", "run.threads", "sweep", "trainer.accelerator",
+    )  # fmt: skip
     facts = {key: value for key, value in flatten(config) if key not in SEEDS and not key.startswith(differing)}
     return json.dumps(facts, sort_keys=True, default=str)
 
@@ -89,7 +91,7 @@ class Rehearsals:
         classifier.normaliser.fit(compute_features(source, classifier.frontend, each))
         batch = source.batch(range(size))
         learns = any(parameter.requires_grad for parameter in classifier.frontend.parameters())
-        if not (classifier.learning.waveform_augmentations or learns or config["keep_features"] == "never"):
+        if not (classifier.learning.waveform_augmentations or learns or config["run"]["keep_features"] == "never"):
             with torch.no_grad():
                 features, frames = classifier.extract(batch["waveforms"], batch["lengths"])
             batch = {"features": features, "frames": frames}

@@ -22,7 +22,7 @@ class SweepRun:
         reason: Why it was left out or failed, in one sentence.
         before: Whether it was finished before the sweep began.
         seconds: Estimated, to train it alone.
-        marker: Of the end of an earlier training that `rerun=true` does again, else None.
+        marker: Of the end of an earlier training that `run.rerun=true` does again, else None.
         seen: Metrics, once it is finished.
     """
 
@@ -47,7 +47,7 @@ class SweepRun:
         self.state, self.reason = state, " ".join(reason.split())
 
     def has_ended(self) -> bool:
-        """Whether its marker is there, and newer than what `rerun=true` does again."""
+        """Whether its marker is there, and newer than what `run.rerun=true` does again."""
         return (found := self.end()) is not None and found != self.marker
 
     def end(self) -> int | None:

@@ -21,7 +21,7 @@ class Scans:
 
     def __call__(self, config: dict[str, Any], cache: Path) -> Recordings:
         """The utterances of a run."""
-        node = {"dataset": config["dataset"], "trust": config["trust"], "cache": str(cache)}
+        node = {"dataset": config["dataset"], "trust": config["run"]["trust"], "cache": str(cache)}
         if type(build_split(config)).usable is not Splitter.usable:
             node["split"] = {key: value for key, value in config["split"].items() if key != "seed"}
         key = json.dumps(node, sort_keys=True, default=str)

@@ -130,7 +130,7 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
 
     global _scans
     _scans = Scans() if _scans is None or launch.here else _scans
-    if launch.packing.threads and not config["threads"]:
+    if launch.packing.threads and not config["run"]["threads"]:
         torch.set_num_threads(launch.packing.threads)
     interruption = Interruption()
     with interruption.listening(), _watched(launch, interruption):

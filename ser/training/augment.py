@@ -29,10 +29,10 @@ def check_views(config: dict[str, Any]) -> None:
             f"augmentation.views={views} renders augmentations of waveforms, and augmentation.waveform has none: "
             "choose augmentation=waveform, pitch_stretch or room, or leave out views."
         )
-    if config["keep_features"] == "never":
+    if config["run"]["keep_features"] == "never":
         raise UserError(
-            f"augmentation.views={views} keeps the features of what it renders, and keep_features=never forbids it: "
-            "choose keep_features=auto, memory or disk, or augmentation.views=null."
+            f"augmentation.views={views} keeps the features of what it renders, and run.keep_features=never forbids "
+            "it: choose run.keep_features=auto, memory or disk, or augmentation.views=null."
         )
 
 
@@ -59,13 +59,13 @@ def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
     parts = []
     for i, node in enumerate(config["augmentation"][stage] or []):
         where, given = f"augmentation.{stage}.{i}", {}
-        if "recordings" in inspect.signature(resolve(node, where, config["trust"])).parameters:
+        if "recordings" in inspect.signature(resolve(node, where, config["run"]["trust"])).parameters:
             if not node.get("folder"):
                 key = "augmentation.folder" if "folder" in config["augmentation"] else f"{where}.folder"
                 raise UserError(f"{node['_target_']} works with recordings of yours: name their folder, {key}=FOLDER.")
             sounds = find_sounds(node["folder"], f"{where}.folder", cache_folder())
             given["recordings"] = sounds.decode(config["audio"]["sample_rate"], cache_folder())
-        parts.append(build(node, where, config["trust"], **given))
+        parts.append(build(node, where, config["run"]["trust"], **given))
     return tuple(parts)
 
 

@@ -49,10 +49,10 @@ def check_config(config: dict[str, Any]) -> None:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
     if config["checkpoint"] == "refit" and str(config["scheduler"].get("monitor")).startswith("val/"):
         raise UserError("checkpoint=refit trains without validation in the end: add scheduler.monitor=train/loss.")
-    if config["compile"] != "none" and config["audio"].get("duration_s") is None:
+    if config["run"]["compile"] != "none" and config["audio"].get("duration_s") is None:
         raise UserError(
-            f"compile={config['compile']} would compile the model for every length of a recording anew. Give all clips "
-            "one length with audio.duration_s, or leave out compile."
+            f"run.compile={config['run']['compile']} would compile the model for every length of a recording anew. "
+            "Give all clips one length with audio.duration_s, or leave out run.compile."
         )
     check_views(config)
     _check_published(config.get("published"))
@@ -73,7 +73,8 @@ def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> 
     if not (nodes := config.get("metrics")):
         return config
     watched += (config["monitor"], config["scheduler"].get("monitor"))
-    return {**config, "lower_is_better": falling(nodes, added_metrics(nodes, num_classes, config["trust"]), watched)}
+    built = added_metrics(nodes, num_classes, config["run"]["trust"])
+    return {**config, "lower_is_better": falling(nodes, built, watched)}
 
 
 def _check_published(node: Any) -> None:
@@ -89,7 +90,7 @@ def _check_published(node: Any) -> None:
 
 def build_frontend(config: dict[str, Any]) -> Frontend:
     """Waveforms → features."""
-    return build(config["frontend"], "frontend", config["trust"], Frontend)
+    return build(config["frontend"], "frontend", config["run"]["trust"], Frontend)
 
 
 def build_classifier(
@@ -111,14 +112,14 @@ def build_classifier(
     target = config["model"].get("_target_") if isinstance(config["model"], dict) else None
     if str(target).startswith("ser."):  # one of the user's own need not know the meta device
         with torch.device("meta"):
-            sketch = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes))
+            sketch = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes))
         samples = audio.num_samples or audio.sample_rate
         shortest = num_frames or int(frontend.count_frames(torch.tensor([samples])))
         batch_size = 0 if learning is None else min(config["batch_size"], learning.num_utterances)
         check_memory(sketch, config, frontend.num_features, shortest, samples, batch_size)
     normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
     beside = 0 if learning is None else sum(len(target.values) for target in learning.auxiliary)
-    model = build(config["model"], "model", config["trust"], Model, **sizes, num_classes=len(classes) + beside)
+    model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes) + beside)
     description = {"config": config, "classes": list(classes), "auxiliary": beside}
     views = build_evaluation_views(config, audio)
     return EmotionClassifier(frontend, normaliser, model, description, learning, views)
@@ -142,14 +143,14 @@ def build_learning(
         class_counts: Training utterances of each class, for balanced weights.
         auxiliary: What the corpus knows of `loss.auxiliary`.
     """
-    loss = config["loss"]
-    scheduler = _factory(config["scheduler"], "scheduler", config["trust"], "optimizer", "total_steps")
+    loss, trust = config["loss"], config["run"]["trust"]
+    scheduler = _factory(config["scheduler"], "scheduler", trust, "optimizer", "total_steps")
     if "lower_is_better" in inspect.signature(scheduler.func).parameters:
         scheduler = partial(scheduler, lower_is_better=config.get("lower_is_better", ()))
     return Learning(
-        optimizer=_fused(_factory(config["optimizer"], "optimizer", config["trust"], "params"), config["trainer"]),
+        optimizer=_fused(_factory(config["optimizer"], "optimizer", trust, "params"), config["trainer"]),
         scheduler=scheduler,
-        metrics=build_metrics(config.get("metrics"), len(class_counts), config["trust"]),
+        metrics=build_metrics(config.get("metrics"), len(class_counts), trust),
         class_weights=_class_weights(loss["class_weights"], class_counts),
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},

@@ -133,8 +133,8 @@ def what_decides(
 
 def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
     """Whether features of so many bytes are kept in memory: as the user says, or where they fit twice."""
-    if config["keep_features"] in ("memory", "disk"):
-        return config["keep_features"] == "memory"
+    if config["run"]["keep_features"] in ("memory", "disk"):
+        return config["run"]["keep_features"] == "memory"
     copies = 1 if device.type == "cuda" else num_devices(config["trainer"])  # each process on a CPU has its own
     return size * copies <= SHARE_OF_FREE_MEMORY * free_memory(device)
 

@@ -59,7 +59,7 @@ def find_job(
     config = with_checkpoint(config)
     check_config(config)
     check_trainer(config["trainer"])
-    loggers = check_loggers(config.get("logger"), config["trust"])
+    loggers = check_loggers(config.get("logger"), config["run"]["trust"])
     config = {key: value for key, value in config.items() if key != "logger"}
     recordings = scan(config, cache_folder())
     config = with_directions(config, len(recordings.classes))
@@ -72,9 +72,9 @@ def find_job(
     if run_dir is not None:
         return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone, loggers)
     chosen = config["choices"]
-    first = config["name"] or chosen.get("experiment") or chosen["dataset"]
+    first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
-    runs_dir = Path(config["runs_dir"]).expanduser().absolute()
+    runs_dir = Path(config["run"]["dir"]).expanduser().absolute()
     return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone, loggers)
 
 

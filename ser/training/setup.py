@@ -40,7 +40,7 @@ from ser.training.trainer import num_devices, training_device
 
 COMPILED = (
     "compiling the model, which takes a minute or more in the first epoch and makes the steps of a long training "
-    "shorter; compile=none goes without"
+    "shorter; run.compile=none goes without"
 )
 log = logging.getLogger("ser")
 SLOW_S = 3.0  # of a step, which is then not repeated to be timed
@@ -111,9 +111,9 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console, ch
     inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console)
     served, views, remarks = _sources(inputs)
     notes += remarks
-    if config["compile"] != "none":
+    if config["run"]["compile"] != "none":
         # for each size of a batch anew: with sizes left open, TorchInductor fails on 1×1 convolutions
-        classifier.model.compile(mode=config["compile"], dynamic=False)
+        classifier.model.compile(mode=config["run"]["compile"], dynamic=False)
         notes.append(COMPILED)
     names = [utterance.key for utterance in decoded.utterances]
     data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
@@ -135,7 +135,7 @@ def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str
             "augmentation.views keeps features, and those of this frontend change as it learns: leave it out."
         )
     augments = bool(classifier.learning.waveform_augmentations) and not rendered
-    if augments or learns or config["keep_features"] == "never":
+    if augments or learns or config["run"]["keep_features"] == "never":
         # features change from step to step, or are wanted anew in each
         classifier.normaliser.fit(compute_features(source, classifier.frontend, inputs.train, classifier.device))
         return source, None, []
@@ -187,11 +187,11 @@ def check_steps(config: dict[str, Any], split: Split) -> None:
 
 def _check_compiler(config: dict[str, Any]) -> None:
     wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # as torch looks for it
-    on_cpu = config["compile"] != "none" and training_device(config["trainer"]).type == "cpu"
+    on_cpu = config["run"]["compile"] != "none" and training_device(config["trainer"]).type == "cpu"
     if on_cpu and shutil.which(wanted) is None:
         raise UserError(
-            f"compile={config['compile']} needs a C++ compiler on a CPU, and {wanted} is not there. Install it, name "
-            "another one in the environment variable CXX, or leave out compile."
+            f"run.compile={config['run']['compile']} needs a C++ compiler on a CPU, and {wanted} is not there. Install "
+            "it, name another one in the environment variable CXX, or leave out run.compile."
         )
 
 

@@ -61,7 +61,7 @@ def show_finished(job: Job, console: Console) -> dict[str, float]:
     """The figures of a run that is finished, shown once more."""
     directory = job.directory
     metrics = directory.metrics()
-    console.print(f"Already trained: {directory.path} (rerun=true trains it again)", **PLAIN)
+    console.print(f"Already trained: {directory.path} (run.rerun=true trains it again)", **PLAIN)
     if note := made_by_another(directory.path):
         console.print(f"Note: {note}", **PLAIN)
     print_result(console, metrics, directory.protocol, job.config)
@@ -76,7 +76,7 @@ def show_result(job: Job, parts: Parts, outcome: "RunResults", console: Console)
         from ser.reports.evaluation_tables import evaluation_table
 
         console.print(evaluation_table(outcome.evaluation))
-    if config["report"] is True or job.alone and config["report"]:
+    if config["run"]["report"] is True or job.alone and config["run"]["report"]:
         _write_page(job, parts, outcome, console)
     console.print(f"Run directory: {job.directory.path}", **PLAIN)
 

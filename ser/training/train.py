@@ -51,7 +51,7 @@ def train(
     """
     directory, ranks = job.directory, ranks or Ranks()
     try:
-        if ranks.from_rank_0("finished", lambda: claim(directory, job.config["rerun"])):
+        if ranks.from_rank_0("finished", lambda: claim(directory, job.config["run"]["rerun"])):
             return show_finished(job, console)
         with noted(directory) if ranks.first else nullcontext(), ranks.together(), mendable(job.config):
             return _train(job, interruption, console, callbacks, ranks)
@@ -63,7 +63,7 @@ def _train(
     job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback], ranks: Ranks
 ) -> dict[str, float]:
     """All ranks follow these lines; what rank 0 alone does says so."""
-    torch.set_num_threads(job.config["threads"] or torch.get_num_threads())
+    torch.set_num_threads(job.config["run"]["threads"] or torch.get_num_threads())
     chosen = None
     if job.config["checkpoint"] == "refit":
         chosen = _choose_epochs(job, interruption, console, callbacks, ranks)
@@ -160,4 +160,4 @@ def _go_on_from(checkpoint: Path | None, remark: str, parts: Parts, console: Con
 def _loggers(job: Job, parts: Parts, epochs_before: int, console: Console) -> AbstractContextManager[Any]:
     directory = job.directory
     about = About(str(directory.path), directory.path.name, directory.identity, parts.split.protocol, epochs_before)
-    return open_loggers(job.loggers, job.config["trust"], about, job.config, console)
+    return open_loggers(job.loggers, job.config["run"]["trust"], about, job.config, console)

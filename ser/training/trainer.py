@@ -47,7 +47,7 @@ def build_trainer(
     """The Trainer with this project's callbacks and others; `config["trainer"]` holds Lightning's own keys."""
     _silence_lightning()
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
-    callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["progress"])]
+    callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["run"]["progress"])]
     if loggers is not None:
         callbacks.append(Curves(loggers))
     if config["ema"] is not None:

@@ -203,6 +203,6 @@ def test_small_features_stay_finite(name, shape):
 
 @every
 def test_a_copy_is_itself(name):
-    """`ser train dry_run=true` copies a classifier: gigabytes of backgrounds must not be copied with it."""
+    """`ser train run.dry_run=true` copies a classifier: gigabytes of backgrounds must not be copied with it."""
     augmentation = made(name)
     assert copy.deepcopy([augmentation])[0] is augmentation

@@ -38,7 +38,7 @@ def alone(*words: str) -> dict:
         ("~loss", PLAIN_LOSS),
         ("sweep=null", "seed=0"),
         ("experiment=null", "seed=0"),
-        ("~rerun", "seed=0"),
+        ("~run.rerun", "seed=0"),
         ("augmentation.mixing=null", "augmentation.mixing=[]"),
     ],
 )
@@ -71,9 +71,9 @@ def test_null_keeps_what_all_choices_share():
         ("early_stopping=soon", "early_stopping.patience"),
         ("augmentation.waveform=5", "must be a list of nodes"),
         ("init_from=[1]", "init_from=[1] must be text"),
-        ("resume={a: 1}", "resume={'a': 1} must be text"),
-        ("name=${name}", "name: Recursive interpolation detected."),
-        ("name=${oc.env:SER_NOWHERE}", "name: Environment variable 'SER_NOWHERE' not found."),
+        ("run=5", "Its settings are run.resume, run.rerun,"),
+        ("run.name=${run.name}", "run.name: Recursive interpolation detected."),
+        ("run.name=${oc.env:SER_NOWHERE}", "run.name: Environment variable 'SER_NOWHERE' not found."),
         ("audio.duration_s=${audio.nope}", "audio.duration_s: Interpolation key 'audio.nope' not found."),
         ("dataset.merge.calm=neutral", "dataset.merge"),
         ("+lr=0.5", "There is no setting 'lr'. Did you mean 'optimizer.lr'?"),
@@ -83,9 +83,10 @@ def test_null_keeps_what_all_choices_share():
         ("+early_stopping.foo=1", "early_stopping has no setting 'foo'. Choose from: patience."),
         ("+loss.label_smoothin=1", "Did you mean 'label_smoothing'?"),
         ("+sweep.foo=1", "sweep has no setting 'foo'."),
+        ("+run.reurn=true", "run has no setting 'reurn'. Did you mean 'rerun'?"),
         ("+augmentation.wavform=[]", "Did you mean 'waveform'?"),
         ("=5", "it has no key"),
-        ("name=(((", "cannot be read as key=value"),
+        ("run.name=(((", "cannot be read as key=value"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_sentence(word, said):
@@ -100,9 +101,9 @@ FILES = {  # the file, what stands in it, and what is said of it
     "key twice": ("experiment/mine", "seed: 1\nseed: 2\n", "line 3: found duplicate key seed"),
     "latin-1": ("experiment/mine", b'name: "\xfc"\n', "line 2: this is no UTF-8"),
     "control character": ("experiment/mine", "name: \0\n", "line 2: a character that YAML does not allow (U+0000)"),
-    "variable": ("experiment/mine", "name: ${oc.env:SER_NOWHERE}\n", "name: Environment variable 'SER_NOWHERE'"),
-    "no such key": ("experiment/mine", "name: ${seeed}\n", "name: Interpolation key 'seeed' not found"),
-    "open interpolation": ("experiment/mine", 'name: "${seed"\n', "name: "),
+    "variable": ("experiment/mine", "run: {name: '${oc.env:NOWHERE}'}\n", "run.name: Environment variable 'NOWHERE'"),
+    "no such key": ("experiment/mine", "run: {name: '${seeed}'}\n", "run.name: Interpolation key 'seeed' not found"),
+    "open interpolation": ("experiment/mine", 'run: {name: "${seed"}\n', "run.name: "),
     "defaults": ("experiment/mine", "defaults: 5\n", "'experiment/mine', defaults must be a list"),
     "header": ("experiment/mine", None, "Too many components"),
     "list": ("experiment/mine", "- a\n", "In 'experiment/mine': Cannot merge"),
@@ -239,23 +240,23 @@ def test_a_shuffled_grid_has_each_value_once():
         (["seed=range(0,10000000000)"], "ser tune searches a part of it"),
         (["model=mlp,null"], "is not a choice"),
         (["model=range(0,2)"], "is not a choice"),
-        (["sweep=5"], "Its settings are sweep.skip, sweep.bad."),
-        (["threads=${nope}"], "threads: Interpolation key 'nope' not found."),
+        (["sweep=5"], "Its settings are sweep.skip, sweep.bad, sweep.jobs_per_gpu."),
+        (["run.threads=${nope}"], "run.threads: Interpolation key 'nope' not found."),
         (["hydra.sweep.dir=${nope}"], "hydra.sweep.dir: Interpolation key 'nope' not found."),
         (["hydra.sweeper=5"], "hydra.sweeper=5 takes the place of a whole node"),
         (["hydra.launcher=5", "seed=0,1"], "hydra.launcher=5 takes the place of a whole node"),
     ],
 )
 def test_what_is_no_grid_is_one_sentence(ser, words, said):
-    code, _, err = ser("train", "-m", "dry_run=true", *words)
+    code, _, err = ser("train", "-m", "run.dry_run=true", *words)
     assert code == 2 and said in err and err.count("\n") == 1
 
 
 def test_bad_combinations_of_a_grid_are_kept_with_their_reasons():
-    words = ["name=${oc.env:SER_NOWHERE},a", "loss=null,5"]
+    words = ["run.name=${oc.env:SER_NOWHERE},a", "loss=null,5"]
     runs = Multirun("train", ["-m", *words]).runs()
     assert [run.state for run in runs] == ["bad", "bad", "planned", "bad"]
-    assert "name: Environment variable 'SER_NOWHERE' not found." in runs[0].reason
+    assert "run.name: Environment variable 'SER_NOWHERE' not found." in runs[0].reason
     assert "loss=5 takes the place of a whole node" in runs[3].reason
 
 

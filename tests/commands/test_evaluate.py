@@ -25,7 +25,7 @@ def trained(tmp_path_factory, tiny_ravdess) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     arguments = [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=2", "split=random", f"runs_dir={runs}",
+        "trainer.max_epochs=2", "split=random", f"run.dir={runs}",
     ]  # fmt: skip
     assert main(arguments) == 0
     (run,) = runs.iterdir()
@@ -210,7 +210,7 @@ def test_what_cannot_be_evaluated(ser, run, in_tmp, tiny_tess, arguments, messag
 def test_a_run_that_did_not_finish(ser, run):
     (run / "finished.json").unlink()
     code, _, err = ser("evaluate", f"run={run}")
-    assert code == 2 and "did not finish" in err and f"ser train resume={run}" in err
+    assert code == 2 and "did not finish" in err and f"ser train run.resume={run}" in err
 
 
 @pytest.mark.parametrize("file", ["predictions.csv", "predictions_val.csv", "metrics.json"])
@@ -224,7 +224,7 @@ def test_damaged_files_are_named(ser, run, file):
 def test_nothing_in_a_run_is_executed(ser, run, tiny_tess):
     """A config and a checkpoint may come from anybody."""
     config = yaml.safe_load((run / "config.yaml").read_text())
-    config |= {"frontend": {"_target_": "os.system", "command": "touch executed"}, "trust": ["os"]}
+    config |= {"frontend": {"_target_": "os.system", "command": "touch executed"}, "run": {"trust": ["os"]}}
     (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     code, out, _ = ser("evaluate", f"run={run}", "device=cpu")
     assert code == 0 and "outside the trusted packages" in out
@@ -261,7 +261,7 @@ def test_nothing_is_written_where_a_config_says(ser, run, in_tmp, monkeypatch, t
     say(run, dataset={"_target_": "ser.data.corpora.demo.Demo", "root": str(planted)})
     code, out, err = ser("evaluate", f"run={run}", "device=cpu")
     assert code == 0 and "Without sounds" in out, err
-    assert ser("train", f"resume={run}")[0] == 2
+    assert ser("train", f"run.resume={run}")[0] == 2
     assert set(written) == {cache_folder() / "demo-elsewhere"} and planted.exists() == (there == "empty")
     ser("evaluate", f"run={run}", f"root={planted}", "device=cpu")
     assert written[-1] == planted
@@ -288,7 +288,7 @@ def test_no_file_is_shown_that_a_config_names(ser, run, in_tmp, name, content, n
         {"split": {"_target_": "ser.data.splits.ListedSplit", "file": str(secret)}},
     ):
         say(run, **nodes)
-        for command in (["evaluate", f"run={run}", "device=cpu"], ["train", f"resume={run}"]):
+        for command in (["evaluate", f"run={run}", "device=cpu"], ["train", f"run.resume={run}"]):
             code, out, err = ser(*command)
             assert code == 2 or (code == 0 and "Without sounds" in out), err
             assert "hunter2" not in out + err and str(secret) in out + err
@@ -339,7 +339,7 @@ def test_completion_knows_it():
 
 def test_gender_and_emotion_are_mapped_by_emotion(tiny_tess, tiny_ravdess, tmp_path):
     classes = ["female_calm", "female_happy", "male_happy"]
-    run = {"dataset": {"target": "gender_emotion", "merge": {"sad": "calm"}}, "trust": []}
+    run = {"dataset": {"target": "gender_emotion", "merge": {"sad": "calm"}}, "run": {"trust": []}}
     node = {"_target_": "ser.data.corpora.tess.Tess", "root": str(tiny_tess)}
     recordings, notes = find_others(node, {"neutral": "calm"}, run, classes, tmp_path)
     assert recordings.classes == ("female_calm", "female_happy") and len(recordings.utterances) == 12

@@ -32,7 +32,7 @@ def config(ser, in_tmp, tiny_ravdess):
 
     def compose(*more: str) -> dict:
         code, _, err = ser(
-            "train", *words, "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", "report=false", *more
+            "train", *words, "trainer=cpu", "trainer.max_epochs=1", "audio.offset_s=0", "run.report=false", *more
         )
         assert code == 0, err
         return yaml.safe_load((only_run(Path()) / "config.yaml").read_text(encoding="utf-8"))

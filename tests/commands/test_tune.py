@@ -141,7 +141,7 @@ def test_mean_over_folds(ser, fixed, in_tmp, trained):
 def test_the_same_search_draws_the_same_settings_interrupted_or_not(ser, fixed, in_tmp, monkeypatch):
     """Ctrl-C in the third trial; the same command continues that run and draws what it would have drawn."""
     search = ["tune", *fixed, *SPACE, "tune.trials=4", "tune.startup_trials=1", "tune.pruner=none"]
-    assert ser(*search, "runs_dir=elsewhere", "tune.dir=whole")[0] == 0
+    assert ser(*search, "run.dir=elsewhere", "tune.dir=whole")[0] == 0
     with (in_tmp / "whole" / "trials.csv").open() as file:
         whole = [(row["optimizer.lr"], row["model.hidden"], row["val/uar"]) for row in csv.DictReader(file)]
     fit, begun = training._train, []
@@ -234,8 +234,8 @@ def test_a_folder_of_another_search_is_refused(ser, fixed, in_tmp, monkeypatch):
         (["model.dropout=0.1,0.2", "tune.folds=all"], "has no folds"),
         (["model.dropout=0.1,0.2", "split.val=0", "checkpoint=last"], "no validation part"),
         (["monitor=val/uar,val/wa"], "cannot be searched"),
-        (["model.dropout=0.1,0.2", "resume=runs/x"], "Leave out resume"),
-        (["model.dropout=0.1,0.2", "rerun=true"], "Leave out rerun=true"),
+        (["model.dropout=0.1,0.2", "run.resume=runs/x"], "Leave out run.resume"),
+        (["model.dropout=0.1,0.2", "run.rerun=true"], "Leave out run.rerun=true"),
         (["model.dropout=0.1,0.2", "hydra/launcher=joblib"], "Leave out hydra/launcher=joblib"),
         (["-m", "model.dropout=0.1,0.2"], "leave out -m"),
         (["--config-dir", "nowhere", "model.dropout=0.1,0.2"], "there is no such folder"),
@@ -250,7 +250,7 @@ def test_what_cannot_be_is_said_before_the_first_trial(ser, fixed, in_tmp, train
 
 
 def test_dry_run_and_help_write_nothing(ser, fixed, in_tmp):
-    code, out, _ = ser("tune", *fixed, *SPACE, "dry_run=true")
+    code, out, _ = ser("tune", *fixed, *SPACE, "run.dry_run=true")
     assert code == 0 and "optimizer.lr   0.0001 to 0.1, logarithmic" in out
     code, out, _ = ser("tune", "--help")
     assert code == 0 and "tune.storage" in out and "trials: 50" in out
@@ -282,7 +282,7 @@ def check_whole(folder: Path, wanted: int) -> None:
 @pytest.mark.slow
 def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp):
     """kill -9 of the only process; what it had in work is continued and counted once."""
-    search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "runs_dir=runs"]
+    search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "run.dir=runs"]
     process = started(search, in_tmp)
     until(process, in_tmp / "runs", finished=1)
     process.send_signal(signal.SIGKILL)

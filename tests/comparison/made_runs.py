@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
     "dataset": {
         "_target_": "ser.data.corpora.ravdess.Ravdess", "emotions": None, "target": "emotion", "root": "/data/ravdess",
     },
-    "monitor": "val/uar", "init_from": None, "name": None, "runs_dir": "runs",
+    "monitor": "val/uar", "init_from": None, "run": {"name": None, "dir": "runs"},
     "audio": {"_target_": "ser.data.audio.prepare.AudioSettings", "sample_rate": 16000},
     "split": {"_target_": "ser.data.splits.SpeakerKFold", "k": 4, "fold": 0, "val": 0.15, "seed": 0},
     "frontend": FRONTENDS["log_mel"], "model": MODELS["mlp"],

@@ -22,7 +22,7 @@ def test_a_run_is_read_with_settings_figures_and_predictions(tmp_path):
     (run,) = gather([tmp_path]).runs
     assert run.path == path and run.drawn == (3, 3, 0) and run.choices["model"] == "cnn1d"
     assert run.settings["model.dropout"] == 0.2 and run.settings["batch_size"] == 32
-    assert not {"seed", "split.seed", "split.fold", "dataset.root", "name", "runs_dir"} & run.settings.keys()
+    assert not {"seed", "split.seed", "split.fold", "dataset.root", "run.name", "run.dir"} & run.settings.keys()
     assert sorted(run.answered.recordings) == sorted(("ravdess", key) for key, *_ in PART)
     assert (run.answered.predicted == run.answered.true).mean() == pytest.approx(run.metrics["test/wa"])
 

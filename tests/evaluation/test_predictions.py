@@ -139,7 +139,7 @@ def without(column):
     ],
 )
 def test_damage_is_named_with_its_line(path, change, words):
-    with pytest.raises(UserError, match="rerun=true") as caught:
+    with pytest.raises(UserError, match="run.rerun=true") as caught:
         read_predictions(edited(path, change))
     assert words in str(caught.value) and str(path) in str(caught.value)
 

@@ -95,7 +95,14 @@ TARGETS = [
 def test_a_config_names_parts_of_models_only(tmp_path, canary, good, monkeypatch, where, target):
     monkeypatch.chdir(tmp_path)
     checkpoint = changed(good, f"{where}._target_", target)
-    checkpoint["ser"]["config"]["trust"] = ["os", "subprocess", "builtins", "torch", "shutil", "ser"]  # its own word
+    checkpoint["ser"]["config"]["run"]["trust"] = [
+        "os",
+        "subprocess",
+        "builtins",
+        "torch",
+        "shutil",
+        "ser",
+    ]  # its own word
     (tmp_path / "kept").mkdir()
     with pytest.raises(UserError):
         ser.load(saved(tmp_path, checkpoint))
@@ -321,7 +328,8 @@ def test_what_a_run_says_of_trust_does_not_count(tmp_path, run, monkeypatch):
     (tmp_path / "their_parts.py").write_text("from ser.models.mlp import MLP\nclass Theirs(MLP): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     copied = shutil.copytree(run, tmp_path / "run")
-    config = yaml.safe_load((copied / "config.yaml").read_text()) | {"trust": ["their_parts"]}
+    config = yaml.safe_load((copied / "config.yaml").read_text())
+    config["run"]["trust"] = ["their_parts"]
     config["model"]["_target_"] = "their_parts.Theirs"
     (copied / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match="outside the trusted packages"):
@@ -338,7 +346,7 @@ def test_ones_own_package_is_trusted_by_the_caller_only(tmp_path, good, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("Own", "made"):
         checkpoint = changed(good, "model._target_", f"my_parts.{name}")
-        checkpoint["ser"]["config"]["trust"] = ["my_parts"]
+        checkpoint["ser"]["config"]["run"]["trust"] = ["my_parts"]
         path = saved(tmp_path, checkpoint)
         with pytest.raises(UserError, match="trust"):
             ser.load(path)
@@ -413,7 +421,7 @@ def test_every_command_refuses_it(ser, in_tmp, run, tiny_ravdess, tiny_tess, kin
         "evaluate": ["evaluate", f"run={bad}", "device=cpu"],
         "elsewhere": ["evaluate", f"run={bad}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu"],
         "init_from": ["train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", f"init_from={bad}", "trainer=cpu"],
-        "resume": ["train", f"resume={bad}"],
+        "resume": ["train", f"run.resume={bad}"],
     }
     for name in (name for name in LOADING if name not in PASS[kind]):
         code, out, err = ser(*map(str, commands[name]))
@@ -431,7 +439,7 @@ from ser.cli import main
 main(["evaluate", f"run={sys.argv[1]}"])  # what is imported counts once
 for run in sys.argv[2:]:
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    for command in (["evaluate", f"run={run}"], ["train", f"resume={run}"], ["predict", run, __file__]):
+    for command in (["evaluate", f"run={run}"], ["train", f"run.resume={run}"], ["predict", run, __file__]):
         assert main(command) == 2, command
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 100_000, (run, grown)

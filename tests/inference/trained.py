@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ser.cli import main
 
-QUICK = ("model=mlp", "model.hidden=[16]", "trainer=cpu", "trainer.max_epochs=2", "split=random", "progress=false")
+QUICK = ("model=mlp", "model.hidden=[16]", "trainer=cpu", "trainer.max_epochs=2", "split=random", "run.progress=false")
 
 
 def trained_run(runs: Path, root: Path, *arguments: str, dataset: str = "ravdess") -> Path:
@@ -12,7 +12,7 @@ def trained_run(runs: Path, root: Path, *arguments: str, dataset: str = "ravdess
     given = {word.split("=")[0] for word in arguments}
     quick = [word for word in QUICK if word.split("=")[0] not in given and not ("model" in given and "model." in word)]
     # as of a grid: without the page
-    words = ["train", "-m", f"dataset={dataset}", f"dataset.root={root}", f"runs_dir={runs}", *quick, *arguments]
+    words = ["train", "-m", f"dataset={dataset}", f"dataset.root={root}", f"run.dir={runs}", *quick, *arguments]
     before = set(runs.iterdir()) if runs.is_dir() else set()
     assert main(words) == 0
     (run,) = [path for path in set(runs.iterdir()) - before if (path / "finished.json").is_file()]

@@ -9,7 +9,7 @@ from tests.conftest import only_run
 @pytest.fixture
 def report(ser, quick, in_tmp):
     """A run's page."""
-    assert ser(*quick, "report=auto")[0] == 0
+    assert ser(*quick, "run.report=auto")[0] == 0
     return only_run(in_tmp) / "report.html"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.runs.directory import RunDirectory
 
-CONFIG = {"choices": {"model": "mlp"}, "seed": 0, "optimizer": {"lr": 0.001}, "runs_dir": "runs"}
+CONFIG = {"choices": {"model": "mlp"}, "seed": 0, "optimizer": {"lr": 0.001}, "run": {"dir": "runs"}}
 PROTOCOL = "speaker-independent"
 METRICS = {"val/uar": 0.5, "val/loss": 1.5, "test/uar": 0.4, "test/wa": 0.45, "epochs": 7, "seconds": 1.25}
 

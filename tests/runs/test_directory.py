@@ -17,7 +17,7 @@ from ser.runs.directory import RunDirectory, load_config, safe_name
 
 REPOSITORY = Path(__file__).parents[2]
 NAME, OTHER = "0123456789", "abcdefabcd"
-CONFIG = {"choices": {"model": "mlp"}, "seed": 0, "optimizer": {"lr": 1e-05}, "name": "Grüße"}
+CONFIG = {"choices": {"model": "mlp"}, "seed": 0, "optimizer": {"lr": 1e-05}, "dataset": {"root": "Grüße"}}
 
 
 def begun(path, name=NAME, finished=False):

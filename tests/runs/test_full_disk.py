@@ -38,7 +38,7 @@ def disk(monkeypatch):
 
 def full_at(ser, quick, in_tmp, disk, full_from):
     """The disk is full from a write on; then it is not. Gives the figures."""
-    runs = f"runs_dir={in_tmp / str(full_from) / 'runs'}"
+    runs = f"run.dir={in_tmp / str(full_from) / 'runs'}"
     disk.count, disk.full_from = 0, full_from
     code, out, err = ser(*quick, runs)
     assert code == 2 and "the disk is full" in err.lower() and "Traceback" not in err, out + err
@@ -54,9 +54,9 @@ def full_at(ser, quick, in_tmp, disk, full_from):
 @pytest.fixture
 def whole(ser, quick, in_tmp, disk):
     """The figures of a run on a disk with space, and how many files it writes whole."""
-    assert ser(*quick, f"runs_dir={in_tmp / 'first' / 'runs'}")[0] == 0  # keeps recordings and features
+    assert ser(*quick, f"run.dir={in_tmp / 'first' / 'runs'}")[0] == 0  # keeps recordings and features
     disk.count = 0
-    assert ser(*quick, f"runs_dir={in_tmp / 'whole' / 'runs'}")[0] == 0
+    assert ser(*quick, f"run.dir={in_tmp / 'whole' / 'runs'}")[0] == 0
     return figures(in_tmp / "whole"), disk.count
 
 
@@ -96,7 +96,7 @@ def truly_full(ser, quick, in_tmp, small_disk, free):
     """All but `free` bytes are taken; then they are given back."""
     filler = small_disk / "filler"
     filler.write_bytes(bytes(2 * 2**20 - 4096 * 6 - free))
-    runs = f"runs_dir={small_disk / 'runs'}"
+    runs = f"run.dir={small_disk / 'runs'}"
     code, out, err = ser(*quick, runs)
     assert code == 2 and "disk is full" in err.lower() and "Traceback" not in err, out + err
     assert not list((small_disk / "runs").glob("*/finished.json"))

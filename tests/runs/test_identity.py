@@ -24,9 +24,9 @@ VARIANTS = (
     ["dataset=ravdess_tess", "frontend=time_stats", "augmentation=none", "dataset.merge={calm: neutral}"],
 )
 UNCOUNTED = {
-    "name", "runs_dir", "rerun", "resume", "dry_run", "progress", "published", "threads", "trust", "init_from",
-    "dataset.root", "dataset.columns", "report",
-    "compile", "keep_features", "jobs_per_gpu", "sweep.skip", "sweep.bad",
+    "run.resume", "run.rerun", "run.dry_run", "run.name", "run.dir", "run.progress", "run.report", "run.threads",
+    "run.compile", "run.keep_features", "run.trust", "sweep.skip", "sweep.bad", "sweep.jobs_per_gpu",
+    "published", "init_from", "dataset.root", "dataset.columns",
     "dataset.csv", "dataset.ravdess_root", "dataset.tess_root", "trainer.accelerator", "trainer.devices",
     "trainer.strategy", "logger.tensorboard._target_", "logger.tensorboard.folder", "logger.tensorboard.first_epoch",
 }  # fmt: skip
@@ -195,7 +195,7 @@ def test_a_config_written_and_read_again_is_the_same_run(configs):
 
 
 def test_composing_the_same_run_in_two_ways(configs):
-    typed = compose(["seed=0", "optimizer.lr=3.0e-3", "model=cnn2d", "runs_dir=/elsewhere", "name=mine"])
+    typed = compose(["seed=0", "optimizer.lr=3.0e-3", "model=cnn2d", "run.dir=/elsewhere", "run.name=mine"])
     assert name(typed) == name(configs[0])
     assert name(compose(["seed=1"])) != name(configs[0]) != name(compose(["split.seed=1"]))
 

@@ -21,9 +21,7 @@ CONTENT = {"dataset": "0123456789abcdef"}
 PATH_WORDS = ("root", "path", "file", "folder", "dir", "csv")
 UNCOUNTED = {
     "batch_size",  # counted over all devices, below
-    "choices", "compile", "dry_run", "init_from", "jobs_per_gpu", "keep_features", "name", "progress", "published",
-    "report", "rerun",
-    "resume", "runs_dir", "sweep", "threads", "trust", "tune",
+    "choices", "init_from", "published", "run", "sweep", "tune",
 }  # fmt: skip
 UNCOUNTED_OF_TRAINER = {"accelerator", "devices", "num_nodes", "strategy"}
 
@@ -62,7 +60,13 @@ def plain(value):
 
 
 def test_the_second_reading_by_hand():
-    config = {"batch_size": 32, "seed": 1.0, "trainer": {"devices": 2, "max_epochs": 3}, "name": "x", "a": {"root": 1}}
+    config = {
+        "batch_size": 32,
+        "seed": 1.0,
+        "trainer": {"devices": 2, "max_epochs": 3},
+        "run": {"name": "x"},
+        "a": {"root": 1},
+    }
     assert experiment(config, 2) == {
         (("batch",), ("number", 64)), (("seed",), ("number", 1)), (("trainer", "max_epochs"), ("number", 3))
     }  # fmt: skip
@@ -93,18 +97,19 @@ COUNTED = {
     "split.seed": ["0", "5"],
 }
 OTHER = {
-    "name": ["null", "mine", "yours"],
-    "runs_dir": ["runs", "/elsewhere"],
-    "threads": ["null", "1", "2"],
-    "progress": ["true", "false"],
-    "report": ["auto", "false"],
-    "rerun": ["true", "false"],
-    "compile": ["none", "default"],
-    "keep_features": ["auto", "never"],
+    "run.name": ["null", "mine", "yours"],
+    "run.dir": ["runs", "/elsewhere"],
+    "run.threads": ["null", "1", "2"],
+    "run.progress": ["true", "false"],
+    "run.report": ["auto", "false"],
+    "run.rerun": ["true", "false"],
+    "run.compile": ["none", "default"],
+    "run.keep_features": ["auto", "never"],
     "trainer.accelerator": ["cpu", "auto"],
-    "trust": ["[]", "[mine]"],
-    "resume": ["null", "runs/x"],
-    "dry_run": ["true", "false"],
+    "run.trust": ["[]", "[mine]"],
+    "run.resume": ["null", "runs/x"],
+    "run.dry_run": ["true", "false"],
+    "sweep.jobs_per_gpu": ["1", "2"],
 }
 
 
@@ -204,7 +209,7 @@ def test_devices_and_batch_are_one_setting(compose):
 # ---- any nested config ---------------------------------------------------------------------------------------------
 
 KEYS = ["lr", "width", "root", "noise_folder", "on_bad_file", "csv", "rootless", "profile", "devices", "strategy",
-        "name", "choices", "trainer", "dataset", "threads", "csv_root", "layers"]  # fmt: skip
+        "name", "choices", "trainer", "dataset", "run", "sweep", "csv_root", "layers"]  # fmt: skip
 numbers = st.one_of(
     st.integers(-3, 3),
     st.integers(-(2**70), 2**70),

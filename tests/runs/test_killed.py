@@ -49,7 +49,7 @@ def killed_again_and_again(command, folder, kills, seed):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_the_same_command_ends_with_the_same_figures(command, in_tmp):
-    codes = killed_again_and_again([*command, "report=auto"], in_tmp, kills=3, seed=1)
+    codes = killed_again_and_again([*command, "run.report=auto"], in_tmp, kills=3, seed=1)
     assert set(codes) <= {0, -9}
     assert results(in_tmp / "broken") == results(in_tmp / "whole")
 

@@ -68,7 +68,7 @@ def test_cut_off(tmp_path, share):
     save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    assert "rerun=true" in refused(path, "cut off or damaged")
+    assert "run.rerun=true" in refused(path, "cut off or damaged")
 
 
 def members_of(path):
@@ -91,7 +91,7 @@ def test_a_flipped_bit_anywhere_in_the_archive_is_damage(tmp_path):
         damaged = bytearray(whole)
         damaged[(start + end) // 2] ^= 0x40
         (tmp_path / "b.ckpt").write_bytes(damaged)
-        assert "rerun=true" in refused(tmp_path / "b.ckpt", "cut off or damaged"), name
+        assert "run.rerun=true" in refused(tmp_path / "b.ckpt", "cut off or damaged"), name
         seen += 1
     assert seen > 9
 

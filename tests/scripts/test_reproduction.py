@@ -99,13 +99,13 @@ def test_an_unknown_series_is_named():
     "node", ["51.04", "{wa: high, how: x}", "{wa: 51.04}", "{wa: 50, how: x, who: y}", "{wa: 50, how: x, about: y}"]
 )
 def test_a_published_figure_that_is_none(ser, in_tmp, node):
-    code, _, err = ser("train", f"published={node}", "dry_run=true")
+    code, _, err = ser("train", f"published={node}", "run.dry_run=true")
     assert code == 2 and "published figure" in err
 
 
 def test_a_run_prints_the_published_figure(ser, tiny_ravdess, in_tmp):
     published = "published={wa: 51.04, how: random 80/20}"
-    words = [f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=random", "report=false", published]
+    words = [f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=random", "run.report=false", published]
     code, out, err = ser("train", *words)
     assert code == 0, err
     assert "Published: WA 51.04 % (random 80/20); WA " in out and "speaker-dependent" in out

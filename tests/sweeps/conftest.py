@@ -11,7 +11,7 @@ def grid(tiny_ravdess) -> list[str]:
     """Arguments of a grid without what varies."""
     return [
         "train", "-m", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[8]",
-        "frontend=mfcc", "trainer=cpu", "trainer.max_epochs=1", "split=random", "threads=1",
+        "frontend=mfcc", "trainer=cpu", "trainer.max_epochs=1", "split=random", "run.threads=1",
     ]  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_nothing_is_pooled_while_a_fold_is_missing(ser, folds, in_tmp, monkeypat
         (["split.fold=1"], "leave out split.fold"),
         (["seed=0,1"], "takes one configuration, and seed=0,1 is several"),
         (["-m"], "leave out -m"),
-        (["dry_run=true"], "leave out dry_run=true"),
+        (["run.dry_run=true"], "leave out run.dry_run=true"),
         (["split.k=1"], "split.k"),
         (["modle=mlp"], "modle"),
     ],

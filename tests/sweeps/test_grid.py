@@ -145,9 +145,9 @@ def test_combinations_are_left_out_by_a_condition(ser, grid, in_tmp, trained):
         (["sweep.skip=seed>=0"], "Nothing is left to train: 2 left out by sweep.skip"),
         (["sweep.bad=ignore"], "sweep.bad=ignore must be stop or skip"),
         (["sweep.bda=skip"], "Did you mean 'sweep.bad'?"),
-        (["jobs_per_gpu=0", "hydra/launcher=joblib"], "jobs_per_gpu=0 must be a whole number"),
+        (["sweep.jobs_per_gpu=0", "hydra/launcher=joblib"], "sweep.jobs_per_gpu=0 must be a whole number"),
         (["optimizer.lr=interval(0,1)"], "ser tune searches an interval"),
-        (["resume=runs/x"], "leave out -m"),
+        (["run.resume=runs/x"], "leave out -m"),
         (["trainer=ddp"], "leave out -m"),
         (["hydra/launcher=jobli"], "hydra/launcher=jobli is not a choice. Did you mean 'joblib'?"),
         (["hydra.launcher.n_job=2", "hydra/launcher=joblib"], "n_job"),
@@ -173,7 +173,7 @@ def test_two_ways_to_write_one_run_are_one(ser, grid, in_tmp, trained):
 
 
 def test_a_dry_run_plans_and_leaves_nothing(ser, grid, in_tmp, trained):
-    code, out, _ = ser(*grid, "seed=0,1", "dry_run=true")
+    code, out, _ = ser(*grid, "seed=0,1", "run.dry_run=true")
     assert code == 0 and "2 to train; about" in out and not trained
     assert not (in_tmp / "sweeps").exists()
 
@@ -181,7 +181,7 @@ def test_a_dry_run_plans_and_leaves_nothing(ser, grid, in_tmp, trained):
 @pytest.mark.slow
 def test_rerun_trains_each_again_once(ser, grid, in_tmp, trained):
     ser(*grid, "seed=0,1")
-    code, out, _ = ser(*grid, "seed=0,1", "rerun=true")
+    code, out, _ = ser(*grid, "seed=0,1", "run.rerun=true")
     assert code == 0 and trained == [0, 1, 0, 1] and "2 runs trained" in out
 
 
@@ -204,7 +204,7 @@ def test_a_grid_lives_in_a_file(ser, grid, in_tmp, trained):
 @pytest.mark.slow
 def test_the_example_of_a_grid_in_a_file(ser, in_tmp, tiny_ravdess):
     code, out, err = ser("train", "experiment=grid_example", "dataset=ravdess", f"dataset.root={tiny_ravdess}",
-                         "split=random", "trainer=cpu", "seed=0,1", "dry_run=true")  # fmt: skip
+                         "split=random", "trainer=cpu", "seed=0,1", "run.dry_run=true")  # fmt: skip
     assert code == 0, err
     assert "12 combinations: 2 left out by sweep.skip, 10 to train" in out
 
@@ -213,7 +213,7 @@ def test_a_corpus_is_scanned_once_for_all_and_decoded_for_none(ser, grid, in_tmp
     scans, hashed = [], recordings.try_hashes
     monkeypatch.setattr(recordings, "try_hashes", lambda *arguments: scans.append(1) or hashed(*arguments))
     monkeypatch.setattr("ser.data.recordings.open_store", None)  # a call would fail
-    code, out, err = ser(*grid, "seed=0,1,2,3", "model.dropout=0,0.1", "dry_run=true")
+    code, out, err = ser(*grid, "seed=0,1,2,3", "model.dropout=0,0.1", "run.dry_run=true")
     assert code == 0 and "8 to train" in out, err
     assert len(scans) == 1
 
@@ -260,7 +260,7 @@ def test_estimate_counts_steps_of_the_true_training_part(ser, grid, in_tmp, monk
     make = plan.make_plan
     monkeypatch.setattr("ser.sweeps.sweep.make_plan", lambda *a: planned.append(make(*a)) or planned[-1])
     monkeypatch.setattr(preflight, "_step", lambda *arguments: 2.0)
-    ser(*grid, "batch_size=8", "trainer.max_epochs=1,3", "dry_run=true")
+    ser(*grid, "batch_size=8", "trainer.max_epochs=1,3", "run.dry_run=true")
     train = json.loads(json.dumps(round(96 * 0.7)))  # split=random: 0.1 for validation, 0.2 for test
     steps = -(-train // 8)
     assert [run.seconds - preflight.A_RUN_S for run in planned[0].runs] == [2.0 * steps, 6.0 * steps]

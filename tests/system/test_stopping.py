@@ -75,7 +75,7 @@ LESS_OFTEN = ("hashing", "features", "scoring")
     "place", [pytest.param(place, marks=[pytest.mark.slow] * (place in LESS_OFTEN)) for place in PLACES]
 )
 def test_a_signal_ends_the_process_and_the_same_command_goes_on(quick, tmp_path, monkeypatch, place):
-    quick = [*quick, "report=auto"]
+    quick = [*quick, "run.report=auto"]
     monkeypatch.setattr(stopping, "GRACE_S", 0.3)
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patch:
@@ -83,11 +83,11 @@ def test_a_signal_ends_the_process_and_the_same_command_goes_on(quick, tmp_path,
         code, printed, _ = stop(forked.start(quick, tmp_path), tmp_path, signal.SIGTERM)
     assert code == 143 and printed.strip() and "Traceback" not in printed, printed
     if place == "scoring":
-        assert f"resume={only_run(tmp_path)}" in printed
+        assert f"run.resume={only_run(tmp_path)}" in printed
     runs = [path for path in tmp_path.glob("runs/*") if path.is_dir()]
     assert [path for path in runs if (path / "finished.json").exists()] == (runs if place == "the report" else [])
     assert not any((path / "failed.json").exists() for path in runs)
-    code, printed = forked.run([*quick, "dry_run=true"], tmp_path)
+    code, printed = forked.run([*quick, "run.dry_run=true"], tmp_path)
     assert code == 0, printed
 
 

@@ -38,7 +38,7 @@ def test_letters_that_a_terminal_lacks_are_written_out(printed_in, quick, in_tmp
     for encoding, shown in (("ascii", "\\xfc"), ("cp1252", "ü")):
         code, _, err = printed_in(encoding, "show", "mü→")
         assert code == 2 and f"m{shown}\\u2192" in err
-    code, out, err = printed_in("cp1252", *quick, "-m", "seed=1,2", "dry_run=true")
+    code, out, err = printed_in("cp1252", *quick, "-m", "seed=1,2", "run.dry_run=true")
     assert code == 0 and "2 to train" in out, err
 
 

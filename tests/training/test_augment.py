@@ -94,12 +94,12 @@ def scored(seen):
 )
 def test_val_and_test_are_untouched_by_any_augmentation(ser, quick, poison, seen, stage, views):
     """An augmentation that adds 10,000 everywhere changes nothing of what is scored, bit for bit."""
-    keep = ["keep_features=never"] if stage == "waveform" and not views else []
+    keep = ["run.keep_features=never"] if stage == "waveform" and not views else []
     brief = [*quick, "augmentation=none", "trainer.max_epochs=1", *keep]
     assert ser(*brief)[0] == 0
     plain = scored(seen)
     node = f"augmentation.{stage}=[{{_target_: {poison}.{stage.capitalize()}}}]"
-    code, _, err = ser(*brief, f"trust=[{poison}]", node, *(["augmentation.views=2"] if views else []))
+    code, _, err = ser(*brief, f"run.trust=[{poison}]", node, *(["augmentation.views=2"] if views else []))
     assert code == 0, err
     poisoned = max(float(x.abs().max()) for x in seen["train"])
     assert poisoned > 50, "the poison did reach training"
@@ -116,7 +116,7 @@ def test_a_normaliser_fitted_to_views_gives_training_mean_0_and_deviation_1(ser,
     words = [*quick, "frontend=mel", "augmentation=noise", noisy, "augmentation.views=1", "trainer.max_epochs=4"]
     deviations = {}
     for by_views in ("true", "false"):
-        assert ser(*words, f"+augmentation.normalise_by_views={by_views}", "rerun=true")[0] == 0
+        assert ser(*words, f"+augmentation.normalise_by_views={by_views}", "run.rerun=true")[0] == 0
         deviations[by_views] = float(torch.cat([x.mean(dim=-1) for x in seen["train"]]).abs().max())
         scored(seen)
     assert deviations["true"] < 0.2 * deviations["false"]
@@ -132,7 +132,7 @@ def test_views_are_what_training_sees_and_nothing_is_rendered_twice(ser, quick, 
     entries = [entry for entry in list_entries(cache_folder()) if entry.kind == "features"]
     assert sorted(str(entry.settings.get("view")) for entry in entries) == ["1", "2", "3", "None"]
     scored(seen)
-    assert ser(*words, "rerun=true", "optimizer.lr=1e-4")[0] == 0
+    assert ser(*words, "run.rerun=true", "optimizer.lr=1e-4")[0] == 0
     assert all(torch.equal(one, other) for one, other in zip(first, seen["train"], strict=True))
     assert made == [1, 2, 3], "rendered once"
     epochs = len(first) // 2
@@ -156,8 +156,8 @@ def test_more_views_keep_those_that_are_there(ser, quick, made, monkeypatch, tmp
 def test_views_in_memory_and_on_disk_learn_the_same(ser, quick, in_tmp, audio):
     results = {}
     for keep in ("memory", "disk"):
-        words = [*quick, f"audio={audio}", "augmentation=speed", "augmentation.views=2", f"keep_features={keep}"]
-        code, out, err = ser(*words, "rerun=true")
+        words = [*quick, f"audio={audio}", "augmentation=speed", "augmentation.views=2", f"run.keep_features={keep}"]
+        code, out, err = ser(*words, "run.rerun=true")
         assert code == 0, err
         assert ("views stay on disk" in out) == (keep == "disk")
         results[keep] = json.loads((only_run(in_tmp) / "metrics.json").read_text())
@@ -182,7 +182,10 @@ def test_views_that_cannot_be_stored_are_kept_in_memory(ser, quick, monkeypatch)
         (["augmentation=noise", "augmentation.views=2.5"], "augmentation.views=2.5 must be a whole number"),
         (["augmentation=noise", "augmentation.views=true"], "augmentation.views=true must be"),
         (["augmentation=spec", "augmentation.views=5"], "augmentation.waveform has none"),
-        (["augmentation=noise", "augmentation.views=5", "keep_features=never"], "keep_features=never forbids it"),
+        (
+            ["augmentation=noise", "augmentation.views=5", "run.keep_features=never"],
+            "run.keep_features=never forbids it",
+        ),
         (["augmentation=noise", "augmentation.viwes=5"], "viwes"),
         (["augmentation=nosie"], "noise"),
         (
@@ -247,7 +250,7 @@ def test_the_same_command_gives_the_same_figures(ser, quick, in_tmp, augmentatio
     """On the fly, from the generator alone: a run that is trained again is the run."""
     figures = []
     for _ in range(2):
-        assert ser(*quick, f"augmentation={augmentation}", "rerun=true", "audio=whole")[0] == 0
+        assert ser(*quick, f"augmentation={augmentation}", "run.rerun=true", "audio=whole")[0] == 0
         metrics = json.loads((only_run(in_tmp) / "metrics.json").read_text())
         figures.append({name: value for name, value in metrics.items() if name != "seconds"})
     assert figures[0] == figures[1]
@@ -255,5 +258,5 @@ def test_the_same_command_gives_the_same_figures(ser, quick, in_tmp, augmentatio
 
 
 def test_a_dry_run_counts_what_augmentation_costs(ser, quick):
-    code, out, err = ser(*quick, "augmentation=pitch_stretch", "dry_run=true")
+    code, out, err = ser(*quick, "augmentation=pitch_stretch", "run.dry_run=true")
     assert code == 0 and "ms a step" in out, err

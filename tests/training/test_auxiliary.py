@@ -79,8 +79,8 @@ def test_a_checkpoint_that_lies_about_them_is_refused(ser, quick, in_tmp):
 
 
 def test_they_change_what_is_learned_and_belong_to_the_identity(ser, quick, in_tmp):
-    ser(*quick, "name=without")
-    ser(*quick, "name=with", "loss.auxiliary={gender: 1.0}")
+    ser(*quick, "run.name=without")
+    ser(*quick, "run.name=with", "loss.auxiliary={gender: 1.0}")
     runs = sorted((in_tmp / "runs").iterdir())
     assert len(runs) == 2
     losses = [json.loads((run / "metrics.json").read_text())["test/loss"] for run in runs]

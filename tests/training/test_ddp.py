@@ -40,7 +40,7 @@ def test_who_calls_it_from_python_lives_on(quick, in_tmp):
     command = [sys.executable, "-c", call, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
     assert "exit code 0" in done.stdout, done.stdout + done.stderr
-    caller = start_process([*command, "trainer.max_epochs=100000", "runs_dir=more"], in_tmp)
+    caller = start_process([*command, "trainer.max_epochs=100000", "run.dir=more"], in_tmp)
     wait_for(lambda: next((in_tmp / "more").glob("*/checkpoints/last.ckpt"), None), caller)
     (rank,) = Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()
     os.kill(int(rank), signal.SIGKILL)
@@ -50,8 +50,8 @@ def test_who_calls_it_from_python_lives_on(quick, in_tmp):
 
 def test_a_batch_over_two_devices_is_the_batch_of_twice_the_size(ser, quick):
     """Identity counts batches over all devices: 2 × 16 is 1 × 32."""
-    two = ser(*quick, "dry_run=true", "trainer.devices=2", "trainer.strategy=ddp", "batch_size=16")[1]
-    one = ser(*quick, "dry_run=true", "batch_size=32")[1]
+    two = ser(*quick, "run.dry_run=true", "trainer.devices=2", "trainer.strategy=ddp", "batch_size=16")[1]
+    one = ser(*quick, "run.dry_run=true", "batch_size=32")[1]
     directory = "directory"
     found = [[line for line in out.splitlines() if directory in line][-1].split("-")[-1] for out in (one, two)]
     assert found[0] == found[1]
@@ -62,10 +62,10 @@ def test_two_ranks_learn_what_one_does(ser, quick, in_tmp):
     """Without what each rank draws or counts for itself (dropout, mixup, batch statistics), 2 × 8 is 1 × 16."""
     same = [*quick, "model.dropout=0", "model.norm=none", "augmentation=none", "audio.duration_s=0.5"]
     same += ["split.test=0.25", "split.val=0.125"]  # 60 to train on: with an odd number one would sit an epoch out
-    two = [*SER, *same, "batch_size=8", "runs_dir=two", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    two = [*SER, *same, "batch_size=8", "run.dir=two", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     done = subprocess.run(two, cwd=in_tmp, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ser(*same, "batch_size=16", "runs_dir=one")[0] == 0
+    assert ser(*same, "batch_size=16", "run.dir=one")[0] == 0
     (first,), (second,) = (list((in_tmp / name).iterdir()) for name in ("one", "two"))
     assert first.name == second.name, "one experiment, whatever it ran on"
     for part in ("predictions_val.csv", "predictions.csv"):

@@ -81,7 +81,7 @@ def test_views_that_cannot_be(settings, message):
 
 
 def test_test_and_predictions_of_files_have_the_same_views(ser, quick, in_tmp, tiny_ravdess):
-    code, out, _ = ser(*quick, "evaluation.views={speeds: [1, 0.8, 1.25]}", "name=views")
+    code, out, _ = ser(*quick, "evaluation.views={speeds: [1, 0.8, 1.25]}", "run.name=views")
     assert code == 0 and "the mean over 3 views of each recording (speeds 1, 0.8, 1.25)" in " ".join(out.split())
     run = only_run(in_tmp)
     assert json.loads((run / "metrics.json").read_text())["num_views"] == 3

@@ -29,7 +29,7 @@ def kinds() -> list[str]:
 def test_memory_disk_and_never_learn_the_same(ser, quick, in_tmp, normaliser):
     results = {}
     for keep in ("memory", "disk", "never"):
-        code, out, err = ser(*quick, f"keep_features={keep}", f"normaliser={normaliser}", "rerun=true")
+        code, out, err = ser(*quick, f"run.keep_features={keep}", f"normaliser={normaliser}", "run.rerun=true")
         assert code == 0, err
         assert ("features stay on disk" in out) == (keep == "disk")
         results[keep] = result(in_tmp)
@@ -43,7 +43,7 @@ def test_large_features_stay_on_disk_by_themselves(ser, quick, monkeypatch):
 
     assert "stay on disk" not in ser(*quick)[1]
     monkeypatch.setattr(keeping, "free_memory", lambda device: 1000)
-    assert "stay on disk" in ser(*quick, "rerun=true")[1]
+    assert "stay on disk" in ser(*quick, "run.rerun=true")[1]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_changed_code_makes_another_entry(ser, quick, change_source):
         "data/audio/decode.py": ["features", "features", "features", "waveforms", "waveforms"],
     }.items():
         change_source(changed)
-        assert ser(*quick, "rerun=true")[0] == 0 and kinds() == expected, changed
+        assert ser(*quick, "run.rerun=true")[0] == 0 and kinds() == expected, changed
 
 
 def test_a_frontend_of_the_users_own_is_computed_in_every_run(ser, quick, in_tmp, monkeypatch):
@@ -86,7 +86,7 @@ def test_a_frontend_of_the_users_own_is_computed_in_every_run(ser, quick, in_tmp
         """)
     )
     monkeypatch.syspath_prepend(str(in_tmp))
-    code, out, err = ser(*quick, "trust=[my_frontends]", "frontend._target_=my_frontends.Mine")
+    code, out, err = ser(*quick, "run.trust=[my_frontends]", "frontend._target_=my_frontends.Mine")
     assert code == 0, err
     assert kinds() == ["waveforms"]
 
@@ -100,5 +100,5 @@ def test_a_store_that_cannot_be_written_is_said_and_the_run_goes_on(ser, quick, 
 
 
 def test_a_misspelt_place_is_named(ser, quick):
-    code, _, err = ser(*quick, "keep_features=memry")
-    assert code == 2 and "keep_features=memry" in err and "Did you mean 'memory'?" in err
+    code, _, err = ser(*quick, "run.keep_features=memry")
+    assert code == 2 and "run.keep_features=memry" in err and "Did you mean 'memory'?" in err

@@ -43,7 +43,7 @@ class Error(Metric):
 def own_metric(in_tmp, monkeypatch):
     (in_tmp / "own_metrics.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(in_tmp))
-    return ["trust=[own_metrics]", "+metrics.error._target_=own_metrics.Error"]
+    return ["run.trust=[own_metrics]", "+metrics.error._target_=own_metrics.Error"]
 
 
 def test_added_metrics_are_everywhere_that_uar_is(ser, quick, in_tmp, own_metric):
@@ -79,7 +79,7 @@ def test_metrics_belong_to_the_identity_and_none_is_the_same_as_before():
 
 
 def test_a_search_goes_the_metrics_own_way(ser, quick, in_tmp):
-    words = ["tune", *quick[1:], "dry_run=true", "metrics=calibration_error", "model.dropout=0,0.5"]
+    words = ["tune", *quick[1:], "run.dry_run=true", "metrics=calibration_error", "model.dropout=0,0.5"]
     code, out, err = ser(*words, "tune.metric=val/calibration_error")
     assert code == 0 and "Search for the lowest val/calibration_error" in out, err
     code, _, err = ser(*words, "tune.metric=val/calibration_eror")

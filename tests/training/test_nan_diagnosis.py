@@ -44,7 +44,7 @@ def first_bad(steps):
 
 @pytest.mark.parametrize(
     "more",
-    [[], ["trainer.precision=bf16-mixed"], ["keep_features=never"], ["augmentation=noise", "augmentation.views=2"]],
+    [[], ["trainer.precision=bf16-mixed"], ["run.keep_features=never"], ["augmentation=noise", "augmentation.views=2"]],
     ids=str,
 )
 def test_the_step_and_its_recordings(ser, quick, in_tmp, steps, more):
@@ -97,7 +97,7 @@ def test_the_recording_that_is_no_number_is_named_alone(ser, quick, monkeypatch,
     setup = EmotionData.setup
     monkeypatch.setattr(EmotionData, "setup", lambda self, stage: names.append(self.names) or setup(self, stage))
     monkeypatch.setattr(IndexLoader, "_batch", poisoned)
-    code, _, err = ser(*quick, "augmentation=none", f"keep_features={'never' if kind == 'waveforms' else 'memory'}")
+    code, _, err = ser(*quick, "augmentation=none", f"run.keep_features={'never' if kind == 'waveforms' else 'memory'}")
     assert code == 2 and "NaN or infinite" in err and "Likely causes" not in err
     cause = err[err.index("more (train.log has all). ") :]
     what = "samples" if kind == "waveforms" else "features"

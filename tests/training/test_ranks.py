@@ -74,7 +74,7 @@ def test_all_ranks_follow_rank_0(two, tmp_path, monkeypatch, checkpoint, epochs)
     """A slow writer, a run that is finished, and one that is trained again."""
     slow(monkeypatch)
     arguments, found = [f"checkpoint={checkpoint}", f"trainer.max_epochs={epochs}"], []
-    for again in (), ("rerun=true",):
+    for again in (), ("run.rerun=true",):
         codes, printed = two(*arguments, *again)
         assert codes == [0, 0], printed
         assert "Run directory" in printed[0] and printed[1] == "", "only rank 0 speaks"

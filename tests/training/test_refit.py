@@ -27,7 +27,7 @@ def test_validation_chooses_and_is_trained_on(ser, quick, in_tmp):
     assert "trained on it too" in json.loads((run / "run.json").read_text())["protocol"]
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert not (run / "predictions_val.csv").exists()
-    code, out, _ = ser("train", f"resume={run}")
+    code, out, _ = ser("train", f"run.resume={run}")
     assert code == 0 and "Already trained" in out
 
 
@@ -53,7 +53,7 @@ def test_interrupted_it_goes_on_where_it_was(ser, quick, in_tmp, monkeypatch, sa
     monkeypatch.setattr(Checkpoints, "on_train_epoch_end", original)
     run = only_run(in_tmp)
     assert (run / "chosen.json").exists() == (saves_before > 4)
-    code, out, err = ser("train", f"resume={run}")
+    code, out, err = ser("train", f"run.resume={run}")
     assert code == 0 and "Continuing from" in out, err
     whole = json.loads((in_tmp / "whole" / "metrics.json").read_text())
     assert without_seconds(metrics_of(in_tmp)) == without_seconds(whole)
@@ -71,5 +71,5 @@ def test_a_damaged_choice_says_what_to_do(ser, quick, in_tmp):
     run = only_run(in_tmp)
     (run / "finished.json").unlink()
     (run / "chosen.json").write_text('{"epochs": "many"}')
-    code, _, err = ser("train", f"resume={run}")
+    code, _, err = ser("train", f"run.resume={run}")
     assert code == 2 and "chosen.json is damaged: remove it" in err

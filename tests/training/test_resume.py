@@ -80,10 +80,10 @@ def test_signals_save_say_how_to_continue_and_never_score_test(long, in_tmp, sig
     out, err = process.communicate(timeout=60)
     run = only_run(in_tmp)
     assert process.returncode == exit_code, err
-    assert f"resume={run}" in out and "Traceback" not in err
+    assert f"run.resume={run}" in out and "Traceback" not in err
     assert not (run / "metrics.json").exists() and not (run / "finished.json").exists()
     epochs = [line for line in (run / "train.log").read_text().splitlines() if "epoch " in line]
-    resumed = start(["train", f"resume={run}", "threads=1"], in_tmp)
+    resumed = start(["train", f"run.resume={run}", "run.threads=1"], in_tmp)
     wait_for(lambda: f"epoch {len(epochs)} " in (run / "train.log").read_text(), resumed)
     resumed.kill()
     resumed.communicate()
@@ -111,21 +111,21 @@ def test_stopped_before_patience_ran_out_is_not_the_end(ser, quick, in_tmp, monk
     assert code == 0 and "Continuing from" in out, err
     broken = figures(in_tmp)
     assert broken["epochs"] > 3
-    assert ser(*command, "rerun=true")[0] == 0
+    assert ser(*command, "run.rerun=true")[0] == 0
     assert figures(in_tmp) == broken
 
 
 def test_resume_takes_the_runs_own_config(ser, quick, in_tmp, caplog):
     ser(*quick)
     run = only_run(in_tmp)
-    code, out, err = ser("train", f"resume={run}")
+    code, out, err = ser("train", f"run.resume={run}")
     assert code == 0 and "Already trained" in out, err
     for other in ("optimizer.lr=1", "model=cnn1d", "batch_size=3"):
-        code, _, err = ser("train", f"resume={run}", other)
+        code, _, err = ser("train", f"run.resume={run}", other)
         assert code == 2 and "only paths, devices and verbosity" in err
     (run / "finished.json").unlink()
     (run / "checkpoints" / "last.ckpt").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes()[:1000])
-    code, out, err = ser("train", f"resume={run}", "report=auto")
+    code, out, err = ser("train", f"run.resume={run}", "run.report=auto")
     assert (run / "report.html").is_file() and "out of order" not in caplog.text
     assert code == 0 and "last.ckpt" in out and "going on from best.ckpt" in out, err
 
@@ -148,7 +148,7 @@ def test_a_moved_corpus_is_found_by_an_override(ser, quick, in_tmp, tiny_ravdess
     (run / "finished.json").unlink()
     moved = in_tmp / "moved"
     moved.symlink_to(tiny_ravdess)
-    code, out, err = ser("train", f"resume={run}", f"dataset.root={moved}")
+    code, out, err = ser("train", f"run.resume={run}", f"dataset.root={moved}")
     assert code == 0 and "Continuing" in out, err
     assert (run / "finished.json").exists()
 
@@ -160,5 +160,5 @@ def test_changed_recordings_are_another_run(ser, quick, in_tmp, tmp_path):
     run = only_run(in_tmp)
     other = write_tiny_ravdess(tmp_path / "other", actors=range(1, 5))
     (run / "finished.json").unlink()
-    code, _, err = ser("train", f"resume={run}", f"dataset.root={other}")
+    code, _, err = ser("train", f"run.resume={run}", f"dataset.root={other}")
     assert code == 2 and "another run" in err

@@ -40,7 +40,7 @@ def _train(quick, monkeypatch, name, overrides):
         if name in ("broken", "stopped"):
             patch.setattr("ser.training.train._score", crash)
         try:
-            assert main([*words, *overrides, f"name={name}"]) == (130 if name == "stopped" else 0)
+            assert main([*words, *overrides, f"run.name={name}"]) == (130 if name == "stopped" else 0)
         except RuntimeError:
             assert name == "broken"
 
@@ -51,7 +51,7 @@ def folder(tiny_ravdess, tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
     quick = [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
-        "trainer.max_epochs=2", "split=random", "report=false",
+        "trainer.max_epochs=2", "split=random", "run.report=false",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -151,7 +151,7 @@ def test_the_table_has_every_key_that_any_run_has(board):
     wanted = {"model", "frontend", "model.hidden", "model.width", "model.stages", "optimizer.lr", "optimizer.momentum",
               "frontend.n_mfcc", "ema", "seed", "batch_size", "split", "protocol"}  # fmt: skip
     assert wanted <= keys, wanted - keys
-    assert not {"runs_dir", "threads", "name", "dataset.root", "model._target_"} & keys
+    assert not {"run.dir", "run.threads", "run.name", "dataset.root", "model._target_"} & keys
 
 
 def test_the_columns_that_are_shown_first_are_the_final_figures(board):
@@ -220,12 +220,12 @@ def test_a_continued_run_shows_each_point_once(folder, tmp_path, tiny_ravdess, m
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder / "runs", tmp_path / "runs")
     (run,) = (tmp_path / "runs").glob("broken-*")
-    assert main(["train", f"resume={run}"]) == 0
+    assert main(["train", f"run.resume={run}"]) == 0
     assert [step for step, _ in curves_of(run)["val/uar"]] == [0, 1]
     for file in (run / "checkpoints").glob("*.ckpt"):  # removed: it begins again
         file.unlink()
     (run / "finished.json").unlink()
-    assert main(["train", f"resume={run}"]) == 0
+    assert main(["train", f"run.resume={run}"]) == 0
     assert [step for step, _ in curves_of(run)["val/uar"]] == [0, 1]
     events = EventAccumulator(str(run)).Reload()
     assert len(events.Scalars("final/test/uar")) == 1

@@ -25,7 +25,7 @@ def without_seconds(metrics: dict) -> dict:
 
 
 def test_run_directory_holds_what_it_promises(ser, quick, in_tmp):
-    code, out, _ = ser(*quick, "report=auto")
+    code, out, _ = ser(*quick, "run.report=auto")
     assert code == 0
     run = only_run(in_tmp)
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
@@ -75,7 +75,7 @@ def test_metrics_are_flat_and_named_as_documented(ser, quick, in_tmp):
 def test_same_command_twice_gives_identical_metrics(ser, quick, in_tmp):
     found = []
     for runs_dir in ("a", "b"):
-        code, _, err = ser(*[word for word in quick if "hidden" not in word], "model=cnn2d", f"runs_dir={runs_dir}")
+        code, _, err = ser(*[word for word in quick if "hidden" not in word], "model=cnn2d", f"run.dir={runs_dir}")
         assert code == 0, err
         (run,) = (in_tmp / runs_dir).iterdir()
         found.append(json.loads((run / "metrics.json").read_text()))
@@ -88,7 +88,7 @@ def test_finished_run_is_found_and_rerun_forces(ser, quick, in_tmp):
     code, out, _ = ser(*quick)
     assert code == 0 and "Already trained" in out
     assert (only_run(in_tmp) / "metrics.json").stat().st_mtime_ns == before
-    assert ser(*quick, "rerun=true")[0] == 0
+    assert ser(*quick, "run.rerun=true")[0] == 0
     assert (only_run(in_tmp) / "metrics.json").stat().st_mtime_ns > before
 
 
@@ -96,7 +96,7 @@ def test_another_place_is_the_same_run_and_another_setting_is_not(ser, quick, in
     ser(*quick)
     elsewhere = tmp_path_factory.mktemp("moved") / "copy"
     elsewhere.symlink_to(tiny_ravdess)
-    _, out, _ = ser(*quick, f"dataset.root={elsewhere}", "threads=1", "name=other")
+    _, out, _ = ser(*quick, f"dataset.root={elsewhere}", "run.threads=1", "run.name=other")
     assert "Already trained" in out
     ser(*quick, "optimizer.lr=0.01")
     assert len(list((in_tmp / "runs").iterdir())) == 2
@@ -193,7 +193,7 @@ def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tes
     ser(*quick)
     first = only_run(in_tmp)
     tess = [word for word in quick if not word.startswith("dataset")] + ["dataset=tess", f"dataset.root={tiny_tess}"]
-    code, out, err = ser(*tess, f"init_from={first}", "optimizer.lr=1e-12", "trainer.max_epochs=1", "runs_dir=second")
+    code, out, err = ser(*tess, f"init_from={first}", "optimizer.lr=1e-12", "trainer.max_epochs=1", "run.dir=second")
     assert code == 0, err
     assert "tensors" in out
     (second,) = (in_tmp / "second").iterdir()
@@ -204,10 +204,10 @@ def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tes
     assert code == 2 and "nowhere" in err
 
 
-@pytest.mark.parametrize("place", [[], ["hydra.run.dir=mine"], ["runs_dir=/dev/null/x"], ["hydra.run.dir=/dev/null/x"]])
+@pytest.mark.parametrize("place", [[], ["hydra.run.dir=mine"], ["run.dir=/dev/null/x"], ["hydra.run.dir=/dev/null/x"]])
 def test_dry_run_prints_and_leaves_nothing(ser, quick, in_tmp, place):
     """Also where nothing could be written."""
-    code, out, err = ser(*quick, *place, "dry_run=true")
+    code, out, err = ser(*quick, *place, "run.dry_run=true")
     assert code == 0, err
     assert "parameters" in out and "estimate" in out and "frames" in out
     assert not list(in_tmp.iterdir())
@@ -223,7 +223,7 @@ def test_multirun_trains_each_combination_and_reports_failures(ser, quick, in_tm
     code, _, err = ser(*quick, "-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1")
     assert code == 2 and "2 of 4 combinations cannot be trained" in err and "nothing was trained" in err
     assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 2
-    words = ["-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1", "sweep.bad=skip", "report=true"]
+    words = ["-m", "seed=0,2", "audio.level=none,loud", "trainer.max_epochs=1", "sweep.bad=skip", "run.report=true"]
     code, _, err = ser(*quick, *words)
     assert code == 1 and "2 combinations passed over" in err
     assert len([path for path in (in_tmp / "runs").iterdir() if path.is_dir()]) == 3
@@ -240,7 +240,7 @@ def test_the_split_column_of_a_list_is_kept(ser, in_tmp):
             path = write_tone(in_tmp / f"{k}_{emotion}.wav", 120 + 80 * (emotion == "angry") + 5 * k)
             rows.append(f"{path.name},{emotion},s{k},{part}")
     (in_tmp / "list.csv").write_text("\n".join(rows))
-    words = ["dataset=csv", "dataset.csv=list.csv", "model=mlp", "trainer.max_epochs=1", "report=false"]
+    words = ["dataset=csv", "dataset.csv=list.csv", "model=mlp", "trainer.max_epochs=1", "run.report=false"]
     code, out, err = ser("train", *words)
     assert code == 0, err
     assert "parts named by the list" in out
@@ -249,7 +249,7 @@ def test_the_split_column_of_a_list_is_kept(ser, in_tmp):
 
 
 def test_each_epochs_loss_stands_in_its_own_line_of_the_log(ser, quick, in_tmp):
-    ser(*quick, "progress=false")
+    ser(*quick, "run.progress=false")
     lines = (only_run(in_tmp) / "train.log").read_text().splitlines()
     losses = [line.split("train/loss ")[1].split()[0] for line in lines if "epoch " in line]
     assert len(losses) == 2 and losses[0] != losses[1]
@@ -288,14 +288,14 @@ def test_any_path_may_be_typed(ser, quick, in_tmp, tiny_ravdess, folder):
 @pytest.mark.slow
 def test_a_compiled_model_trains(ser, quick, in_tmp):
     """67 recordings: the last batch of an epoch is smaller than the others."""
-    code, out, err = ser(*quick, "compile=default", "trainer.max_epochs=2")
-    assert code == 0 and "compile=none goes without" in " ".join(out.split()), err
+    code, out, err = ser(*quick, "run.compile=default", "trainer.max_epochs=2")
+    assert code == 0 and "run.compile=none goes without" in " ".join(out.split()), err
     assert metrics_of(in_tmp)["epochs"] == 2
 
 
 def test_what_cannot_be_compiled_is_refused(ser, quick, monkeypatch):
-    code, _, err = ser(*quick, "compile=default", "audio=whole")
+    code, _, err = ser(*quick, "run.compile=default", "audio=whole")
     assert code == 2 and "audio.duration_s" in err
     monkeypatch.setenv("CXX", "no-such-compiler")
-    code, _, err = ser(*quick, "compile=default")
+    code, _, err = ser(*quick, "run.compile=default")
     assert code == 2 and "no-such-compiler is not there" in err

@@ -88,7 +88,7 @@ def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -
     seed = config["examples"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"examples={seed} is the seed that draws the examples, a whole number from 0.")
-    audio, frontend = build_audio(config), build(config["frontend"], "frontend", config["trust"]).eval()
+    audio, frontend = build_audio(config), build(config["frontend"], "frontend", config["run"]["trust"]).eval()
     found = build_recordings({**config, "split": UNSPLIT}, cache_folder())
     bar = bars("decoding", len(found.paths))
     waveforms = open_store(found.paths, found.hashes, audio, cache_folder(), found.corpus, bar)

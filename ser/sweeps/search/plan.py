@@ -103,7 +103,7 @@ def make_plan(
     about = [space.as_dict(), first.directory.identity, settings.metric, repeats]
     identity = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=5).hexdigest()
     chosen = first.config["choices"]
-    readable = str(first.config["name"] or chosen.get("experiment") or chosen["dataset"])
+    readable = str(first.config["run"]["name"] or chosen.get("experiment") or chosen["dataset"])
     names = "-".join(parameter.name.split(".")[-1] for parameter in space.parameters)
     folder = settings.dir or Path("searches").absolute() / f"{safe_name(f'{readable}-{names}')}-{identity}"
     return SearchPlan(

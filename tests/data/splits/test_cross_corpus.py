@@ -139,7 +139,7 @@ def command(in_tmp, tiny_ravdess, tiny_tess):
 
 
 def test_it_trains_with_the_shared_emotions_and_says_so(ser, command, in_tmp):
-    code, out, err = ser(*command, "trainer=cpu", "trainer.max_epochs=1", "report=false")
+    code, out, err = ser(*command, "trainer=cpu", "trainer.max_epochs=1", "run.report=false")
     assert code == 0, err
     assert "7 classes" in out and "12 recordings of calm left out: only ravdess has it" in out
     assert "RAVDESS → TESS" in out
@@ -148,15 +148,15 @@ def test_it_trains_with_the_shared_emotions_and_says_so(ser, command, in_tmp):
 
 
 def test_an_emotion_that_was_asked_for_is_not_left_out_silently(ser, command):
-    code, _, err = ser(*command, "dataset.emotions=[calm,angry,sad]", "dry_run=true")
+    code, _, err = ser(*command, "dataset.emotions=[calm,angry,sad]", "run.dry_run=true")
     assert code == 2 and "dataset.emotions asks for calm" in err and "only ravdess has it" in err
-    code, out, err = ser(*command, "dataset.emotions=[angry,sad]", "dry_run=true")
+    code, out, err = ser(*command, "dataset.emotions=[angry,sad]", "run.dry_run=true")
     assert code == 0, err
     assert "2 classes" in out and "left out" not in out
 
 
 def test_calm_may_count_as_neutral(ser, command):
-    code, out, err = ser(*command, "dataset.calm=neutral", "dry_run=true")
+    code, out, err = ser(*command, "dataset.calm=neutral", "run.dry_run=true")
     assert code == 0, err
     assert "7 classes" in out and "12 calm recordings counted as neutral" in out and "left out" not in out
 

@@ -229,12 +229,12 @@ def test_it_trains_on_the_parts_of_a_file(ser, quick, in_tmp, tiny_ravdess):
     assert code == 0, err
     assert "parts named by mine.csv" in out and "speaker-independent" in out
     assert len((only_run(in_tmp) / "predictions.csv").read_text().splitlines()) == 1 + 16
-    code, _, err = ser(*command, "dry_run=true")
+    code, _, err = ser(*command, "run.dry_run=true")
     assert code == 2 and "split.file" in err
-    code, _, err = ser(*command, "split.file=elsewhere.csv", "dry_run=true")
+    code, _, err = ser(*command, "split.file=elsewhere.csv", "run.dry_run=true")
     assert code == 2 and "There is no split file" in err and "elsewhere.csv" in err
     (in_tmp / "mine.csv").write_text("\n".join(["file,part", *rows[:-1]]))
-    code, _, err = ser(*command, "split.file=mine.csv", "dry_run=true")
+    code, _, err = ser(*command, "split.file=mine.csv", "run.dry_run=true")
     assert code == 2 and "split.missing=leave_out" in err
 
 
@@ -247,6 +247,6 @@ def test_a_bad_file_that_is_skipped_is_no_mistake_of_the_list(ser, quick, in_tmp
     (in_tmp / "mine.csv").write_text("\n".join(["path,split", *rows]))
     paths[-1].write_bytes(b"")
     command = [*(word for word in quick if word != "split=random"), "split=file", "split.file=mine.csv"]
-    code, out, err = ser(*command, f"dataset.root={root}", "dataset.on_bad_file=skip", "dry_run=true")
+    code, out, err = ser(*command, f"dataset.root={root}", "dataset.on_bad_file=skip", "run.dry_run=true")
     assert code == 0, err
     assert f"1 bad file left out: 1 empty file ({paths[-1].parent.name}/{paths[-1].name})" in " ".join(out.split())

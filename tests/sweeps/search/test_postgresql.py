@@ -74,9 +74,9 @@ def search(quick, server) -> list[str]:
 @pytest.mark.slow
 def test_machines_share_a_search_and_the_password_stands_nowhere(ser, search, server, in_tmp, tmp_path):
     """Two folders are two machines: together they do what was asked for, and each finds the best."""
-    code, out, err = ser(*search, "tune.trials=2", "tune.dir=one", "runs_dir=runs_one")
+    code, out, err = ser(*search, "tune.trials=2", "tune.dir=one", "run.dir=runs_one")
     assert code == 0, err
-    code, more, err = ser(*search, "tune.trials=4", "tune.dir=two", "runs_dir=runs_two")
+    code, more, err = ser(*search, "tune.trials=4", "tune.dir=two", "run.dir=runs_two")
     assert code == 0 and "Continuing: 2 of 4 trials are done." in more, err
     assert len(list((in_tmp / "runs_one").iterdir())) == len(list((in_tmp / "runs_two").iterdir())) == 2
     (name,) = optuna.get_all_study_names(server.replace("postgresql:", "postgresql+psycopg:"))
@@ -102,7 +102,7 @@ def test_two_machines_at_once_do_exactly_as_many(search, in_tmp):
     words = [word for word in search if not word.startswith("model.dropout")] + ["model.dropout=interval(0,0.4)"]
     both = [
         subprocess.Popen(
-            [*SER, *words, "tune.trials=10", f"tune.dir=m{i}", f"runs_dir=runs{i}"], cwd=in_tmp, stderr=subprocess.PIPE,
+            [*SER, *words, "tune.trials=10", f"tune.dir=m{i}", f"run.dir=runs{i}"], cwd=in_tmp, stderr=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
         )
         for i in range(2)

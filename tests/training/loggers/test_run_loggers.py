@@ -53,7 +53,11 @@ def own(in_tmp, monkeypatch):
     monkeypatch.syspath_prepend(in_tmp)
     import own_loggers
 
-    words = ["trust=[own_loggers]", "+logger.mine._target_=own_loggers.Recorder", "+logger.mine.version='{version}'"]
+    words = [
+        "run.trust=[own_loggers]",
+        "+logger.mine._target_=own_loggers.Recorder",
+        "+logger.mine.version='{version}'",
+    ]
     yield words, own_loggers.Recorder.said
     del sys.modules["own_loggers"]
 
@@ -109,14 +113,14 @@ def test_closed_however_a_run_ends_and_continued(ser, quick, in_tmp, own, monkey
         fails(patch, error)
         if isinstance(error, Interrupted):
             code, out, _ = ser(*quick, "logger=csv", *words)
-            command = out[out.index("ser train resume=") :]
+            command = out[out.index("ser train run.resume=") :]
             assert code == 130 and shlex.split(command)[3:] == ["logger=csv", *words], "who sends where stands in it"
         else:
             with pytest.raises(type(error)):
                 ser(*quick, "logger=csv", *words)
     assert kinds(said) == ["about", "hparams", 0, 1, "end"] and said[-1] == ("end", "failed")
     said.clear()
-    assert ser("train", f"resume={only_run(in_tmp)}", "logger=csv", *words)[0] == 0
+    assert ser("train", f"run.resume={only_run(in_tmp)}", "logger=csv", *words)[0] == 0
     assert said[0] == ("about", None, "first") and kinds(said) == ["about", 2, "end"], "it goes on in the same"
     assert [epoch for epoch, _ in curves_of(only_run(in_tmp))["val/uar"]] == [0, 1]
 
@@ -129,9 +133,10 @@ def test_a_run_found_somewhere_chooses_no_logger(ser, quick, in_tmp, own, monkey
         ser(*quick)
     run = only_run(in_tmp)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    config |= {"logger": {"theirs": {"_target_": "own_loggers.Recorder"}}, "trust": ["own_loggers"]}
+    config["logger"] = {"theirs": {"_target_": "own_loggers.Recorder"}}
+    config["run"]["trust"] = ["own_loggers"]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    assert ser("train", f"resume={run}")[0] == 0
+    assert ser("train", f"run.resume={run}")[0] == 0
     assert said == []
 
 
@@ -169,7 +174,10 @@ def test_one_that_cannot_begin_stops_the_run_at_its_start(ser, quick, own, in_tm
         (["logger=wandb", "+logger.wandb.grup=x"], "logger.wandb has no setting 'grup'. Did you mean 'group'?"),
         (["+logger.mine._target_=os.system"], "logger.mine._target_=os.system lies outside the trusted packages"),
         (["+logger.mine.version=1"], "'logger.mine' names no _target_"),
-        (["+logger.mine._target_=own_loggers.NoLogger", "trust=own_loggers"], "is no pytorch_lightning.loggers.Logger"),
+        (
+            ["+logger.mine._target_=own_loggers.NoLogger", "run.trust=own_loggers"],
+            "is no pytorch_lightning.loggers.Logger",
+        ),
         (["+model.logger._target_=ser.reports.curves_csv.CurvesCsv"], "lies outside the trusted packages"),
     ],
 )
@@ -194,7 +202,7 @@ def test_an_experiment_keeps_the_settings_of_its_loggers(ser, quick, in_tmp):
     code, out, err = ser(*words, "--cfg", "job")
     assert code == 0 and "project: mine" in out, err
     assert "tensorboard" not in str(yaml.safe_load(out)["logger"])
-    code, _, err = ser(*words, "logger=[csv]", "dry_run=true")
+    code, _, err = ser(*words, "logger=[csv]", "run.dry_run=true")
     assert code == 0, f"settings of a logger that is not chosen are no mistake: {err}"
 
 
