@@ -27,12 +27,12 @@ def without_stale(
         typed: Overrides as typed.
         places: Folders with config files, the first that has a file wins.
     """
-    experiment = read_config(places, PRESETS, chosen.get(PRESETS))
+    experiment = _read_experiment(places, chosen.get(PRESETS))
     for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
         left = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
         config = {**config, group: {key: node for key, node in config[group].items() if key not in left}}
-    own_choices = ((group, own) for group, own in _own_choices(experiment) if group not in SEVERAL)
-    stale = [group for group, own in own_choices if group in experiment and chosen.get(group) != own]
+    own_choices = {group: own for group, own in _own_choices(experiment) if group not in SEVERAL}
+    stale = [group for group, own in own_choices.items() if group in experiment and chosen.get(group) != own]
     if not stale:
         return config
     config = copy.deepcopy(config)
@@ -72,11 +72,20 @@ def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _own_choices(experiment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(group, choice) of each `override /group: choice` in the file's defaults list."""
+    """(group, choice) of each `override /group: choice` in the defaults list; of two for one group the last counts."""
     for entry in experiment.get("defaults") or ():
         for key, choice in entry.items() if isinstance(entry, dict) else ():
             if key.startswith("override /") and "@" not in key:
                 yield key.removeprefix("override /"), str(choice)
+
+
+def _read_experiment(places: Sequence[Path], choice: str | None) -> dict[str, Any]:
+    """An experiment's file, on top of the files that its defaults list names (`base/published`)."""
+    own = read_config(places, PRESETS, choice)
+    listed = own.get("defaults") or []
+    files = [*(_read_experiment(places, entry) for entry in listed if isinstance(entry, str)), own]
+    merged = OmegaConf.to_container(OmegaConf.merge(*files))
+    return {**merged, "defaults": [entry for file in files for entry in file.get("defaults") or ()]}
 
 
 def read_config(places: Sequence[Path], group: str, choice: str | None) -> dict[str, Any]:

@@ -56,14 +56,23 @@ def describe(group: str, files: list[Path]) -> str:
 
 def describe_choice(group: str, file: Path) -> str:
     """A choice's settings, one a line: name, default, what it may be."""
-    import yaml
-
-    from ser.runs.defaults import LOADER
-
-    rows = list(_settings_of(yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER) or {}, group))
+    rows = list(_settings_of(_content(file, group), group))
     widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
     lines = [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {may_be}".rstrip() for key, default, may_be in rows]
     return "\n".join([f"{group}={file.stem}  {first_comment(file)}", *lines, ""])
+
+
+def _content(file: Path, group: str) -> dict[str, Any]:
+    """A config file, on top of those that its defaults list names."""
+    import yaml
+    from omegaconf import OmegaConf
+
+    from ser.runs.defaults import LOADER
+
+    own = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER) or {}
+    bases = [entry for entry in own.get("defaults") or () if isinstance(entry, str) and entry != "_self_"]
+    files = [*(_content(config_folder() / group / f"{base}.yaml", group) for base in bases), own]
+    return OmegaConf.to_container(OmegaConf.merge(*files))
 
 
 def _settings_of(node: Any, where: str, kind: Any = None) -> Iterator[tuple[str, str, str]]:

@@ -61,6 +61,20 @@ def test_another_model_has_its_own_settings_and_those_that_were_typed(config):
     assert found["split"]["val"] == 0.0
 
 
+def test_settings_of_a_base_file_are_taken_back_too(config, in_tmp):
+    """`defaults: [base/shared, …]`, as the shipped presets have it."""
+    folder = in_tmp / "mine" / "experiment"
+    base, own = EXPERIMENT.partition("model:\n")[::2]
+    (folder / "base").mkdir()
+    (folder / "base" / "shared.yaml").write_text(base, encoding="utf-8")
+    own = f"# @package _global_\ndefaults:\n  - base/shared\n  - override /optimizer: sgd\nmodel:\n{own}"
+    (folder / "preset.yaml").write_text(own.replace("{eps: 1e-7}", "{momentum: 0.8}"), encoding="utf-8")
+    found = config("split=speaker", "model=mlp")
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "configs" / "split" / "speaker.yaml").read_text("utf-8"))
+    assert found["split"] == {**shipped, "seed": 0}, "not as the base has it for its own split"
+    assert "blocks" not in found["model"] and found["optimizer"]["momentum"] == 0.8
+
+
 @pytest.mark.slow
 def test_a_sweep_composes_the_same_runs(ser, in_tmp, config, tiny_ravdess):
     alone = config("split=speaker")
