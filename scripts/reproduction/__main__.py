@@ -23,6 +23,7 @@ class Row:
         label: What it is, in words.
         arguments: Of `ser train -m`, or of `ser crossval` where there are no seeds.
         seeds: Repetitions, each with its own split and initial weights; none: all folds of the split, pooled.
+        pooled: Repetitions are cross-validations, each pooled over all folds.
         published: WA in per cent that somebody reports, by the value of `batch_size`; else the preset's own counts.
     """
 
@@ -30,13 +31,16 @@ class Row:
     arguments: tuple[str, ...]
     seeds: tuple[int, ...] = ()
     published: dict[int, float] = field(default_factory=dict)
+    pooled: bool = False
 
     @property
-    def words(self) -> list[str]:
-        """What is typed behind `ser`."""
+    def commands(self) -> list[list[str]]:
+        """What is typed behind `ser`, one after the other."""
         if not self.seeds:
-            return ["crossval", *self.arguments]
-        return ["train", "-m", *self.arguments, f"seed={','.join(map(str, self.seeds))}"]
+            return [["crossval", *self.arguments]]
+        if self.pooled:
+            return [["crossval", *self.arguments, f"seed={seed}"] for seed in self.seeds]
+        return [["train", "-m", *self.arguments, f"seed={','.join(map(str, self.seeds))}"]]
 
 
 def _ravdess(split: str, words: str, seeds: tuple[int, ...]) -> Row:
@@ -57,7 +61,24 @@ def _honest(preset: str, split: str) -> Row:
     return Row(f"`{preset}`", (f"experiment=baseline_{preset}", f"split={split}"))
 
 
+def _recipe(name: str, label: str, *arguments: str, seeds: tuple[int, ...] = (0, 1, 2)) -> Row:
+    return Row(label, (f"experiment={name}", *arguments), seeds, pooled=True)
+
+
 SERIES = {
+    "recipes": (
+        _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`"),
+        _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`"),
+        _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`"),
+        _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
+        _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`"),
+        Row("RAVDESS → TESS, shared emotions, `ravdess_tess_cnn2d`", ("experiment=ravdess_tess_cnn2d",), (0, 1, 2)),
+        Row(
+            "TESS → RAVDESS, shared emotions, `ravdess_tess_cnn2d`",
+            ("experiment=ravdess_tess_cnn2d", "split.train=tess", "split.test=ravdess"),
+            (0, 1, 2),
+        ),
+    ),
     "first_runs": (
         _ravdess("random", "random recordings", (0,)),
         _ravdess("speaker", "speakers not seen in training", (0, 1, 2)),
@@ -91,6 +112,7 @@ SERIES = {
 }
 
 
+COMMANDS = {"train": train, "crossval": crossval}
 HELP = """scripts/reproduce <series> [key=value …]: trains what is missing, writes docs/results/<series>.json
 and the README's table. Further arguments go to `ser train`: paths, devices and a launcher, nothing that changes a
 figure, e.g. run.threads=1 hydra/launcher=joblib.
@@ -125,11 +147,11 @@ def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
     place = folder / "runs" / series
     rows = []
     for row in SERIES[series]:
-        words = [*row.words, *extra, f"run.dir={place}", f"hydra.sweep.dir={place / 'sweeps'}"]
-        print(f"\n{' '.join(['ser', *row.words])}")
-        if code := (train if row.seeds else crossval).main(words[1:]):
-            return code
-        rows.extend(_results(row, words[1:]))
+        for words in row.commands:
+            print(f"\n{' '.join(['ser', *words])}", flush=True)
+            if code := COMMANDS[words[0]].main([*words[1:], *extra, *_places(place)]):
+                return code
+        rows.extend(_results(row, [*extra, *_places(place)]))
     results = {"series": series, "rows": rows}
     path = folder / "docs" / "results" / f"{series}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,18 +160,27 @@ def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
     return 0
 
 
-def _results(row: Row, arguments: list[str]) -> Iterator[dict[str, Any]]:
+def _places(folder: Path) -> list[str]:
+    return [f"run.dir={folder}", f"hydra.sweep.dir={folder / 'sweeps'}"]
+
+
+def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
     """What the finished runs of a row say, for each batch size by itself."""
     from rich.console import Console
 
     from scripts.reproduction.results import result_of_folds, result_of_runs
 
-    said = {"label": row.label, "command": " ".join(["ser", *row.words])}
+    said = {"label": row.label, "command": "; ".join(" ".join(["ser", *words]) for words in row.commands)}
     console = Console(quiet=True)
-    if not row.seeds:
-        yield {**said, **result_of_folds(crossval.plan(arguments), console)}
+    words = [[*command[1:], *extra] for command in row.commands]
+    if row.pooled:
+        seeds = zip(row.seeds, words, strict=True)
+        yield {**said, "seeds": [{"seed": seed, **result_of_folds(crossval.plan(w), console)} for seed, w in seeds]}
         return
-    jobs = _jobs(arguments)
+    if not row.seeds:
+        yield {**said, **result_of_folds(crossval.plan(words[0]), console)}
+        return
+    jobs = _jobs(words[0])
     for size in sorted({job.config["batch_size"] for job in jobs}):
         result = result_of_runs([job for job in jobs if job.config["batch_size"] == size], console)
         if row.published:

@@ -14,10 +14,15 @@ def table(results: dict) -> str:
     compares = any(row.get("published") for row in results["rows"])
     lines = _comparison(results["rows"]) if compares else _figures(results["rows"])
     hardware = {
-        (run["environment"]["device"], run["environment"]["threads"]) for row in results["rows"] for run in row["runs"]
+        (run["environment"]["device"], run["environment"]["threads"]) for row in results["rows"] for run in runs_of(row)
     }
     where = "; ".join(f"{device}, {threads} thread{'s' * (threads != 1)}" for device, threads in sorted(hardware))
     return "\n".join([*lines, "", f"Measured on: {where} (docs/results/{results['series']}.json)."])
+
+
+def runs_of(row: dict) -> list[dict]:
+    """All runs of a row, those of several cross-validations one after the other."""
+    return [run for seed in row["seeds"] for run in seed["runs"]] if "seeds" in row else row["runs"]
 
 
 def _figures(rows: Sequence[dict]) -> list[str]:
@@ -70,12 +75,16 @@ def _published(figure: dict) -> str:
 
 
 def _runs(row: dict) -> str:
+    if "seeds" in row:
+        return f"{len(row['seeds'])} seeds × {len(row['seeds'][0]['runs'])} folds"
     count = len(row["runs"])
     what = "fold" if "pooled" in row else "seed"
     return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _model(row: dict, name: str) -> str:
+    if "seeds" in row:
+        return _mean([seed["pooled"]["systems"]["model"][name]["value"] for seed in row["seeds"]])
     if "pooled" not in row:
         return _mean([run["metrics"][f"test/{name}"] for run in row["runs"]])
     estimate = row["pooled"]["systems"]["model"][name]
@@ -94,7 +103,7 @@ def _other(row: dict, system: str) -> str:
 
 
 def _minutes(row: dict) -> float:
-    return statistics.mean(run["metrics"]["seconds"] for run in row["runs"]) / 60
+    return statistics.mean(run["metrics"]["seconds"] for run in runs_of(row)) / 60
 
 
 def _mean(shares: Sequence[float]) -> str:

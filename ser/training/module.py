@@ -90,8 +90,8 @@ class EmotionClassifier(L.LightningModule):
         for augment in () if learning is None else learning.feature_augmentations:
             if isinstance(augment, Augmentation):
                 augment.attach(frontend, normaliser)
-        # of all utterances (N, A), filled in when they are known
-        self.register_buffer("auxiliary_labels", None, persistent=False)
+        # of all utterances (N, A), filled in when they are known; no buffer, for averaging weights averages buffers too
+        self.auxiliary_labels: Tensor | None = None
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -164,6 +164,10 @@ class EmotionClassifier(L.LightningModule):
         for augment in self.learning.feature_augmentations:
             features, frames = augment(features, frames, generator)
         return features, frames, generator
+
+    def on_fit_start(self) -> None:
+        if self.auxiliary_labels is not None:
+            self.auxiliary_labels = self.auxiliary_labels.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         # dropout draws from the device's global generator: seeding it here makes every epoch repeatable on its own

@@ -111,3 +111,20 @@ def test_a_run_prints_the_published_figure(ser, tiny_ravdess, in_tmp):
     assert "Published: WA 51.04 % (random 80/20); WA " in out and "speaker-dependent" in out
     assert "Published: WA 51.04 %" in ser("train", *words)[1], "also when it is found finished"
     assert "Published" not in ser("train", *words[:-1])[1], "the same run without it: it does not count"
+
+
+def test_cross_validations_with_several_seeds_are_one_line():
+    estimate = {"low": 0.4, "high": 0.6}
+
+    def pooled(uar, wa):
+        run = {"metrics": {"seconds": 120}, "environment": {"device": "some CPU", "threads": 2}}
+        systems = {"model": {"uar": {"value": uar, **estimate}, "wa": {"value": wa, **estimate}}}
+        return {"pooled": {"systems": systems}, "runs": [run, run]}
+
+    row = {"label": "`mlp`", "seeds": [{"seed": 0, **pooled(0.5, 0.6)}, {"seed": 1, **pooled(0.52, 0.6)}]}
+    shown = table({"series": "tiny", "rows": [row]})
+    assert "| `mlp` | 2 seeds × 2 folds | 51.0 ± 1.4 | 60.0 ± 0.0 | 2.0 |" in shown and "some CPU, 2 threads" in shown
+    assert Row("r", ("experiment=small",), (3, 4), pooled=True).commands == [
+        ["crossval", "experiment=small", "seed=3"],
+        ["crossval", "experiment=small", "seed=4"],
+    ]
