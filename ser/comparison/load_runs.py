@@ -175,7 +175,15 @@ def _readable(found: Iterable[FoundRun]) -> tuple[list[Run], list[str]]:
 
 
 def _read(found: FoundRun) -> Run:
-    """The run with its predictions, which must be those that its figures were computed from."""
+    return as_run(found, read_test(found))
+
+
+def read_test(found: FoundRun) -> Predictions:
+    """The predictions of a finished run, which must be those that its figures were computed from.
+
+    Raises:
+        UserError: They are not, or a file is damaged.
+    """
     choices = found.config.get("choices")
     if not isinstance(choices, dict) or not isinstance(found.config.get("split"), dict):
         raise UserError("its config.yaml is not the config of a run.")
@@ -186,6 +194,11 @@ def _read(found: FoundRun) -> Run:
     here = float(uar(confusion_matrix(test.true, test.predicted, len(test.classes))))
     if not isinstance(said, int | float) or not abs(said - here) <= TOLERANCE:
         raise UserError(f"metrics.json says test/uar {said}, predictions.csv {here:.6f}: one of them was changed.")
+    return test
+
+
+def as_run(found: FoundRun, test: Predictions) -> Run:
+    """A finished run with its predictions, as it is compared."""
     return Run(found.path, found.identity, found.protocol, found.config, found.metrics, Answered.of(test))
 
 

@@ -69,7 +69,7 @@ def fit_temperature(val: Predictions) -> float:
     Returns:
         T between 0.05 and 20.
     """
-    logits = _logits(val)
+    logits = logits_of(val)
     found = minimize_scalar(
         lambda log_t: negative_log_likelihood(val.true, softmax(logits / np.exp(log_t))),
         bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-9},
@@ -79,12 +79,12 @@ def fit_temperature(val: Predictions) -> float:
 
 def at_temperature(part: Predictions, temperature: float) -> Predictions:
     """The part with softmax(logits / T) for probabilities; the decisions stay."""
-    return replace(part, probabilities=softmax(_logits(part) / temperature))
+    return replace(part, probabilities=softmax(logits_of(part) / temperature))
 
 
-def _logits(part: Predictions) -> np.ndarray:
-    # up to a constant of each row, which softmax does not see; below the least float64 all logits are one
-    return np.log(np.maximum(part.probabilities, np.finfo(np.float64).tiny))
+def logits_of(part: Predictions) -> np.ndarray:
+    """Log-probabilities (N, K): logits up to a constant of each row, which softmax does not see."""
+    return np.log(np.maximum(part.probabilities, np.finfo(np.float64).tiny))  # below the least float64 all are one
 
 
 def _bins(part: Predictions, bins: int) -> np.ndarray:

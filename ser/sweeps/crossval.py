@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,6 @@ def _of_fold(config: dict[str, Any], fold: int) -> dict[str, Any]:
 def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     """Pools the predictions of finished folds, each with the baselines of its own training part.
 
-    Writes into a directory of its own: crossval.json (the folds), metrics.json, predictions.csv, evaluation.json,
-    figures/ and report.html.
-
     Args:
         jobs: All folds, finished.
         console: For the bars.
@@ -88,27 +86,43 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
         UserError: A fold's files are missing or damaged, or the directory cannot be written.
     """
     folds = [judged(job, console) for job in jobs]
+    runs = [FinishedRun(job.directory, job.config) for job in jobs]
+    return write_pooled(runs, folds, pooled_folder(jobs), len(jobs[0].recordings.utterances))
+
+
+def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Path, used: int | None = None) -> Pooled:
+    """Writes the pooled result of folds into a directory of its own.
+
+    It holds crossval.json (the folds), metrics.json, predictions.csv, evaluation.json, figures/ and report.html.
+
+    Args:
+        runs: All folds, finished, in their order.
+        folds: What each leaves to evaluate.
+        folder: The directory, beside those of the folds.
+        used: Recordings that the folds divide, where that is known.
+
+    Raises:
+        UserError: The folds do not belong together, or the directory cannot be written.
+    """
     test = pool([fold.test for fold in folds])
     evaluation = evaluate(folds)
-    stamp = merged([job.directory.protocol for job in jobs], "folds", f"{len(jobs)} folds pooled")
-    folder = pooled_folder(jobs)
+    stamp = merged([run.directory.protocol for run in runs], "folds", f"{len(runs)} folds pooled")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     write_predictions(folder / "predictions.csv", test)
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
-    config = {**jobs[0].config, "split": {**jobs[0].config["split"], "fold": "all"}}
+    config = {**runs[0].config, "split": {**runs[0].config["split"], "fold": "all"}}
     of_folds = {
         "identity": folder.name.rpartition("-")[2],
-        "folds": [job.directory.path.name for job in jobs],
+        "folds": [run.path.name for run in runs],
         "temperatures": list(evaluation.temperatures),
     }
     about = {**of_folds, "folds": ", ".join(of_folds["folds"]), "temperatures": str(of_folds["temperatures"])}
     report = write_report(folder, ReportInputs(folder.name, stamp, test, evaluation, about=about, config=config))
     write_text(folder / "crossval.json", json.dumps({**of_folds, "protocol": stamp, "config": config}, indent=2) + "\n")
     write_text(
-        folder / "metrics.json", json.dumps(_metrics(jobs, test, evaluation), indent=2) + "\n"
+        folder / "metrics.json", json.dumps(_metrics(runs, test, evaluation), indent=2) + "\n"
     )  # last: it is whole
-    used = len(jobs[0].recordings.utterances)
-    return Pooled(folder, evaluation, stamp, used - len(test), report)
+    return Pooled(folder, evaluation, stamp, 0 if used is None else used - len(test), report)
 
 
 def judged(job: Job, console: Console) -> Fold:
@@ -135,10 +149,10 @@ def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
         ) from error
 
 
-def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict[str, float]:
+def _metrics(runs: Sequence[FinishedRun], test: Predictions, evaluation: Evaluation) -> dict[str, float]:
     """The pooled figures, the mean and the spread over folds of those that each fold has by itself, and the cost."""
-    of_folds = [job.directory.metrics() for job in jobs]
-    config = jobs[0].config
+    of_folds = [run.directory.metrics() for run in runs]
+    config = runs[0].config
     added = compute(
         added_metrics(config.get("metrics"), len(test.classes), config["run"]["trust"]), test.true, test.probabilities
     )
@@ -146,11 +160,11 @@ def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict
     metrics = evaluation.as_metrics() | more
     for name in ("test/uar", "test/wa", "test/f1_macro", *more):
         values = [figures[name] for figures in of_folds if name in figures]
-        if len(values) == len(jobs):
+        if len(values) == len(runs):
             metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}
     return {
         **metrics,
-        "num_folds": len(jobs),
+        "num_folds": len(runs),
         "num_test": evaluation.num_utterances,
         "num_parameters": of_folds[0]["num_parameters"],
         "seconds": round(sum(figures["seconds"] for figures in of_folds), 3),
@@ -160,7 +174,18 @@ def _metrics(jobs: list[Job], test: Predictions, evaluation: Evaluation) -> dict
 def pooled_folder(jobs: list[Job]) -> Path:
     """Where the pooled result of these folds belongs: beside them, named by what they are."""
     config, chosen = jobs[0].config, jobs[0].config["choices"]
-    identity = hashlib.blake2b("".join(job.directory.identity for job in jobs).encode(), digest_size=5).hexdigest()
     first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
-    return Path(config["run"]["dir"]).expanduser().absolute() / f"{safe_name(readable)}-crossval-{identity}"
+    runs_dir = Path(config["run"]["dir"]).expanduser().absolute()
+    return runs_dir / pooled_name(readable, [job.directory.identity for job in jobs])
+
+
+def pooled_name(readable: str, identities: Sequence[str]) -> str:
+    """The name of the pooled result of some folds.
+
+    Args:
+        readable: What they are, for people.
+        identities: Of the folds, in their order.
+    """
+    identity = hashlib.blake2b("".join(identities).encode(), digest_size=5).hexdigest()
+    return f"{safe_name(readable)}-crossval-{identity}"

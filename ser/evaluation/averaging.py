@@ -1,0 +1,68 @@
+"""The predictions of several models averaged: the mean of their logits over the recordings that all of them have."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ser.errors import UserError
+from ser.evaluation.calibration import logits_of
+from ser.evaluation.metrics import softmax
+from ser.evaluation.predictions import Predictions
+
+Recording = tuple[str | None, str]
+
+
+def recordings_of(part: Predictions) -> tuple[Recording, ...]:
+    """(corpus, key) of each utterance."""
+    return tuple(zip(part.traits["corpus"], part.keys, strict=True))
+
+
+def average(parts: Sequence[Predictions]) -> Predictions | None:
+    """softmax of the mean of log-probabilities, which are logits up to a constant of the row that softmax does not see.
+
+    Classes are matched by name. Recordings, classes and traits are those of the first part, in its order.
+
+    Args:
+        parts: Of one model each.
+
+    Returns:
+        The average over the recordings that all parts have, or None where there is none.
+
+    Raises:
+        UserError: Other classes, or another true class of the same recording.
+    """
+    first, *others = parts
+    if not others:
+        return first
+    places = [{recording: row for row, recording in enumerate(recordings_of(part))} for part in parts]
+    common = [recording for recording in places[0] if all(recording in place for place in places)]
+    if not common:
+        return None
+    rows = [np.array([place[recording] for recording in common]) for place in places]
+    true = first.true[rows[0]]
+    logits = np.zeros((len(common), len(first.classes)))
+    for part, at in zip(parts, rows, strict=True):
+        columns = _columns(first.classes, part.classes)
+        if (differing := np.array(columns)[true] != part.true[at]).any():
+            name = common[int(differing.argmax())][1]
+            raise UserError(
+                f"{name} has one emotion in one of the runs and another in another: they cannot be averaged."
+            )
+        logits += logits_of(part)[at][:, columns] / len(parts)
+    traits = {trait: tuple(words[row] for row in rows[0]) for trait, words in first.traits.items()}
+    keys = tuple(key for _, key in common)
+    return Predictions(first.classes, keys, true, logits.argmax(axis=1), softmax(logits), traits)
+
+
+def _columns(classes: Sequence[str], theirs: Sequence[str]) -> list[int]:
+    """Where each class stands among those of another model.
+
+    Raises:
+        UserError: It has others.
+    """
+    if set(classes) != set(theirs):
+        raise UserError(
+            f"Runs of different classes cannot be averaged: one knows {', '.join(classes)}, another "
+            f"{', '.join(theirs)}."
+        )
+    return [theirs.index(name) for name in classes]
