@@ -14,7 +14,7 @@ from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
 from ser.system.stopping import ending_in_time, interrupted_by_sigterm
 from ser.system.streams import ReaderLeft, standard_streams
 
-MAKERS = ("explore", "train", "crossval", "evaluate", "tune")  # the others make nothing but what they print
+MAKERS = ("explore", "train", "crossval", "evaluate", "ensemble", "tune")  # the others make nothing but what they print
 PRINTED = frozenset(["-h", "--help", "-c", "--cfg", "-i", "--info", "--hydra-help", "run.dry_run=true"])  # nor do these
 
 HELP = """ser: train and compare speech emotion recognition models

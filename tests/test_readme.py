@@ -51,7 +51,7 @@ def test_crossval_commands_find_their_folds(tiny_ravdess, in_tmp, monkeypatch, l
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, tiny_ravdess, tiny_tess):
-    """A user's folder: data/ with both corpora, recordings, and a trained run called runs/NAME."""
+    """A user's folder: data/ with both corpora, recordings, a trained run called runs/NAME, and one of another seed."""
     from ser.cli import main
 
     home = tmp_path_factory.mktemp("home")
@@ -66,6 +66,7 @@ def home(tmp_path_factory, tiny_ravdess, tiny_tess):
         patch.chdir(home)
         words = ["dataset=ravdess", f"dataset.root={tiny_ravdess}", *quick, "hydra.run.dir=runs/NAME"]
         assert main(["train", *words]) == 0
+        assert main(["train", "-m", *words[:-1], "split.seed=0", "seed=1,2"]) == 0
     return home
 
 

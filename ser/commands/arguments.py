@@ -30,3 +30,12 @@ class Parser(argparse.ArgumentParser):
             raise UserError(f"{self.prog} has no argument '{word}'. {did_you_mean(word.split('=')[0], known)}")
         sentence = message if message.endswith((".", "?")) else f"{message}."
         raise UserError(f"{self.prog}: {sentence} See {self.prog} --help.")
+
+
+def packages(text: str) -> list[str]:
+    """The names in `--trust one,two`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise argparse.ArgumentTypeError(f"'{name}' is no name of a package")
+    return names

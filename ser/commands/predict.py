@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ser.commands.arguments import Parser
+from ser.commands.arguments import Parser, packages
 from ser.errors import UserError
 from ser.system.names import printable
 
@@ -55,7 +55,7 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     from rich.console import Console
 
     from ser.inference.find_files import find_files
-    from ser.inference.predictor import load
+    from ser.inference.load import load
     from ser.inference.writing import WRITERS
     from ser.training.feature_cache import bar
 
@@ -90,7 +90,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--output", metavar="FILE")
     parser.add_argument("--batch-size", type=_batch_size, default=64, metavar="N")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument("--trust", type=_packages, action="extend", default=[], metavar="PACKAGE")
+    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
     parser.add_argument("--calibrated", action="store_true")
     if not arguments:
         raise UserError("Say which run and which recordings: ser predict runs/NAME recording.wav (see --help).")
@@ -104,14 +104,6 @@ def _batch_size(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of recordings at once")
     return int(text)
-
-
-def _packages(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise argparse.ArgumentTypeError(f"'{name}' is no name of a package")
-    return names
 
 
 def _file(name: str) -> Path:

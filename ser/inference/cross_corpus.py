@@ -16,13 +16,14 @@ from ser.data.features.sources import StoredWaveforms
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
 from ser.errors import UserError
+from ser.evaluation.averaging import average
 from ser.evaluation.baselines import majority
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
-from ser.inference.seen_recordings import SeenRecordings, seen_in_training, transfer_stamp
+from ser.inference.seen_recordings import SeenRecordings, seen_in_training, together, transfer_stamp
 from ser.inference.source import built_from
 from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
@@ -77,20 +78,20 @@ def score_elsewhere(
     """
     check_unlinked(run.path, WRITTEN)
     test, val = run.predictions()
-    classifier = run.classifier(training_device(run.config["trainer"]))  # first: what cannot be built decodes nothing
+    classifiers = run.classifiers(training_device(run.config["trainer"]))  # first: what cannot be built decodes nothing
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
-    seen, trained_on = _seen(run, test, val, recordings)
+    seen, trained_on = _seen(run, recordings)
     if seen is not None:
         recordings, left = without(recordings, seen.hashes)
         notes += left
-    audio = build_audio(run.config)
-    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
-    labels = np.array([test.classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
-    logits = _logits(classifier, audio, decoded, batch_size, console)
-    said = predictions_of(decoded.utterances, labels, logits, test.classes)
+    scored = [
+        _score(model, classifier, recordings, batch_size, console)
+        for model, classifier in zip(run.models, classifiers, strict=True)
+    ]
+    said, decoded = average([part for part, _ in scored]), scored[0][1]
     baselines = {}
     if seen is not None:  # the commonest of the classes that occur here: another would be wrong every time
-        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, labels)], said)
+        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, said.true)], said)
     evaluation = evaluate([Fold(said, val, baselines)])
     stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
 
@@ -107,7 +108,7 @@ def score_elsewhere(
         stamp=stamp,
         test=said,
         evaluation=evaluation,
-        sounds=Sounds(decoded, audio),
+        sounds=Sounds(decoded, build_audio(run.config)),
         about={"scored on": f"{name}: {len(said)} utterances"} | stamps_of(run.directory),
         config=run.config,
         notes=notes,
@@ -115,17 +116,17 @@ def score_elsewhere(
     return Transfer(evaluation, stamp, notes, write_report(folder, inputs))
 
 
-def _seen(
-    run: FinishedRun, test: Predictions, val: Predictions | None, recordings: Recordings
-) -> tuple[SeenRecordings | None, set[str]]:
+def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | None, set[str]]:
     """What the run was trained on, if it can be found, and the names of its corpora."""
     try:
         with built_from(run.path / "config.yaml"):
-            seen = seen_in_training(run, test, val)
+            seen = together([seen_in_training(model, *model.predictions()) for model in run.models])
         return seen, {utterance.corpus for utterance in (*seen.train, *seen.val)}
     except UserError as error:
         why = str(error).splitlines()[0]
-    names = {run.config["choices"].get("dataset"), *test.traits["corpus"], *(val.traits["corpus"] if val else ())}
+    parts = [part for model in run.models for part in model.predictions() if part is not None]
+    names = {model.config["choices"].get("dataset") for model in run.models}
+    names |= {name for part in parts for name in part.traits["corpus"]}
     names -= {None}
     if shared := names & {utterance.corpus for utterance in recordings.utterances}:
         raise UserError(
@@ -133,6 +134,17 @@ def _seen(
             f"{why} Say where the run's own recordings lie with root=FOLDER."
         )
     return None, names
+
+
+def _score(
+    model: FinishedRun, classifier: EmotionClassifier, recordings: Recordings, batch_size: int, console: Console
+) -> tuple[Predictions, Decoded]:
+    """What one model says of recordings that are prepared as its own were, and these."""
+    audio, classes = build_audio(model.config), classifier.description["classes"]
+    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    labels = np.array([classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
+    logits = _logits(classifier, audio, decoded, batch_size, console)
+    return predictions_of(decoded.utterances, labels, logits, classes), decoded
 
 
 def _logits(

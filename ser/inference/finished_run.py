@@ -12,7 +12,8 @@ from ser.errors import UserError
 from ser.evaluation.predictions import Predictions, read_predictions
 from ser.inference.source import Source, build_model, trusting
 from ser.instantiate import resolve
-from ser.runs.directory import RunDirectory, finished_directory
+from ser.runs.directory import RunDirectory, finished_directory, load_config
+from ser.runs.members import check_weights, is_ensemble, members_of
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import check_trainer
 
@@ -25,16 +26,24 @@ class FinishedRun:
 
     Args:
         directory: Where it lies.
-        config: Its own, with what the caller decides: whom to trust, and where to compute.
+        config: Its own, with what the caller decides: whom to trust, and where to compute. Of an ensemble that of its
+            first member.
+        members: Of an ensemble the runs that it averages.
     """
 
     directory: RunDirectory
     config: dict[str, Any]
+    members: tuple["FinishedRun", ...] = ()
 
     @property
     def path(self) -> Path:
         """Its folder."""
         return self.directory.path
+
+    @property
+    def models(self) -> tuple["FinishedRun", ...]:
+        """The runs that have weights: itself, or the members of an ensemble."""
+        return self.members or (self,)
 
     def moved_to(self, root: str) -> "FinishedRun":
         """The run with its recordings in another folder, laid out there as they were.
@@ -43,7 +52,9 @@ class FinishedRun:
             root: What `dataset.root` would be today; for a corpus of several roots the folder that holds them.
         """
         elsewhere = {key: None for key in self.config["dataset"] if key.endswith("_root")}
-        return replace(self, config={**self.config, "dataset": {**self.config["dataset"], **elsewhere, "root": root}})
+        members = tuple(member.moved_to(root) for member in self.members)
+        config = {**self.config, "dataset": {**self.config["dataset"], **elsewhere, "root": root}}
+        return replace(self, config=config, members=members)
 
     def predictions(self) -> tuple[Predictions, Predictions | None]:
         """Of test, and of validation where it has one.
@@ -57,14 +68,16 @@ class FinishedRun:
             return test, None
         return test, read_predictions(self.path / "predictions_val.csv", counts["num_val"])
 
-    def classifier(self, device: torch.device) -> EmotionClassifier:
-        """The whole path from waveform to logits with the weights that count, ready to judge.
+    def classifiers(self, device: torch.device) -> list[EmotionClassifier]:
+        """Of each of `models` the whole path from waveform to logits with the weights that count, ready to judge.
 
         Raises:
-            UserError: The checkpoint is damaged, or does not belong to the config.
+            UserError: A checkpoint is damaged, or does not belong to the config.
         """
-        classifier, _ = build_model(Source(self.directory.best, self.config, None))
-        return classifier.to(device)
+        if self.members:
+            check_weights(self.path, load_config(self.path))
+        sources = [Source(model.directory.best, model.config, None) for model in self.models]
+        return [build_model(source)[0].to(device) for source in sources]
 
 
 def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> FinishedRun:
@@ -79,6 +92,15 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
         UserError: No such directory, no run, one that did not finish, or a GPU that is not there.
     """
     directory, config = finished_directory(path)
+    if not is_ensemble(directory.path):
+        return _single(directory, config, trust, device)
+    members = tuple(
+        _single(*finished_directory(member), trust, device) for member in members_of(directory.path, config)
+    )
+    return FinishedRun(directory, members[0].config, members)
+
+
+def _single(directory: RunDirectory, config: dict[str, Any], trust: Sequence[str], device: str) -> FinishedRun:
     trainer = {"max_epochs": 1, "precision": "32-true", **ALONE, "accelerator": device}
     check_trainer(trainer)
     # how it began, how it was trained and how its code was compiled is of no more account

@@ -14,18 +14,16 @@ from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError
 from ser.evaluation.metrics import softmax
 from ser.inference.arrays import mono, rate
 from ser.inference.find_files import find_files
 from ser.inference.limits import bins_per_sample
-from ser.inference.source import build_model, calibration, find_source
 from ser.system.machine import num_cores
 from ser.training.module import EmotionClassifier
 
 BATCH_SIZE = 64
 MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings go in fewer at a time
-DEVICES = ("auto", "cpu", "gpu")
 NO_NUMBER = "the model's answer to it is no number"
 
 
@@ -228,41 +226,3 @@ class Predictor:
                 "long recordings."
             ) from error
         return logits.float().cpu().numpy().astype(np.float64)
-
-
-def load(run: str | Path, device: str = "auto", trust: str | Sequence[str] = (), calibrated: bool = False) -> Predictor:
-    """A trained model, from the directory of a finished run or from one of its checkpoints by itself.
-
-    Nothing that the files hold is executed: weights and plain data only, and the config may name classes of `ser` and
-    of torch's `nn` and `optim` only.
-
-    Args:
-        run: Directory or checkpoint.
-        device: `auto`, `cpu` or `gpu`.
-        trust: Packages of your own whose classes the config may name.
-        calibrated: Divides the logits by the temperature that was fitted on the run's validation part.
-
-    Raises:
-        UserError: No such run, damaged, untrusted, or no GPU.
-
-    Example:
-        from ser import load
-
-        model = load("runs/NAME")
-        model(waveform, sample_rate).emotion
-        for found in model.files(["recordings/"]):
-            print(found.path, found.emotion, found.probability, found.error)
-    """
-    if device not in DEVICES:
-        raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
-    source = find_source(run, trust)
-    temperature = calibration(source) if calibrated else 1.0
-    place = _device(device)
-    classifier, audio = build_model(source)
-    return Predictor(classifier.to(place), audio, temperature)
-
-
-def _device(name: str) -> torch.device:
-    if name == "gpu" and not torch.cuda.is_available():
-        raise UserError("A GPU is asked for and torch finds no CUDA device. Use cpu, or auto to take what there is.")
-    return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")

@@ -20,7 +20,7 @@ class SeenRecordings:
 
     Args:
         train, val: The parts.
-        labels: Of `train`.
+        labels: Of `train`; of several runs' those of the first.
         hashes: Contents of both.
     """
 
@@ -53,6 +53,14 @@ def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | Non
         np.array([recordings.labels[i] for i in train], dtype=np.int64),
         frozenset(recordings.hashes[recordings.chosen[i]] for i in train + validated),
     )
+
+
+def together(seen: Sequence[SeenRecordings]) -> SeenRecordings:
+    """What any of several runs has seen."""
+    train, val = (
+        tuple(dict.fromkeys(it for of_run in seen for it in getattr(of_run, part))) for part in ("train", "val")
+    )
+    return SeenRecordings(train, val, seen[0].labels, frozenset().union(*(of_run.hashes for of_run in seen)))
 
 
 def transfer_stamp(seen: SeenRecordings | None, trained_on: set[str], others: Sequence[Utterance]) -> str:

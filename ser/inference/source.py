@@ -139,24 +139,24 @@ def check_model(config: dict[str, Any], num_classes: int, where: Path, most: int
             check_size(_on_meta(config, sizes, num_classes), most, where)
 
 
-def calibration(source: Source) -> float:
+def calibration(known: float | None, where: Path) -> float:
     """The temperature of `--calibrated`.
+
+    Args:
+        known: What the metrics.json of a run says.
+        where: The run, or a checkpoint by itself.
 
     Raises:
         UserError: It is not known.
     """
-    known = source.temperature
     if known is None:
         raise UserError(
-            f"Nothing is known of the calibration of {source.checkpoint}: the temperature is fitted on a validation "
-            "part and stands in the run's metrics.json. Name the directory of a run that had one, or leave calibrated "
-            "out."
+            f"Nothing is known of the calibration of {where}: the temperature is fitted on a validation part and "
+            "stands in the run's metrics.json. Name the directory of a run that had one, or leave calibrated out."
         )
     low, high = TEMPERATURES
     if not 0.99 * low <= known <= 1.01 * high:
-        raise UserError(
-            f"The temperature of {source.checkpoint.parent.parent} is {known}: its metrics.json is damaged."
-        )
+        raise UserError(f"The temperature of {where} is {known}: its metrics.json is damaged.")
     return float(known)
 
 

@@ -34,7 +34,7 @@ def write_run_report(
         UserError: A file of the run is missing or damaged, or the directory cannot be written.
     """
     metrics, curves = directory.metrics(), curves_of(directory.path)
-    if not curves:
+    if not curves and "epochs" in metrics:  # an ensemble was not trained
         notes = [*notes, "No learning curves: no logger of this run kept them here (logger=tensorboard and csv do)."]
     inputs = ReportInputs(
         title=directory.path.name,

@@ -7,7 +7,7 @@ chosen.json         under `checkpoint=refit`, how many epochs validation chose
 predictions.csv     one row a test utterance; predictions_val.csv: of validation
 checkpoints/        best.ckpt, last.ckpt
 figures/            pictures; report.html: all of them on one page
-evaluations/        what `ser evaluate` found on other recordings
+evaluations/        what `ser evaluate` found on other recordings; members/: the runs that an ensemble averages
 run.json            identity and split protocol; environment.json: versions, device, threads, git commit
 train.log           the one log file
 events.out.…        TensorBoard; curves.csv: the curves as a table; loggers.json: which run of W&B or MLflow it is

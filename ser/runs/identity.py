@@ -14,7 +14,7 @@ from typing import Any
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is no path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 OTHER_KEYS = frozenset(
-    ["batch_size", "choices", "init_from", "lower_is_better", "logger", "published", "run", "sweep", "tune"]
+    ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
 )
 
 

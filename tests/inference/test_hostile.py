@@ -84,7 +84,7 @@ TARGETS = [
     "ser.cli.os", "ser.cli.os.system", "ser.cli.main", "ser.data.audio.prepare.os.system",
     "ser.data.audio.prepare.Path", "ser.data.audio.prepare.load",
     "ser.data.store.array_store.clear_entries", "ser.commands.store.main", "ser.system.files.write_text",
-    "ser.inference.predictor.load",
+    "ser.inference.load.load",
     "torch.nn.modules.module.torch", "torch.nn.init.zeros_", "torch.nn.Module.load_state_dict", "torch.optim.Adam",
     "ser.models.mlp.nn.Linear", "ser.instantiate.build", "..os.system", "", "ser", 3,
 ]  # fmt: skip

@@ -1,0 +1,171 @@
+"""Finished runs as one: the mean of their logits, scored as a run of its own on what none of them was trained on."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ser.data.splits.protocol import merged
+from ser.errors import UserError
+from ser.evaluation.averaging import average, recordings_of
+from ser.evaluation.calibration import logits_of
+from ser.evaluation.epoch_scores import build_metrics, score
+from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
+from ser.evaluation.predictions import Predictions, write_predictions
+from ser.inference.ensemble_members import NOTHING_LEFT, Member, ensemble_config
+from ser.inference.finished_run import FinishedRun
+from ser.inference.source import trusting
+from ser.reports.figures import confusion_figure
+from ser.reports.run_report import write_run_report
+from ser.runs.directory import RunDirectory, safe_name
+from ser.runs.environment import describe_environment
+from ser.runs.members import copy_member
+from ser.system.files import write_text
+from ser.training.job import claim
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Runs averaged.
+
+    Args:
+        run: The ensemble as a run.
+        fold: What it leaves to evaluate: test, and the validation part that all members have in common.
+        evaluation: All figures.
+        notes: What a reader should know beside.
+        is_new: Whether it was made now, and not found.
+    """
+
+    run: FinishedRun
+    fold: Fold
+    evaluation: Evaluation
+    notes: tuple[str, ...]
+    is_new: bool
+
+
+def make_ensemble(
+    members: Sequence[Member], folder: Path, name: str | None = None, trust: Sequence[str] = (), report: bool = True
+) -> Ensemble:
+    """Writes the directory of an ensemble, or finds it: the same runs with the same weights are the same ensemble.
+
+    Scored are the recordings that all members have in their test part: a splitter never parts identical recordings, so
+    that none of them was trained, or chosen, by any of these. Members' predictions are read, not made again.
+
+    Args:
+        members: At least two, of equal classes.
+        folder: Where the directory belongs.
+        name: Begins that of the directory; by default the experiment or dataset.
+        trust: Packages that metrics in the members' configs may be from.
+        report: Whether it gets a page.
+
+    Raises:
+        UserError: No recording is in all test parts, or the directory cannot be written.
+    """
+    test = average([member.test for member in members])
+    if test is None:
+        raise UserError(NOTHING_LEFT)
+    vals = [member.val for member in members if member.val is not None]
+    val = average(vals) if len(vals) == len(members) else None
+    fold, notes = Fold(test, val), _notes(members, test, val)
+    evaluation = evaluate([fold])
+    config = {**ensemble_config(members, name), "members": []}
+    figures = _figures(members, fold, evaluation, config, trust)
+    directory = RunDirectory.find(folder, readable(config), _identity(members))
+    run = FinishedRun(directory, trusting(config, trust))
+    try:
+        if claim(directory, rerun=False):
+            return Ensemble(run, fold, evaluation, notes, is_new=False)
+        config["members"] = [_entry(k, member, directory.path) for k, member in enumerate(members)]
+        environment = describe_environment("none: predictions averaged", torch.get_num_threads())
+        directory.begin(config, environment, merged_protocol(members))
+        for member, entry in zip(members, config["members"], strict=True):
+            copy_member(member.run.path, directory.path, entry["folder"])
+        _write(directory, fold, evaluation, figures)
+        if report:
+            write_run_report(directory, test, evaluation, None, notes)
+        directory.finish()
+    finally:
+        directory.release()
+    return Ensemble(run, fold, evaluation, notes, is_new=True)
+
+
+def readable(config: dict[str, Any]) -> str:
+    """The part of the directory's name that is for people."""
+    chosen = config["choices"]
+    first = config["run"]["name"] or chosen.get("experiment") or chosen.get("dataset")
+    return "-".join(str(word) for word in (first, *map(chosen.get, ("frontend", "model", "split")), "ensemble"))
+
+
+def merged_protocol(members: Sequence[Member]) -> str:
+    """What the members' splits have apart."""
+    stamps = list(dict.fromkeys(member.run.protocol for member in members))
+    return stamps[0] if len(stamps) == 1 else merged([member.run.protocol for member in members], "members")
+
+
+def _figures(
+    members: Sequence[Member], fold: Fold, evaluation: Evaluation, config: dict[str, Any], trust: Sequence[str]
+) -> dict[str, float]:
+    """metrics.json; of validation only where all members share that part, else other recordings would rank it."""
+    metrics = build_metrics(config.get("metrics"), len(fold.test.classes), trust)
+    figures = {f"test/{name}": value for name, value in score(fold.test.true, logits_of(fold.test), metrics).items()}
+    figures |= evaluation.as_metrics()
+    if fold.val is not None:
+        scores = score(fold.val.true, logits_of(fold.val), metrics) if _shares_validation(members, fold.val) else {}
+        figures |= {f"val/{name}": value for name, value in scores.items()} | {"num_val": len(fold.val)}
+    costs = {name: sum(it.run.metrics.get(name, 0) for it in members) for name in ("num_parameters", "seconds")}
+    return {
+        name: value for name, value in {**figures, "num_test": len(fold.test), **costs}.items() if np.isfinite(value)
+    }
+
+
+def _write(directory: RunDirectory, fold: Fold, evaluation: Evaluation, figures: dict[str, float]) -> None:
+    """The files of a run, but for its page and the marker."""
+    path, protocol = directory.path, directory.protocol
+    write_predictions(path / "predictions.csv", fold.test)
+    if fold.val is not None:
+        write_predictions(path / "predictions_val.csv", fold.val)
+    matrix = np.array(evaluation.systems[MODEL].confusion)
+    title = f"average of several runs, test: UAR {figures['test/uar']:.3f} ({protocol.split(';')[0]})"
+    figure = confusion_figure(matrix, fold.test.classes, title, protocol)
+    figure.savefig(path / "figures" / "confusion_matrix.png")
+    write_text(path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
+    write_text(path / "metrics.json", json.dumps(figures, indent=2) + "\n")
+
+
+def _notes(members: Sequence[Member], test: Predictions, val: Predictions | None) -> tuple[str, ...]:
+    notes = []
+    tested = set().union(*(recordings_of(member.test) for member in members))
+    if left := len(tested) - len(test):
+        notes.append(f"{left} recordings left out, which not all of the runs have in their test part")
+    if val is None:
+        notes.append("no temperature: the runs have no validation recordings in common to fit it on")
+    elif not _shares_validation(members, val):
+        notes.append(f"temperature fitted on {len(val)} recordings, which all runs have in their validation part")
+    return tuple(notes)
+
+
+def _shares_validation(members: Sequence[Member], val: Predictions) -> bool:
+    """Whether what all members have in their validation parts is all that any of them has there."""
+    return len(val) == max(len(member.val) for member in members)
+
+
+def _entry(place: int, member: Member, ensemble: Path) -> dict[str, str]:
+    """What the ensemble's config says of a member: its copy, where it came from, and what it is."""
+    path = member.run.path
+    return {
+        "folder": f"{place:02}-{safe_name(path.name)}",
+        "run": os.path.relpath(path, ensemble),
+        "identity": member.run.identity,
+        "weights": member.weights,
+    }
+
+
+def _identity(members: Sequence[Member]) -> str:
+    told = json.dumps(sorted([member.run.identity, member.weights] for member in members))
+    return hashlib.blake2b(told.encode(), digest_size=5).hexdigest()

@@ -1,0 +1,68 @@
+"""Several trained models used as one: the mean of their logits, each on the recording as its own run prepares it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser.errors import UserError
+from ser.evaluation.metrics import softmax
+from ser.inference.find_files import find_files
+from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Predictor
+
+
+class EnsemblePredictor:
+    """Names the emotion in recordings, as `Predictor` does.
+
+    Args:
+        members: At least one, of equal classes in any order; the first one's order counts. At temperature 1.
+        temperature: The mean of the logits is divided by it; 1 leaves the probabilities as the models give them.
+
+    Raises:
+        UserError: The members know different classes.
+    """
+
+    def __init__(self, members: Sequence[Predictor], temperature: float = 1.0):
+        if len({frozenset(member.classes) for member in members}) > 1:
+            raise UserError("The members of this ensemble know different classes: it is damaged.")
+        self._members, self._temperature = tuple(members), temperature
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self._members[0].classes
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz: the highest that a member resamples recordings to."""
+        return max(member.sample_rate for member in self._members)
+
+    def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
+        """The emotion in one recording; arguments and errors are those of `Predictor`."""
+        return Prediction(*self._averaged([member(waveform, sample_rate).probabilities for member in self._members]))
+
+    def files(
+        self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
+    ) -> Iterator[FilePrediction]:
+        """The emotion in each file, in order, as they are computed; see `Predictor.files`."""
+        places = [places] if isinstance(places, (str, Path)) else places
+        return self.read(find_files(places)[0], batch_size)
+
+    def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
+        """As `files`, of files alone. A file that a member cannot use has that member's reason."""
+        answers = [member.read(paths, batch_size) for member in self._members]
+        return map(self._answer, zip(*answers, strict=True))
+
+    def _answer(self, of_members: Sequence[FilePrediction]) -> FilePrediction:
+        path = of_members[0].path
+        if reason := next((answer.error for answer in of_members if answer.error), ""):
+            return FilePrediction(path, error=reason)
+        return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
+
+    def _averaged(self, of_members: Sequence[dict[str, float]]) -> tuple[str, dict[str, float]]:
+        """The likeliest class and the probability of each."""
+        shares = np.array([[probabilities[name] for name in self.classes] for probabilities in of_members])
+        logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)  # up to a constant
+        found = softmax(logits[None] / self._temperature)[0].tolist()
+        return self.classes[int(logits.argmax())], dict(zip(self.classes, found, strict=True))
