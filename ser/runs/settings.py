@@ -63,7 +63,7 @@ RUN: dict[str, Any] = {
     "tune.seeds": Sequence[Seed] | None,
     "tune.folds": Literal["all"] | Count | Sequence[Index] | None,
     "tune.workers": Annotated[int, Range(1, 4096)],
-    "tune.dead_after_s": Annotated[float, Range(1)],
+    "tune.dead_after_s": Annotated[float, Range(5)],
     "tune.metric": Text,
     "tune.sampler": Text,
     "tune.pruner": Text,

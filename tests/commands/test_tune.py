@@ -196,7 +196,7 @@ def test_a_search_in_which_everything_fails_ends(ser, fixed, in_tmp, monkeypatch
 
 @pytest.mark.slow
 def test_a_folder_of_another_search_is_refused(ser, fixed, in_tmp, monkeypatch):
-    monkeypatch.setattr("ser.sweeps.search.run.work", lambda plan, study, told: None)
+    monkeypatch.setattr("ser.sweeps.search.run.work", lambda plan, study, progress: None)
     assert ser("tune", *fixed, "model.dropout=interval(0,0.5)", "tune.dir=mine")[0] == 0
     assert ser("tune", *fixed, "model.dropout=interval(0,0.5)", "tune.dir=mine", "tune.sampler=random")[0] == 0
     code, _, err = ser("tune", *fixed, "model.dropout=interval(0,0.6)", "tune.dir=mine")
@@ -280,8 +280,10 @@ def check_whole(folder: Path, wanted: int) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp):
+@pytest.mark.parametrize("storage", ["null", "sqlite:///study.db"])
+def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp, storage):
     """kill -9 of the only process; what it had in work is continued and counted once."""
+    fixed = [*fixed, f"tune.storage={storage}"]
     search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "run.dir=runs"]
     process = started(search, in_tmp)
     until(process, in_tmp / "runs", finished=1)

@@ -4,7 +4,6 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from optuna import Trial
@@ -13,7 +12,7 @@ from rich.console import Console
 from ser.errors import Pruned, UserError
 from ser.reports.events import curves_of
 from ser.sweeps.search.plan import SearchPlan
-from ser.sweeps.search.trials import RUNS, SECONDS, VALUES
+from ser.sweeps.search.trials import RUNS, VALUES
 from ser.training.callbacks.epoch_reports import EpochReports
 from ser.training.callbacks.interruption import Interruption
 from ser.training.job import Job, find_job
@@ -30,27 +29,24 @@ def value_of(plan: SearchPlan, trial: Trial) -> float:
 
     Args:
         plan: Of the search.
-        trial: Claimed, with its settings drawn.
+        trial: RUNNING; its settings are drawn here.
 
     Raises:
         Pruned: It was given up.
+        UpdateFinishedTrialError: Others have ended the trial meanwhile.
         UserError: Something the user can mend; a metric that is no number.
         Interrupted: The worker was asked to stop.
     """
-    started, values, runs = time.monotonic(), [], []
-    settings = plan.space.overrides(trial.params)
-    try:
-        for i, repeat in enumerate(plan.repeats):
-            job = find_job(plan.compose([*settings, *repeat]), alone=False)
-            runs.append(job.directory.path.name)
-            trial.set_user_attr(RUNS, [*runs])
-            values.append(_metric(plan, job, trial if i == 0 else None))
-            if i > 0:
-                _judge_mean(plan, trial, values)
-    finally:
-        with suppress(Exception):  # others may have ended it meanwhile
-            trial.set_user_attr(SECONDS, round(time.monotonic() - started, 3))
-            trial.set_user_attr(VALUES, values)
+    values, runs = [], []
+    settings = plan.space.overrides(plan.space.suggest(trial))
+    for i, repeat in enumerate(plan.repeats):
+        job = find_job(plan.compose([*settings, *repeat]), alone=False)
+        runs.append(job.directory.path.name)
+        trial.set_user_attr(RUNS, [*runs])
+        values.append(_metric(plan, job, trial if i == 0 else None))
+        trial.set_user_attr(VALUES, [*values])
+        if i > 0:
+            _judge_mean(plan, trial, values)
     return statistics.fmean(values)
 
 
@@ -58,7 +54,8 @@ def _metric(plan: SearchPlan, job: Job, trial: Trial | None) -> float:
     """What validation says of one run; `trial` where the search watches it."""
     name = plan.settings.metric
     if trial is not None and job.directory.finished:
-        _report_curve(trial, curves_of(job.directory.path).get(name, []))
+        for epoch, seen in dict(curves_of(job.directory.path).get(name, [])).items():
+            trial.report(seen, epoch)
     watching = [] if trial is None else [EpochReports(lambda *epoch: _judge_epoch(name, trial, *epoch))]
     metrics = train_when_free(job, watching)
     value = metrics.get(name, math.nan)
@@ -82,7 +79,7 @@ def train_when_free(job: Job, callbacks: Sequence[Any] = ()) -> dict[str, float]
 
 def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], is_last: bool) -> None:
     value = scores.get(name, math.nan)
-    _report(trial, epoch, value)
+    trial.report(value, epoch)  # of a run that continues, Optuna keeps what was reported first
     if not is_last and trial.should_prune():
         raise Pruned(f"given up by the search after epoch {epoch}: {name} {value:.4f}")
 
@@ -90,24 +87,6 @@ def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], 
 def _judge_mean(plan: SearchPlan, trial: Trial, values: list[float]) -> None:
     """After the second run and each further one: the mean so far counts as one more epoch."""
     mean = statistics.fmean(values)
-    _report(trial, plan.epochs + len(values) - 2, mean)
+    trial.report(mean, plan.epochs + len(values) - 2)
     if len(values) < len(plan.repeats) and trial.should_prune():
         raise Pruned(f"given up by the search after {len(values)} runs: mean {plan.settings.metric} {mean:.4f}")
-
-
-def _report(trial: Trial, step: int, value: float) -> None:
-    """A trial that continues another's run knows its first epochs already."""
-    if step not in _reported(trial):
-        trial.report(value, step)
-
-
-def _report_curve(trial: Trial, points: list[tuple[int, float]]) -> None:
-    known = _reported(trial)
-    for epoch, value in dict(points).items():
-        if epoch not in known:
-            trial.report(value, epoch)
-
-
-def _reported(trial: Trial) -> set[int]:
-    trials = trial.study.get_trials(deepcopy=False)
-    return set(trials[trial.number].intermediate_values)

@@ -15,13 +15,12 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
-from ser.reports.figures import Picture
 from ser.sweeps.search.best_experiment import experiment_of
 from ser.sweeps.search.links import link_runs
 from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.progress import best_of
-from ser.sweeps.search.trials import DONE, RUNS, SECONDS, VALUES, WHY, Counts, count, failures
-from ser.system.files import write_atomically, write_text
+from ser.sweeps.search.trials import DONE, RUNS, VALUES, WHY, Counts, count, failures
+from ser.system.files import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,11 @@ def write_outcome(plan: SearchPlan, study: Study, figures: bool = True) -> Searc
         link_runs(plan, trial)
     write_text(plan.folder / "trials.csv", _csv(plan, trials))
     best, experiment = best_of(plan, trials), plan.folder / "experiment" / "best.yaml"
-    importance = _importance(plan, study, trials) if figures else {}
+    evaluator = FanovaImportanceEvaluator(seed=plan.settings.seed)
+    varied = _varied(trials) if figures else []
+    importance = get_param_importances(study, evaluator=evaluator, params=varied) if varied else {}
+    if not all(map(math.isfinite, importance.values())):
+        importance, varied = {}, []
     failed = tuple(_failure(plan, trial) for trial in failures(trials))
     outcome = SearchOutcome(plan, count(trials), best, importance, failed, experiment)
     if best is not None:
@@ -98,7 +101,10 @@ def write_outcome(plan: SearchPlan, study: Study, figures: bool = True) -> Searc
         write_text(experiment, experiment_of(plan, best, value_in_words(plan, best)))
         write_text(plan.folder / "best.txt", outcome.command() + "\n")
     if figures and best is not None:
-        _draw(plan, trials, importance)
+        from ser.sweeps.search.figures import draw
+
+        stamp = plan.protocol + (f"; mean over {plan.repeated()}" if plan.repeated() else "")
+        draw(study, plan.folder / "figures", plan.settings.metric, stamp, evaluator, varied)
     return outcome
 
 
@@ -138,7 +144,7 @@ def _csv(plan: SearchPlan, trials: list[FrozenTrial]) -> str:
             "" if trial.value is None else repr(trial.value),
             repr(statistics.stdev(values)) if len(values) > 1 else "",
             len(trial.intermediate_values),
-            trial.user_attrs.get(SECONDS, ""),
+            round(trial.duration.total_seconds(), 3),
             *(texts[name] for name in names),
             " ".join(trial.user_attrs.get(RUNS, [])),
             trial.user_attrs.get(WHY, "") if trial.number in failed else "",
@@ -146,31 +152,9 @@ def _csv(plan: SearchPlan, trials: list[FrozenTrial]) -> str:
     return buffer.getvalue()
 
 
-def _importance(plan: SearchPlan, study: Study, trials: list[FrozenTrial]) -> dict[str, float]:
-    """Share of the metric's variance that each setting explains (fANOVA, Hutter et al. 2014)."""
+def _varied(trials: list[FrozenTrial]) -> list[str]:
+    """Settings with a share of the metric's variance (fANOVA, Hutter et al. 2014); none where there is too little."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(complete) < 3 or len({trial.value for trial in complete}) < 2:
-        return {}
-    evaluator = FanovaImportanceEvaluator(seed=plan.settings.seed)
-    varied = [name for name in complete[0].params if len({trial.params[name] for trial in complete}) > 1]
-    found = get_param_importances(study, evaluator=evaluator, params=varied)
-    return found if all(map(math.isfinite, found.values())) else {}
-
-
-def _draw(plan: SearchPlan, trials: list[FrozenTrial], importance: Mapping[str, float]) -> None:
-    from ser.reports.search_figures import history_picture, importance_picture
-
-    states = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
-    points = [(t.number, t.value, states[t.state]) for t in trials if t.state in DONE and t.value is not None]
-    minimised = plan.settings.direction == "minimize"
-    stamp = plan.protocol + (f"; mean over {plan.repeated()}" if plan.repeated() else "")
-    pictures = [history_picture(points, plan.settings.metric, minimised, stamp)]
-    if importance:
-        pictures.append(importance_picture(importance, plan.settings.metric, stamp))
-    (plan.folder / "figures").mkdir(exist_ok=True)
-    for picture in pictures:
-        write_atomically(plan.folder / "figures" / f"{picture.name}.png", _writer(picture))
-
-
-def _writer(picture: Picture):
-    return lambda path: path.write_bytes(picture.png) and None
+        return []
+    return [name for name in complete[0].params if len({trial.params[name] for trial in complete}) > 1]

@@ -1,4 +1,7 @@
-"""Who works on a trial, and whether he lives: a lock on this machine, a heartbeat from others."""
+"""Who works on a trial, and whether he lives: a lock on this machine, a heartbeat from others.
+
+In a database the heartbeat is Optuna's. It has none for journals, nor for a trial whose worker died before it began.
+"""
 
 import os
 import socket
@@ -10,29 +13,28 @@ from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
-from optuna import Study
+from optuna import Study, Trial
+from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from ser.sweeps.search import trials
-from ser.sweeps.search.trials import BEAT, OWNER
-
-BEATS_S = 15.0
-NO_NAME_S = 10.0  # a trial that has no owner so long after it began: its worker died between two lines
+from ser.sweeps.search.storage import Storage, beat_s
+from ser.sweeps.search.trials import OWNER, give_back
 
 
 class Owner:
     """This worker, as others see it.
 
     Its lock is freed by the system however the process ends. Other machines cannot look at it: for them a counter in
-    the trial goes up while this process lives.
+    the trial goes up while this process lives, unless Optuna has a heartbeat.
 
     Args:
         folder: The search's own folder, on this machine.
+        storage: Of the study.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, storage: Storage):
         self._file = folder / ".workers" / f"{uuid4().hex}.lock"
-        self._lock = FileLock(self._file)
+        self._lock, self._storage = FileLock(self._file), storage
         self.name = {"machine": _machine(), "lock": str(self._file)}
 
     @contextmanager
@@ -47,17 +49,21 @@ class Owner:
             self._lock.release()
 
     @contextmanager
-    def working_on(self, study: Study, number: int) -> Iterator[None]:
-        """Counts up in the trial inside the block."""
-        trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    def working_on(self, trial: Trial) -> Iterator[None]:
+        """Has its name in the trial inside the block."""
+        if self._storage.is_database:
+            trial.set_user_attr(OWNER, self.name)
+            yield
+            return
+        trial.set_user_attr(OWNER, {**self.name, "beat": 0})
         stop = threading.Event()
 
         def beat() -> None:
             count = 0
-            while not stop.wait(BEATS_S):
+            while not stop.wait(beat_s(self._storage.dead_after_s)):
                 count += 1
-                with suppress(Exception):  # given up by others, or the server is away for a moment
-                    study._storage.set_trial_user_attr(trial_id, BEAT, count)
+                with suppress(Exception):  # ended by others, or the disk is away for a moment
+                    trial.set_user_attr(OWNER, {**self.name, "beat": count})
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -77,27 +83,24 @@ class Watch:
 
     def __init__(self, dead_after_s: float):
         self._dead_after_s = dead_after_s
-        self._seen: dict[int, tuple[object, float]] = {}  # trial → what it last said, and when that was new here
+        self._seen: dict[int, tuple[dict | None, float]] = {}  # trial → its owner, and when that was new here
 
-    def give_back_dead(self, study: Study) -> list[int]:
-        """Lets what dead workers left wait to be done again; the numbers of those trials."""
+    def requeue_dead(self, study: Study) -> list[int]:
+        """Requeues what dead workers left; the numbers of those trials that are not Optuna's to find."""
+        fail_stale_trials(study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        given_back = []
-        for trial in running:
-            if self._is_dead(trial) and trials.give_back(study, trial, "its worker died"):
-                given_back.append(trial.number)
-        return given_back
+        return [trial.number for trial in running if self._is_dead(trial) and give_back(study, trial)]
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
         owner = trial.user_attrs.get(OWNER)
         if owner and (free := _is_free(owner)) is not None:
             return free
-        said = (trial.user_attrs.get(BEAT), len(trial.intermediate_values), owner is None)
-        before, since = self._seen.get(trial.number, (None, 0.0))
-        if before != said:
-            self._seen[trial.number] = said, time.monotonic()
-            return False
-        return time.monotonic() - since > (self._dead_after_s if owner else NO_NAME_S)
+        if owner and "beat" not in owner:
+            return False  # Optuna's heartbeat says
+        now = time.monotonic()
+        before, since = self._seen.get(trial.number, (owner, now))
+        self._seen[trial.number] = owner, since if owner == before else now
+        return owner == before and now - since > self._dead_after_s
 
 
 def _is_free(owner: dict[str, str]) -> bool | None:

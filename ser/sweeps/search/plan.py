@@ -57,7 +57,7 @@ class SearchPlan:
     @property
     def storage(self) -> Storage:
         """Where the study is kept."""
-        return Storage(self.settings.storage, self.folder)
+        return Storage(self.settings.storage, self.folder, self.settings.dead_after_s)
 
     @property
     def study_name(self) -> str:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from ser.sweeps.search.plan import SearchPlan
-from ser.sweeps.search.trials import DONE, ENDED, RUNS, SECONDS, WHY
+from ser.sweeps.search.trials import DONE, RUNS, WHY
 
 
 def announce(plan: SearchPlan, console: Console) -> None:
@@ -63,7 +63,7 @@ class Progress:
     def look(self, study: Study) -> None:
         """Tells what ended since the last look. What was done before this command is told in one line."""
         trials = study.get_trials(deepcopy=False)
-        ended = [t for t in trials if t.state in DONE or t.state == TrialState.FAIL and t.user_attrs.get(ENDED)]
+        ended = [trial for trial in trials if trial.state.is_finished()]
         if self._told is None:
             self._begin(ended)
         best = best_of(self._plan, trials)
@@ -93,17 +93,17 @@ def best_of(plan: SearchPlan, trials: list[FrozenTrial]) -> FrozenTrial | None:
 
 def _lines(plan: SearchPlan, trial: FrozenTrial, best: FrozenTrial | None) -> Iterator[str]:
     settings = " ".join(plan.space.overrides(trial.params)) if _is_whole(plan, trial) else ""
-    head, seconds = f"trial {trial.number:>3}", f"{trial.user_attrs.get(SECONDS, 0):.0f} s"
+    head, seconds = f"trial {trial.number:>3}", f"{trial.duration.total_seconds():.0f} s"
     if trial.state == TrialState.COMPLETE:
         said = f"  best so far: {best.value:.4f}, trial {best.number}" if best is not None else ""
         yield f"{head}  {plan.settings.metric} {trial.value:.4f}  {seconds}  {settings}{said}"
     elif trial.state == TrialState.PRUNED:
         value = "" if trial.value is None else f" at {trial.value:.4f}"
         yield f"{head}  pruned{value} after epoch {trial.last_step}  {seconds}  {settings}"
-    elif trial.user_attrs.get(ENDED) == "error":
-        yield f"{head}  failed: {trial.user_attrs.get(WHY, '')}  {settings}  {' '.join(trial.user_attrs.get(RUNS, []))}"
-    elif trial.user_attrs.get(ENDED) == "given back":
-        yield f"{head}  {trial.user_attrs.get(WHY, '')}; it will be continued"
+    elif WHY in trial.user_attrs:
+        yield f"{head}  failed: {trial.user_attrs[WHY]}  {settings}  {' '.join(trial.user_attrs.get(RUNS, []))}"
+    elif settings:
+        yield f"{head}  was stopped, or its worker died; it will be continued"
 
 
 def _is_whole(plan: SearchPlan, trial: FrozenTrial) -> bool:

@@ -14,12 +14,12 @@ from ser.sweeps.search.workers import work_together
 from ser.system.files import write_text
 
 
-def search(plan: SearchPlan, told: Callable[[Study], None]) -> SearchOutcome:
+def search(plan: SearchPlan, progress: Callable[[Study], None]) -> SearchOutcome:
     """Does what is missing of a search and writes down what came out, also where it is stopped.
 
     Args:
         plan: Of the search.
-        told: Called now and then with the study, to show how far it is.
+        progress: Called now and then with the study, to show how far it is.
 
     Raises:
         UserError: The folder or the storage belongs to another search; trial after trial failed.
@@ -28,12 +28,12 @@ def search(plan: SearchPlan, told: Callable[[Study], None]) -> SearchOutcome:
     check_folder(plan)
     study = open_study(plan)
     _write_study(plan)
-    told(study)
+    progress(study)
     try:
         if plan.settings.workers > 1:
-            work_together(plan, study, told)
+            work_together(plan, study, progress)
         else:
-            work(plan, study, told)
+            work(plan, study, progress)
     except BaseException:
         with _writing(plan):
             write_outcome(plan, study, figures=False)

@@ -7,12 +7,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +38,14 @@ class Parameter:
         """The key without Hydra's mark for additions."""
         return self.key.lstrip("+")
 
-    def distribution(self) -> BaseDistribution:
-        """The same in Optuna's words."""
+    def suggest(self, trial: Trial) -> Any:
+        """A value for this trial, drawn by Optuna."""
         if self.kind == "choice":
-            return CategoricalDistribution(self.choices)
+            return trial.suggest_categorical(self.name, self.choices)
         if self.kind == "int":
-            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
-        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+            low, high, step = int(self.low), int(self.high), int(self.step or 1)
+            return trial.suggest_int(self.name, low, high, step=step, log=self.log)
+        return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
 
     def text(self, value: Any) -> str:
         """A value as it is written in an override: what is trained, and what anybody can type again.
@@ -99,9 +95,9 @@ class Space:
 
     parameters: tuple[Parameter, ...]
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """By name, for Optuna."""
-        return {parameter.name: parameter.distribution() for parameter in self.parameters}
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Values by name, drawn by Optuna."""
+        return {parameter.name: parameter.suggest(trial) for parameter in self.parameters}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
         """The overrides of one trial; choices of groups first, as one writes them.

@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -12,6 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from ser.errors import UserError
+from ser.sweeps.search.trials import requeue
 
 JOURNAL = "journal.log"
 DRIVERS = frozenset(["sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb", "sqlite3"])
@@ -25,10 +27,11 @@ class Storage:
     Args:
         url: `tune.storage`, or None for a journal in the search's own folder.
         folder: That folder.
+        dead_after_s: Without a heartbeat for so long, a trial in a database is given to another worker, by Optuna.
     """
 
-    def __init__(self, url: str | None, folder: Path):
-        self.url = _with_driver(url or str(folder / JOURNAL))
+    def __init__(self, url: str | None, folder: Path, dead_after_s: float = 120.0):
+        self.url, self.dead_after_s = _with_driver(url or str(folder / JOURNAL)), dead_after_s
 
     @property
     def is_database(self) -> bool:
@@ -51,16 +54,30 @@ class Storage:
         Raises:
             UserError: It cannot be reached or read.
         """
-        with self.told():
+        with self.explained():
             if self.journal is None:
-                return RDBStorage(self.url, engine_kwargs=_engine_settings(self.url))
+                return RDBStorage(
+                    self.url, engine_kwargs=_engine_settings(self.url), heartbeat_interval=beat_s(self.dead_after_s),
+                    grace_period=round(self.dead_after_s), heartbeat_stale_trial_callback=requeue,
+                )  # fmt: skip
             self.journal.parent.mkdir(parents=True, exist_ok=True)
             _mend(self.journal)
             return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=_lock(self.journal)))
 
+    def turn(self) -> ExitStack:
+        """To be held by a worker until it has its trial.
+
+        SQLite locks no rows, as Optuna asks a database to: two workers would get the same of the trials that wait
+        (optuna/optuna#4002, #4621).
+        """
+        turn, file = ExitStack(), self.url.partition(":///")[2].partition("?")[0]
+        if self.url.startswith("sqlite") and file:
+            turn.enter_context(_lock(Path(file)))
+        return turn
+
     @contextmanager
-    def told(self, opening: bool = True) -> Iterator[None]:
-        """Tells what goes wrong with the storage in a sentence, without its password.
+    def explained(self, opening: bool = True) -> Iterator[None]:
+        """Says what goes wrong with the storage in a sentence, without its password.
 
         Args:
             opening: Also what a journal that is none raises when it is read.
@@ -90,6 +107,11 @@ class Storage:
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
         said = without_secret(" ".join(line.strip() for line in lines[:2]), self.url) or type(error).__name__
         return f"tune.storage={self} cannot be used: {said.rstrip('.')}. Is the address right, and the server running?"
+
+
+def beat_s(dead_after_s: float) -> int:
+    """Seconds between two heartbeats of a worker: four of them are missed before it is taken for dead."""
+    return max(1, min(15, int(dead_after_s / 4)))
 
 
 def without_password(url: str) -> str:
@@ -125,50 +147,28 @@ def _with_driver(url: str) -> str:
     return url
 
 
-def _engine_settings(url: str) -> dict:
+def _engine_settings(url: str) -> dict[str, Any]:
     """A lost connection is noticed before it is used; a server that does not answer is given up after ten seconds."""
     if url.startswith(("postgresql", "mysql", "mariadb")):
         return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
-class _SystemLock:
-    """Held as long as its process lives: one that was killed blocks nobody.
-
-    Args:
-        lock: On a file beside the journal.
-    """
-
-    def __init__(self, lock: FileLock):
-        self._lock = lock
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _lock(journal: Path) -> _SystemLock:
-    return _SystemLock(FileLock(journal.with_name(f".{journal.name}.lock")))
+def _lock(file: Path) -> FileLock:
+    """Held as long as its process lives; those of Optuna outlive a killed process by half a minute."""
+    return FileLock(file.with_name(f".{file.name}.lock"))
 
 
 def _mend(journal: Path) -> None:
     """Takes away half a line that a full disk or a kill left at the end: the next one would be glued to it."""
     if not journal.is_file():
         return
-    lock = _lock(journal)
-    lock.acquire()
-    try:
-        with journal.open("r+b") as file:
-            if file.read(1) not in (b"", b"{"):
-                raise ValueError("no line of a journal")
-            size = file.seek(0, os.SEEK_END)
-            start = max(0, size - 2**20)
-            file.seek(start)
-            tail = file.read()
-            if tail and not tail.endswith(b"\n"):
-                file.truncate(start + tail.rfind(b"\n") + 1)
-    finally:
-        lock.release()
+    with _lock(journal), journal.open("r+b") as file:
+        if file.read(1) not in (b"", b"{"):
+            raise ValueError("no line of a journal")
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - 2**20)
+        file.seek(start)
+        tail = file.read()
+        if tail and not tail.endswith(b"\n"):
+            file.truncate(start + tail.rfind(b"\n") + 1)

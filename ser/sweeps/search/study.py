@@ -23,7 +23,7 @@ def open_study(plan: SearchPlan) -> Study:
         UserError: The storage cannot be used, or holds a study of another search under this name.
     """
     quiet()
-    with plan.storage.told():
+    with plan.storage.explained():
         storage = plan.storage.open()
         study = _create(plan, storage)
     about = study.user_attrs
@@ -74,3 +74,4 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module=r"optuna.*")
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", "The reported value is ignored")  # of a run that continues

@@ -1,27 +1,26 @@
-"""The trials of a study, counted and claimed: exactly as many as asked for, whoever works on them and dies meanwhile.
+"""The trials of a study: counted, and what becomes of those that end early.
 
 A trial of Optuna is WAITING, RUNNING, COMPLETE, PRUNED or FAIL, and never leaves FAIL. What counts towards
-`tune.trials` is what is COMPLETE or PRUNED. A FAIL is one of these, by the attribute `ended`:
+`tune.trials` is what is COMPLETE or PRUNED. A FAIL is one of these:
 
-- `error`: its run failed; tried once more, then listed. It does not count.
-- `given back`: its worker was stopped or died; the same settings wait to be done again.
-- `surplus`: two workers took the last place; nobody trained it.
+- its run failed: the attribute `why` says how. Tried once more, then listed.
+- its worker was stopped or died: Optuna's retry lets the same settings wait to be done again.
+- surplus: two workers took the last place; nobody trained it.
+
+`MaxTrialsCallback` looks after a trial only: of two workers at the last place both would train one. Hence `has_place`.
 """
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 from optuna import Study, Trial
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from ser.sweeps.search.space import Space
-
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-ENDED, WHY, OWNER, BEAT = "ended", "why", "owner", "beat"
-SECOND_TRY, CONTINUES, RUNS, SECONDS, VALUES = "second_try", "continues", "runs", "seconds", "values"
+OWNER, RUNS, VALUES, WHY, LAST_TRY = "owner", "runs", "values", "why", "last_try"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ class Counts:
     pruned: int
     failed: int
     running: int
-    waiting: int
 
     @property
     def done(self) -> int:
@@ -41,108 +39,62 @@ class Counts:
 
 
 def count(trials: list[FrozenTrial]) -> Counts:
-    """How many there are of each kind; of failures only errors."""
+    """How many there are of each kind; of FAIL only those whose run failed for good."""
     states = Counter(trial.state for trial in trials)
-    return Counts(
-        complete=states[TrialState.COMPLETE],
-        pruned=states[TrialState.PRUNED],
-        failed=len(failures(trials)),
-        running=states[TrialState.RUNNING],
-        waiting=states[TrialState.WAITING],
-    )
+    running = states[TrialState.RUNNING]
+    return Counts(states[TrialState.COMPLETE], states[TrialState.PRUNED], len(failures(trials)), running)
 
 
 def failures(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that failed for good: the second try where there was one, else the only one."""
-    tried_again = {trial.user_attrs.get(SECOND_TRY) for trial in trials}
-    errors = [t for t in trials if t.state == TrialState.FAIL and t.user_attrs.get(ENDED) == "error"]
-    return [trial for trial in errors if trial.number not in tried_again]
+    """Trials that failed for good."""
+    return [t for t in trials if t.state == TrialState.FAIL and {WHY, LAST_TRY} <= t.user_attrs.keys()]
 
 
-def claim(study: Study, space: Space, wanted: int, owner: dict[str, str]) -> Trial | None:
-    """A trial for this worker, or None where all places are taken at the moment.
+def has_place(study: Study, trial: Trial, wanted: int) -> bool:
+    """Whether a trial that has just begun is one of the trials asked for.
 
-    Numbers are given out by the storage, each once. A trial keeps its place only if fewer than `wanted` trials with
-    lower numbers are alive or done; of two workers that see the last place free, the one with the higher number gives
-    way. So no lock over machines is needed, and never more than `wanted` are done.
+    Numbers are given out by the storage, each once. A trial has a place if fewer than `wanted` trials with lower
+    numbers are alive or done: of two workers that see the last place free, the one with the higher number gives way.
+    So no lock over machines is needed, and never more than `wanted` are done.
 
     Args:
         study: Of Optuna.
-        space: What is drawn.
+        trial: RUNNING, this worker's.
         wanted: `tune.trials`.
-        owner: Who works on it (`ser.sweeps.search.owners`).
     """
-    while True:
-        now = count(study.get_trials(deepcopy=False))
-        if now.done + now.running >= wanted:
-            return None
-        trial = study.ask()
-        trial.set_user_attr(OWNER, owner)
-        if _places_before(study, trial.number) >= wanted:
-            end(study, trial.number, "surplus", "")
-            continue
-        for name, distribution in space.distributions().items():
-            _draw(trial, name, distribution)
-        return trial
-
-
-def _draw(trial: Trial, name: str, distribution: BaseDistribution) -> None:
-    if isinstance(distribution, CategoricalDistribution):
-        trial.suggest_categorical(name, distribution.choices)
-        return
-    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
-    suggest(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
-
-
-def _places_before(study: Study, number: int) -> int:
     trials = study.get_trials(deepcopy=False)
-    return sum(trial.number < number and trial.state != TrialState.FAIL for trial in trials)
+    return sum(other.number < trial.number and other.state != TrialState.FAIL for other in trials) < wanted
 
 
-def end(study: Study, number: int, ended: str, why: str) -> bool:
-    """Marks a trial as FAIL, with the reason; False where somebody else has ended it before.
+def requeue(study: Study, trial: FrozenTrial) -> None:
+    """Lets the settings of a FAIL wait for the next worker, with the epochs that it reported: its run continues.
 
     Args:
-        study: Of Optuna.
-        number: The trial's.
-        ended: `error`, `given back` or `surplus`.
-        why: One sentence.
+        study: Of Optuna, which calls this itself where the heartbeat in a database has stopped.
+        trial: FAIL.
     """
-    trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
-    try:
-        study._storage.set_trial_user_attr(trial_id, ENDED, ended)
-        study._storage.set_trial_user_attr(trial_id, WHY, why)
-        return study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
-    except UpdateFinishedTrialError:
-        return False
+    again = deepcopy(trial)
+    again.user_attrs = {key: value for key, value in trial.user_attrs.items() if key == LAST_TRY}
+    RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(study, again)
 
 
-def give_back(study: Study, trial: FrozenTrial | Trial, why: str) -> bool:
-    """Lets the same settings wait for the next worker, which continues the run where it stands.
+def give_back(study: Study, trial: FrozenTrial) -> bool:
+    """Requeues a trial whose worker was stopped or died; False where somebody else has ended it before.
 
     Args:
         study: Of Optuna.
         trial: RUNNING.
-        why: It was stopped, or its worker died.
     """
-    if not end(study, trial.number, "given back", why):
+    try:
+        study.tell(trial.number, state=TrialState.FAIL)
+    except (ValueError, UpdateFinishedTrialError):
         return False
-    frozen = study.get_trials(deepcopy=False)[trial.number]
-    study.enqueue_trial(settings_of(frozen), user_attrs={**_inherited(frozen), CONTINUES: trial.number})
+    requeue(study, trial)
     return True
 
 
-def try_again(study: Study, trial: Trial, why: str) -> None:
-    """Notes an error and lets the same settings wait for a second try; after the second there is none."""
-    frozen = study.get_trials(deepcopy=False)[trial.number]
-    if end(study, trial.number, "error", why) and SECOND_TRY not in frozen.user_attrs:
-        study.enqueue_trial(settings_of(frozen), user_attrs={SECOND_TRY: trial.number})
-
-
-def settings_of(trial: FrozenTrial) -> dict[str, Any]:
-    """What was drawn; of a trial whose worker died at once, what had been given to it."""
-    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-
-
-def _inherited(trial: FrozenTrial) -> dict[str, Any]:
-    return {key: trial.user_attrs[key] for key in (SECOND_TRY,) if key in trial.user_attrs}
+def try_again(study: Study, trial: FrozenTrial) -> None:
+    """Requeues a trial whose run failed, once; a callback of `study.optimize`."""
+    if trial.state == TrialState.FAIL and WHY in trial.user_attrs and LAST_TRY not in trial.user_attrs:
+        trial.set_user_attr(LAST_TRY, True)
+        requeue(study, trial)

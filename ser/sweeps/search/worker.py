@@ -1,86 +1,92 @@
-"""A worker: claims trials, trains them and tells what came out, until all are done."""
+"""A worker: Optuna's loop, one trial after the other, until as many are done as were asked for."""
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 
-from optuna import Study, Trial
+from optuna import Study, Trial, TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
 
 from ser.errors import Pruned, UserError
 from ser.sweeps.search.links import link_runs
 from ser.sweeps.search.objective import value_of
 from ser.sweeps.search.owners import Owner, Watch
 from ser.sweeps.search.plan import SearchPlan
-from ser.sweeps.search.trials import CONTINUES, Counts, claim, count, end, failures, give_back, try_again
+from ser.sweeps.search.trials import LAST_TRY, WHY, Counts, count, failures, has_place, try_again
 
 POLL_S = 0.5
 HOPELESS = 5  # so many failed trials, and no more that came out: the next one would fail as well
 
 
-def work(plan: SearchPlan, study: Study, told: Callable[[Study], None] = lambda study: None) -> Counts:
+class Surplus(Exception):
+    """Another worker was first at the last place."""
+
+
+class TakenOver(BaseException):
+    """Others took this worker for dead and have its trial; no `Exception`, or Optuna would tell what came out."""
+
+
+def work(plan: SearchPlan, study: Study, progress: Callable[[Study], None] = lambda study: None) -> Counts:
     """Works until `tune.trials` are complete or pruned, whoever did them.
 
     Args:
         plan: Of the search.
         study: Of Optuna, with its sampler and pruner.
-        told: Called after each trial, and while there is nothing to claim.
+        progress: Called after each trial, and while there is nothing to do.
 
     Raises:
         Interrupted: This worker was asked to stop; its trial waits to be continued.
         UserError: Trial after trial failed.
     """
-    watch, owner = Watch(plan.settings.dead_after_s), Owner(plan.folder)
-    with owner.living():
-        while (now := count(study.get_trials(deepcopy=False))).done < plan.settings.trials:
-            watch.give_back_dead(study)
-            trial = claim(study, plan.space, plan.settings.trials, owner.name)
-            if trial is None:  # others have the last ones in work; one of them may die
-                time.sleep(POLL_S)
-            else:
-                with owner.working_on(study, trial.number):
-                    _do(plan, study, trial)
-            told(study)
-            _raise_if_hopeless(plan, study)
-    return now
-
-
-def _do(plan: SearchPlan, study: Study, trial: Trial) -> None:
+    wanted, watch = plan.settings.trials, Watch(plan.settings.dead_after_s)
+    owner = Owner(plan.folder, plan.storage)
+    callbacks = [try_again, lambda study, trial: link_runs(plan, trial)]
     try:
-        _know_what_others_saw(study, trial)
-        value = value_of(plan, trial)
-    except Pruned:
-        _tell(study, trial, TrialState.PRUNED)
-    except UserError as error:  # the same would be said again
-        end(study, trial.number, "error", _sentence(error))
-    except Exception as error:
-        try_again(study, trial, f"{type(error).__name__}: {_sentence(error)}")
-    except BaseException as error:  # Ctrl-C
-        with suppress(UpdateFinishedTrialError):
-            give_back(study, trial, f"stopped ({type(error).__name__})")
+        with owner.living():
+            while (now := count(study.get_trials(deepcopy=False))).done < wanted:
+                with plan.storage.turn() as turn, suppress(TakenOver):
+                    watch.requeue_dead(study)
+                    now = count(study.get_trials(deepcopy=False))
+                    if now.done + now.running < wanted:
+                        objective = partial(_objective, plan, owner, turn)
+                        study.optimize(objective, n_trials=1, catch=Exception, callbacks=callbacks)
+                    else:  # others have the last ones in work; one of them may die
+                        turn.close()
+                        time.sleep(POLL_S)
+                progress(study)
+                _raise_if_hopeless(plan, study)
+            return now
+    except BaseException:
+        with suppress(Exception), plan.storage.turn():
+            watch.requeue_dead(study)  # its own trial is found like that of any dead worker: its lock is free
         raise
-    else:
-        _tell(study, trial, TrialState.COMPLETE, value)
-    finally:
-        link_runs(plan, study.get_trials(deepcopy=False)[trial.number])
 
 
-def _know_what_others_saw(study: Study, trial: Trial) -> None:
-    """A trial that continues another's run begins with the epochs that were reported there."""
-    before = trial.user_attrs.get(CONTINUES)
-    if before is not None:
-        known = study.get_trials(deepcopy=False)
-        reported = known[trial.number].intermediate_values
-        for step, value in known[before].intermediate_values.items():
-            if step not in reported:
-                trial.report(value, step)
+def _objective(plan: SearchPlan, owner: Owner, turn: ExitStack, trial: Trial) -> float:
+    try:
+        with owner.working_on(trial):
+            turn.close()
+            if not has_place(trial.study, trial, plan.settings.trials):
+                raise Surplus
+            return _value(plan, trial)
+    except UpdateFinishedTrialError:
+        raise TakenOver from None
 
 
-def _tell(study: Study, trial: Trial, state: TrialState, value: float | None = None) -> None:
-    """What came out; nothing where others took this worker for dead: the trial is theirs then, the run is kept."""
-    with suppress(UpdateFinishedTrialError, ValueError):
-        study.tell(trial, value, state)
+def _value(plan: SearchPlan, trial: Trial) -> float:
+    """The metric, with the errors that Optuna knows."""
+    try:
+        return value_of(plan, trial)
+    except Pruned as pruned:
+        raise TrialPruned from pruned
+    except UserError as error:  # the same would be said again
+        trial.set_user_attr(LAST_TRY, True)
+        trial.set_user_attr(WHY, _sentence(error))
+        raise
+    except Exception as error:
+        trial.set_user_attr(WHY, f"{type(error).__name__}: {_sentence(error)}")
+        raise
 
 
 def _raise_if_hopeless(plan: SearchPlan, study: Study) -> None:
@@ -89,7 +95,7 @@ def _raise_if_hopeless(plan: SearchPlan, study: Study) -> None:
     if len(failed) >= max(HOPELESS, now.done):
         raise UserError(
             f"{len(failed)} trials failed and {now.done} came out, so the search stops. The last failure: "
-            f"{failed[-1].user_attrs.get('why', 'not known')}"
+            f"{failed[-1].user_attrs[WHY]}"
         )
 
 

@@ -22,13 +22,13 @@ from ser.training.callbacks.interruption import Interruption
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def work_together(plan: SearchPlan, study: Study, told: Callable[[Study], None]) -> Counts:
+def work_together(plan: SearchPlan, study: Study, progress: Callable[[Study], None]) -> Counts:
     """Starts `tune.workers` processes and waits until all trials are done.
 
     Args:
         plan: Of the search.
         study: To look at how far they are.
-        told: Called now and then.
+        progress: Called now and then.
 
     Raises:
         Interrupted: Asked to stop; the workers were asked as well, and gave their trials back.
@@ -47,10 +47,10 @@ def work_together(plan: SearchPlan, study: Study, told: Callable[[Study], None])
     try:
         while any(worker.is_alive() for worker in workers):
             wait([worker.sentinel for worker in workers if worker.is_alive()], timeout=2 * POLL_S)
-            told(study)
+            progress(study)
     except BaseException:
         _stop(workers)
-        told(study)
+        progress(study)
         raise
     now = count(study.get_trials(deepcopy=False))
     if now.done < plan.settings.trials:

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -113,3 +115,28 @@ def test_two_machines_at_once_do_exactly_as_many(search, in_tmp):
     assert sum(len(list((in_tmp / f"runs{i}").glob("*/finished.json"))) for i in range(2)) <= 10
     runs = [run for i in range(2) for run in (in_tmp / f"runs{i}").iterdir()]
     assert len(runs) == 10
+
+
+@pytest.mark.slow
+def test_a_machine_that_dies_leaves_its_trial_to_another(ser, search, server, in_tmp):
+    """kill -9 while it trains; Optuna's heartbeat in the database stops, and its lock is on a disk of its own."""
+    words = [*search[:-1], "trainer.max_epochs=40", "tune.pruner=none", "tune.trials=2", "tune.dead_after_s=5"]
+    process = subprocess.Popen(
+        [*SER, *words, "tune.dir=dead", "runs_dir=runs_dead"], cwd=in_tmp, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list((in_tmp / "runs_dead").glob("*/checkpoints/*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    shutil.rmtree(in_tmp / "dead" / ".workers")
+    code, out, err = ser(*words, "tune.dir=alive", "runs_dir=runs_alive")
+    assert code == 0 and "2 trials: 2 complete" in out, err
+    address = server.replace("postgresql:", "postgresql+psycopg:")
+    studies = [optuna.load_study(study_name=name, storage=address) for name in optuna.get_all_study_names(address)]
+    (trials,) = [study.trials for study in studies if any(trial.state.name == "FAIL" for trial in study.trials)]
+    assert Counter(trial.state.name for trial in trials) == {"FAIL": 1, "COMPLETE": 2}
+    (dead,) = [trial for trial in trials if trial.state.name == "FAIL"]
+    (again,) = [trial for trial in trials if trial.params == dead.params and trial is not dead]
+    assert again.state.name == "COMPLETE" and dead.user_attrs["runs"] == again.user_attrs["runs"]

@@ -43,7 +43,7 @@ def test_a_loss_is_minimised():
         ({"seeds": [0, -1]}, "from 0"),
         ({"folds": "some"}, "tune.folds=some must be all"),
         ({"folds": 0}, "tune.folds=0"),
-        ({"dead_after_s": 0}, "must be a number from 1"),
+        ({"dead_after_s": 0}, "must be a number from 5"),
         ({"trails": 5}, "Did you mean 'trials'?"),
     ],
 )

@@ -42,7 +42,9 @@ def read(word):
 )
 def test_the_grammar_is_read(word, distribution):
     found = read(word)
-    assert found.distribution() == distribution
+    trial = optuna.create_study().ask()
+    found.suggest(trial)
+    assert trial.distributions == {found.name: distribution}
     assert pickle.loads(pickle.dumps(found)) == found  # it goes to other processes
 
 
@@ -133,5 +135,5 @@ def test_optuna_draws_from_it():
     space = Space(tuple(map(read, ["a=range(0.1,0.5,0.1)", "b=mlp,cnn1d", "c=tag(log,int,interval(1,64))"])))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    drawn = [study.ask(fixed_distributions=space.distributions()).params for _ in range(30)]
+    drawn = [space.suggest(study.ask()) for _ in range(30)]
     assert {space.overrides(values)[0] for values in drawn} == {"a=0.1", "a=0.2", "a=0.3", "a=0.4"}

@@ -4,12 +4,13 @@ import optuna
 import pytest
 
 from ser.errors import UserError
+from ser.sweeps.search import study
 from ser.sweeps.search.storage import Storage, without_password, without_secret
 
 
 @pytest.fixture(autouse=True)
 def quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study.quiet()
 
 
 def filled(storage, trials):
@@ -76,9 +77,8 @@ def test_a_killed_process_does_not_hold_the_journal(tmp_path):
     import time
 
     code = (
-        "import sys, os, signal; from ser.sweeps.search.storage import Storage; from pathlib import Path;"
-        f"storage = Storage(None, Path({str(tmp_path)!r})).open();"
-        "storage._backend._lock.acquire(); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal; from filelock import FileLock;"
+        f"FileLock({str(tmp_path / '.journal.log.lock')!r}).acquire(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Trials are claimed exactly as often as asked for, whoever works and dies; what dies is done again, once."""
+"""Trials are done exactly as often as asked for, whoever works and dies; what dies is done again with its settings."""
 
 import os
 import random
@@ -7,235 +7,336 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import optuna
 import pytest
 from filelock import FileLock
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from ser.sweeps.search import owners
+from ser.errors import Interrupted, Pruned, UserError
+from ser.sweeps.search import owners, worker
 from ser.sweeps.search.owners import Owner, Watch
 from ser.sweeps.search.sampling import SeededByTrial
 from ser.sweeps.search.space import Parameter, Space
 from ser.sweeps.search.storage import Storage
-from ser.sweeps.search.trials import ENDED, OWNER, claim, count, end, failures, give_back, settings_of, try_again
+from ser.sweeps.search.study import quiet
+from ser.sweeps.search.trials import DONE, OWNER, WHY, count, failures, give_back, has_place
+from ser.sweeps.search.worker import work
 
 SPACE = Space((Parameter("x", "float", low=0, high=1), Parameter("kind", "choice", ("a", "b"))))
 
 
+@dataclass
+class Settings:
+    trials: int = 10
+    dead_after_s: float = 100
+
+
+class Plan:
+    """What a worker asks of a plan."""
+
+    space = SPACE
+
+    def __init__(self, folder, **settings):
+        self.folder = self.runs_dir = Path(folder)
+        self.settings = Settings(**settings)
+        self.storage = Storage(os.environ.get("SER_TEST_STORAGE"), self.folder, self.settings.dead_after_s)
+
+
 @pytest.fixture(autouse=True)
-def quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def silent():
+    quiet()
 
 
-def opened(folder, seed=0):
+@pytest.fixture(params=["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
+def storage_of_both_kinds(request, tmp_path, monkeypatch):
+    if request.param == "sqlite":
+        monkeypatch.setenv("SER_TEST_STORAGE", f"sqlite:///{tmp_path}/study.db")
+
+
+def opened(plan, seed=0):
     sampler = SeededByTrial(lambda seed: optuna.samplers.TPESampler(n_startup_trials=5, seed=seed), seed)
-    storage = Storage(None, Path(folder)).open()
-    return optuna.create_study(study_name="s", storage=storage, sampler=sampler, load_if_exists=True)
+    return optuna.create_study(study_name="s", storage=plan.storage.open(), sampler=sampler, load_if_exists=True)
 
 
-def claimed(study, wanted=10, name="me"):
-    return claim(study, SPACE, wanted, {"machine": "elsewhere", "lock": name})
+def begun(study, **owner):
+    """A trial that another worker has begun, on another machine."""
+    trial = study.ask()
+    if owner:
+        trial.set_user_attr(OWNER, {"machine": "elsewhere", "lock": "/nowhere", **owner})
+    SPACE.suggest(trial)
+    return trial
+
+
+def states(study):
+    return [trial.state.name for trial in study.get_trials()]
 
 
 def done(study):
-    return [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    return [trial for trial in study.get_trials() if trial.state in DONE]
 
 
-def test_no_more_are_given_out_than_asked_for(tmp_path):
-    study = opened(tmp_path)
-    trials = [claimed(study, wanted=3) for _ in range(5)]
-    assert [trial and trial.number for trial in trials] == [0, 1, 2, None, None]
-    assert all(set(trial.params) == {"x", "kind"} for trial in trials[:3])
-    study.tell(0, 0.5)
-    assert claimed(study, wanted=3) is None  # complete ones count
-    study.tell(1, state=TrialState.PRUNED)
-    assert claimed(study, wanted=3) is None  # pruned ones count
-    end(study, 2, "error", "a crash")
-    assert claimed(study, wanted=3).number == 3  # failed ones do not
-    now = count(study.get_trials())
-    assert (now.complete, now.pruned, now.failed, now.running) == (1, 1, 1, 1) and now.done == 2
+@pytest.fixture
+def trained(monkeypatch):
+    """Settings that were trained; what stands in `then`, in order, is done in place of giving a value."""
+
+    class Trained(list):
+        then = ()
+
+    trained = Trained()
+
+    def value_of(plan, trial):
+        trained.append(plan.space.suggest(trial))
+        trial.set_user_attr("runs", [f"run{trial.number}"])
+        then = [*trained.then, None][min(len(trained) - 1, len(trained.then))]
+        if isinstance(then, BaseException):
+            raise then
+        if then is not None:
+            then(trial)
+        return trained[-1]["x"]
+
+    monkeypatch.setattr(worker, "value_of", value_of)
+    return trained
 
 
-def test_many_workers_at_once_do_exactly_as_many(tmp_path):
-    """Eight threads, each with a connection of its own, of which some fail, some give back, on the last places too."""
-    wanted, random_of = 25, {i: random.Random(i) for i in range(8)}
+def test_as_many_are_done_as_were_asked_for_and_no_more_when_asked_again(tmp_path, trained):
+    plan = Plan(tmp_path, trials=3)
+    study = opened(plan)
+    trained.then = [None, Pruned("behind")]
+    now = work(plan, study)
+    assert (now.complete, now.pruned, now.failed, now.running) == (2, 1, 0, 0) and now.done == 3
+    assert all(set(settings) == {"x", "kind"} for settings in trained)
+    assert work(plan, study).done == len(trained) == 3
+    assert work(Plan(tmp_path, trials=4), study).done == len(trained) == 4
 
-    def work(index):
-        study, chance = opened(tmp_path), random_of[index]
-        while count(study.get_trials(deepcopy=False)).done < wanted:
-            trial = claim(study, SPACE, wanted, {"machine": "here", "lock": str(index)})
-            if trial is None:
-                time.sleep(0.002)
-                continue
-            what = chance.random()
-            if what < 0.15:
-                give_back(study, trial, "stopped")
-            elif what < 0.3:
-                try_again(study, trial, "a crash")
-            else:
-                study.tell(trial, trial.params["x"], TrialState.COMPLETE if what < 0.8 else None)
 
-    threads = [Thread(target=work, args=(index,)) for index in range(8)]
+@pytest.mark.usefixtures("storage_of_both_kinds")
+def test_many_workers_at_once_do_exactly_as_many(tmp_path, monkeypatch):
+    """Six threads, each with a connection of its own; some trials fail, some workers are stopped, also at the end."""
+    plan, trained, chance = Plan(tmp_path, trials=20), [], random.Random(0)
+    opened(plan)
+
+    def value_of(plan, trial):
+        settings, what = plan.space.suggest(trial), chance.random()
+        if what < 0.15:
+            raise Interrupted(signal.SIGTERM)
+        if what < 0.3:
+            raise RuntimeError("a crash")
+        trained.append(settings["x"])
+        if what < 0.5:
+            raise Pruned("behind")
+        return settings["x"]
+
+    monkeypatch.setattr(worker, "value_of", value_of)
+    monkeypatch.setattr(worker, "POLL_S", 0.01)
+
+    def started_again_and_again():
+        while True:
+            try:
+                work(plan, opened(plan))
+                return
+            except Interrupted:
+                pass
+
+    threads = [Thread(target=started_again_and_again) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    study = opened(tmp_path)
-    assert len(done(study)) == wanted
+    study = opened(plan)
+    assert len(done(study)) == 20 == len(trained) == len(set(trained))
     assert count(study.get_trials()).running == 0
 
 
-def test_of_two_that_take_the_last_place_the_later_one_gives_way(tmp_path, monkeypatch):
-    """Both have seen one place free: the second asks although the first has it by now."""
-    study, other = opened(tmp_path), opened(tmp_path)
-    real_ask, others = study.ask, []
-
-    def ask(*arguments):
-        if not others:
-            others.append(claimed(other, wanted=1, name="other"))
-        return real_ask(*arguments)
-
-    monkeypatch.setattr(study, "ask", ask)
-    assert claimed(study, wanted=1) is None
-    assert others[0].number == 0
-    trials = study.get_trials()
-    assert [t.state.name for t in trials] == ["RUNNING", "FAIL"] and trials[1].user_attrs[ENDED] == "surplus"
-    assert count(trials).failed == 0  # surplus is no failure
+def test_of_two_at_the_last_place_the_later_one_gives_way(tmp_path, trained):
+    """Both have seen one place free; the other's trial is the first by its number."""
+    plan = Plan(tmp_path, trials=1)
+    study, other = opened(plan), opened(plan)
+    first, second = begun(other, beat=0), study.ask()
+    assert has_place(other, first, 1) and not has_place(study, second, 1)
+    with Owner(tmp_path, plan.storage).living(), pytest.raises(worker.Surplus):
+        worker._objective(plan, Owner(tmp_path, plan.storage), plan.storage.turn(), second)
+    study.tell(second, state=TrialState.FAIL)
+    assert failures(study.get_trials()) == [] == trained  # surplus is no failure
+    study.tell(first.number, 0.5)
+    assert work(plan, study).done == 1 and not trained
 
 
-def test_what_is_given_back_is_done_next_with_the_same_settings(tmp_path):
-    study = opened(tmp_path)
-    first = claimed(study)
-    first.report(0.3, 0)
-    assert give_back(study, first, "stopped")
-    again = claimed(study)
-    assert again.params == first.params and again.number == 1
-    assert study.get_trials()[0].user_attrs["why"] == "stopped"
-    assert not give_back(study, first, "twice")  # whoever comes second does nothing
-    assert count(study.get_trials()).waiting == 0
+def test_what_was_stopped_is_done_next_with_its_settings_and_what_it_reported(tmp_path, trained):
+    plan = Plan(tmp_path, trials=2)
+    study = opened(plan)
+
+    def stopped(trial):
+        trial.report(0.3, 0)
+        raise Interrupted(signal.SIGINT)
+
+    trained.then = [stopped]
+    with pytest.raises(Interrupted):
+        work(plan, study)
+    assert states(study) == ["FAIL", "WAITING"]
+    assert work(plan, study).done == 2
+    assert trained[0] == trained[1] != trained[2]
+    assert states(study) == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert study.trials[1].intermediate_values == {0: 0.3}
 
 
-def test_an_error_is_tried_once_more_and_then_listed_once(tmp_path):
-    study = opened(tmp_path)
-    first = claimed(study)
-    try_again(study, first, "a crash")
+@pytest.mark.usefixtures("storage_of_both_kinds")
+def test_an_error_is_tried_once_more_and_then_listed_once(tmp_path, trained):
+    plan = Plan(tmp_path, trials=1)
+    study = opened(plan)
+    trained.then = [RuntimeError("a crash"), Interrupted(signal.SIGINT), RuntimeError("the same\ncrash")]
+    with pytest.raises(Interrupted):  # which counts as no try
+        work(plan, study)
     assert failures(study.get_trials()) == []  # the second try is to come
-    second = claimed(study)
-    assert second.params == first.params
-    give_back(study, second, "its worker died")  # which counts as no try
-    third = claimed(study)
-    assert third.params == first.params
-    try_again(study, third, "the same crash")
-    assert [trial.user_attrs["why"] for trial in failures(study.get_trials())] == ["the same crash"]
-    assert claimed(study).params != first.params
+    work(plan, study)
+    assert trained[0] == trained[1] == trained[2] != trained[3]
+    assert [trial.user_attrs[WHY] for trial in failures(study.get_trials())] == ["RuntimeError: the same"]
+    assert states(study) == ["FAIL", "FAIL", "FAIL", "COMPLETE"]
 
 
-def test_a_trial_whose_worker_died_before_anything_was_drawn_keeps_what_it_was_given(tmp_path):
-    study = opened(tmp_path)
-    first = claimed(study)
-    give_back(study, first, "stopped")
-    popped = study.ask()  # killed here
-    assert settings_of(study.get_trials()[popped.number]) == first.params
+def test_what_the_user_can_mend_is_not_tried_again(tmp_path, trained):
+    plan = Plan(tmp_path, trials=1)
+    study = opened(plan)
+    trained.then = [UserError("set audio.duration_s")]
+    work(plan, study)
+    assert trained[0] != trained[1]
+    assert [trial.user_attrs[WHY] for trial in failures(study.get_trials())] == ["set audio.duration_s"]
 
 
-def test_what_is_drawn_depends_on_seed_and_number_alone(tmp_path):
-    def draw(folder, seed, times):
-        found = []
-        for _ in range(times):
-            study = opened(folder, seed)  # a new process each time
-            trial = claimed(study, wanted=99)
-            study.tell(trial, trial.params["x"])
-            found.append(trial.params)
-        return found
+def test_what_is_drawn_depends_on_seed_and_number_alone(tmp_path, trained):
+    def drawn(folder, seed, at_a_time):
+        trained.clear()
+        for trials in range(at_a_time, 9, at_a_time):
+            plan = Plan(tmp_path / folder, trials=trials)
+            work(plan, opened(plan, seed))  # a new process each time
+        return [*trained]
 
-    one = draw(tmp_path / "a", 0, 8)
-    study, other = opened(tmp_path / "b"), []
-    for _ in range(8):  # one process
-        trial = claimed(study, wanted=99)
-        study.tell(trial, trial.params["x"])
-        other.append(trial.params)
-    assert one == other
-    assert draw(tmp_path / "c", 1, 8) != one
-    assert len({params["x"] for params in one}) == 8
+    one = drawn("a", 0, 1)
+    assert drawn("b", 0, 8) == one
+    assert drawn("c", 1, 8) != one
+    assert len({settings["x"] for settings in one}) == 8
 
 
 def test_two_workers_that_begin_together_do_not_draw_the_same(tmp_path):
-    study, other = opened(tmp_path), opened(tmp_path)
-    assert claimed(study).params != claimed(other).params
+    plan = Plan(tmp_path)
+    assert begun(opened(plan)).params != begun(opened(plan)).params
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("storage_of_both_kinds")
 def test_a_worker_that_was_killed_is_seen_at_once_and_a_living_one_is_let_be(tmp_path):
     code = f"""
-import sys, time
-from tests.sweeps.search.test_trials import opened, SPACE, claim
-from ser.sweeps.search.owners import Owner
-owner, study = Owner(__import__("pathlib").Path({str(tmp_path)!r})), opened({str(tmp_path)!r})
-with owner.living():
-    trial = claim(study, SPACE, 10, owner.name)
+import time
+from tests.sweeps.search.test_trials import Plan, opened, quiet, worker
+quiet()
+def value_of(plan, trial):
+    plan.space.suggest(trial)
     print(trial.number, flush=True)
     time.sleep(600)
+worker.value_of = value_of
+plan = Plan({str(tmp_path)!r})
+worker.work(plan, opened(plan))
 """
+    study, watch = opened(Plan(tmp_path)), Watch(dead_after_s=1000)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3])
     assert process.stdout.readline().strip() == b"0"
-    study, watch = opened(tmp_path), Watch(dead_after_s=1000)
-    assert watch.give_back_dead(study) == []
+    assert watch.requeue_dead(study) == []
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert watch.give_back_dead(study) == [0]
-    assert watch.give_back_dead(study) == []  # once
-    assert claimed(study).params == study.get_trials()[0].params
+    assert watch.requeue_dead(study) == [0]
+    assert watch.requeue_dead(study) == []  # once
+    again = study.ask()
+    assert SPACE.suggest(again) == study.trials[0].params and again.number == 1
 
 
-def test_a_silent_worker_of_another_machine_is_given_up_and_a_heard_one_is_not(tmp_path, monkeypatch):
+def test_a_silent_worker_of_another_machine_is_given_up_and_one_that_beats_is_not(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(owners.time, "monotonic", lambda: now[0])
-    study, watch = opened(tmp_path), Watch(dead_after_s=100)
-    silent, heard = claimed(study), claimed(study)
+    study, watch = opened(Plan(tmp_path)), Watch(dead_after_s=100)
+    silent, beating = begun(study, beat=0), begun(study, beat=0)
     for now[0] in (0, 60, 99):
-        heard.set_user_attr("beat", now[0])
-        assert watch.give_back_dead(study) == []
+        beating.set_user_attr(OWNER, {**beating.user_attrs[OWNER], "beat": now[0] + 1})
+        assert watch.requeue_dead(study) == []
     now[0] = 101
-    heard.set_user_attr("beat", now[0])
-    assert watch.give_back_dead(study) == [silent.number]
-    now[0] = 202
-    assert watch.give_back_dead(study) == [heard.number]
+    assert watch.requeue_dead(study) == [silent.number]
+    now[0] = 200
+    assert watch.requeue_dead(study) == [beating.number]
 
 
-def test_a_trial_without_an_owner_is_given_up_soon(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("storage_of_both_kinds")
+def test_a_trial_whose_worker_died_before_it_began_is_given_up(tmp_path, monkeypatch):
+    """Optuna has no heartbeat of it: without its place the search would never end."""
     now = [0.0]
     monkeypatch.setattr(owners.time, "monotonic", lambda: now[0])
-    study, watch = opened(tmp_path), Watch(dead_after_s=1000)
-    study.ask()  # killed between two lines
-    assert watch.give_back_dead(study) == []
-    now[0] = owners.NO_NAME_S + 1
-    assert watch.give_back_dead(study) == [0]
+    study, watch = opened(Plan(tmp_path)), Watch(dead_after_s=100)
+    begun(study)
+    assert watch.requeue_dead(study) == []
+    now[0] = 101
+    assert watch.requeue_dead(study) == [0]
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_machine_with_a_database_is_given_up_by_optunas_heartbeat(tmp_path, trained, monkeypatch):
+    """It is killed while it trains; its lock lies where nobody here can look."""
+    monkeypatch.setenv("SER_TEST_STORAGE", f"sqlite:///{tmp_path}/study.db")
+    code = f"""
+import os, signal
+from tests.sweeps.search.test_trials import Plan, opened, owners, quiet, worker
+quiet()
+owners._machine = lambda: "elsewhere"
+def value_of(plan, trial):
+    plan.space.suggest(trial)
+    trial.report(0.25, 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+worker.value_of = value_of
+plan = Plan({str(tmp_path)!r}, dead_after_s=5)
+worker.work(plan, opened(plan))
+"""
+    plan = Plan(tmp_path, trials=1, dead_after_s=5)
+    study = opened(plan)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
+    assert done.returncode == -signal.SIGKILL and states(study) == ["RUNNING"]
+    started = time.monotonic()
+    assert work(plan, study).done == 1 == len(trained)
+    assert time.monotonic() - started > 2  # not at once
+    assert states(study) == ["FAIL", "COMPLETE"]
+    assert trained == [study.trials[0].params] and study.trials[1].intermediate_values == {0: 0.25}
 
 
 def test_an_owner_beats_while_it_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(owners, "BEATS_S", 0.01)
-    study, owner = opened(tmp_path), Owner(tmp_path)
+    monkeypatch.setattr(owners, "beat_s", lambda dead_after_s: 0.01)
+    plan = Plan(tmp_path)
+    study, owner = opened(plan), Owner(tmp_path, plan.storage)
     with owner.living():
-        trial = claim(study, SPACE, 10, owner.name)
-        with owner.working_on(study, trial.number):
+        trial = study.ask()
+        with owner.working_on(trial):
             deadline = time.monotonic() + 20
-            while not study.get_trials(deepcopy=False)[0].user_attrs.get("beat", 0) >= 2:
+            while not study.get_trials()[0].user_attrs[OWNER]["beat"] >= 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         with pytest.raises(Exception, match="could not be acquired"):
             FileLock(owner.name["lock"]).acquire(timeout=0)
     assert not os.path.exists(owner.name["lock"])
-    assert study.get_trials()[0].user_attrs[OWNER] == owner.name
 
 
-def test_a_worker_taken_for_dead_that_comes_back_changes_nothing(tmp_path):
-    study = opened(tmp_path)
-    trial = claimed(study)
-    give_back(opened(tmp_path), study.get_trials()[0], "its worker died")
-    assert not end(study, trial.number, "error", "late")
-    with pytest.raises(Exception, match="FAIL|finished"):
-        study.tell(trial, 1.0)
-    assert Counter(t.state.name for t in study.get_trials()) == {"FAIL": 1, "WAITING": 1}
+@pytest.mark.usefixtures("storage_of_both_kinds")
+def test_a_worker_taken_for_dead_changes_nothing_and_goes_on_with_another_trial(tmp_path, trained):
+    plan = Plan(tmp_path, trials=2)
+    study = opened(plan)
+
+    def taken_over(trial):
+        other = opened(plan)
+        assert give_back(other, other.get_trials()[0])
+        assert not give_back(other, other.get_trials()[0])  # whoever comes second does nothing
+        with pytest.raises(UpdateFinishedTrialError):
+            trial.report(0.5, 1)
+        trial.report(0.5, 2)
+
+    trained.then = [taken_over]
+    assert work(plan, study).done == 2
+    assert trained[0] == trained[1] != trained[2]
+    assert Counter(states(study)) == {"FAIL": 1, "COMPLETE": 2}
