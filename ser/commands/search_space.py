@@ -21,7 +21,7 @@ def parameter(override: Override) -> Parameter:
         UserError: An interval upside down, the logarithm of 0, a tag that there is not.
     """
     key = override.input_line.partition("=")[0]
-    sweep, group = override._value, override.key_or_group in config_groups()
+    sweep, group = override.value(), override.key_or_group in config_groups()
     tags = set(getattr(sweep, "tags", ()))
     for tag in sorted(tags - set(TAGS)):
         raise UserError(f"{override.input_line}: there is no tag '{tag}'. {did_you_mean(tag, list(TAGS))}")
