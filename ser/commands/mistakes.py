@@ -16,7 +16,7 @@ from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
 from ser.commands.top_file import choices_of, search_path
-from ser.errors import MENDABLE, UserError, did_you_mean
+from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
 
@@ -42,7 +42,16 @@ def in_users_words(name: str, arguments: Sequence[str], folders: Sequence[Path] 
         of_the_system = isinstance(error, BrokenPipeError) or isinstance(error, OSError) and error.errno in MENDABLE
         if of_the_system or isinstance(error, UserError):
             raise
+        if (interrupted := _interruption(error)) is not None:
+            raise interrupted from None
         raise UserError(_sentence(error, name, arguments, folders)) from error
+
+
+def _interruption(error: BaseException | None) -> Interrupted | None:
+    """The signal that came in the middle of a composition; OmegaConf, which was cut short, covers it by an error."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error
 
 
 def _sentence(error: BaseException, name: str, arguments: Sequence[str], folders: Sequence[Path]) -> str:

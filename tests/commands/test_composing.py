@@ -11,7 +11,7 @@ from ser.commands.composing import Composer
 from ser.commands.hydra_app import plain_config
 from ser.commands.mistakes import in_users_words
 from ser.commands.multirun import Multirun
-from ser.errors import UserError
+from ser.errors import Interrupted, UserError
 
 PLAIN_LOSS = "loss={label_smoothing: 0.0, class_weights: none, l2: null}"
 
@@ -264,3 +264,12 @@ def test_the_launcher_takes_what_is_off(in_tmp):
     grid, seen = Multirun("train", ["-m", "augmentation=null,spec"]), []
     grid.launch(lambda cfg: seen.append(plain_config(cfg, "train")["choices"]["augmentation"]), grid.runs(), [])
     assert seen == ["none", "spec"]
+
+
+def test_a_signal_in_the_middle_of_a_composition_stops_the_command():
+    """Seen in a search: OmegaConf, cut short, raised an AttributeError in a block of its own that always runs."""
+    with pytest.raises(Interrupted), in_users_words("train", []):
+        try:
+            raise Interrupted(15)
+        finally:
+            raise AttributeError("'NoneType' object has no attribute '_invalidate_flags_cache'")

@@ -122,7 +122,7 @@ def test_a_machine_that_dies_leaves_its_trial_to_another(ser, search, server, in
     """kill -9 while it trains; Optuna's heartbeat in the database stops, and its lock is on a disk of its own."""
     words = [*search[:-1], "trainer.max_epochs=40", "tune.pruner=none", "tune.trials=2", "tune.dead_after_s=5"]
     process = subprocess.Popen(
-        [*SER, *words, "tune.dir=dead", "runs_dir=runs_dead"], cwd=in_tmp, stdout=subprocess.DEVNULL
+        [*SER, *words, "tune.dir=dead", "run.dir=runs_dead"], cwd=in_tmp, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
     while not list((in_tmp / "runs_dead").glob("*/checkpoints/*")):
@@ -131,7 +131,7 @@ def test_a_machine_that_dies_leaves_its_trial_to_another(ser, search, server, in
     process.send_signal(signal.SIGKILL)
     process.wait()
     shutil.rmtree(in_tmp / "dead" / ".workers")
-    code, out, err = ser(*words, "tune.dir=alive", "runs_dir=runs_alive")
+    code, out, err = ser(*words, "tune.dir=alive", "run.dir=runs_alive")
     assert code == 0 and "2 trials: 2 complete" in out, err
     address = server.replace("postgresql:", "postgresql+psycopg:")
     studies = [optuna.load_study(study_name=name, storage=address) for name in optuna.get_all_study_names(address)]
