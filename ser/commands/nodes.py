@@ -112,7 +112,7 @@ def _settings(where: str, node: Any, known: Mapping[str, Any], choices: Sequence
             if by_default:
                 raise UserError(f"{key} is needed: leave out ~{key}.")
             node[name] = by_default
-        elif by_default == [] and where:
+        elif by_default == [] and choices:  # of a group: what is done, in order
             node[name] = [] if node[name] is None else node[name]
             if not isinstance(node[name], list) and "${" not in str(node[name]):
                 raise UserError(f"{key}={_shown(node[name])} must be a list of nodes, each with its _target_.")
