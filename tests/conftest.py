@@ -94,7 +94,7 @@ def ser(in_tmp, capsys):
 
 @pytest.fixture
 def quick(tiny_ravdess) -> list[str]:
-    """Arguments of a run that takes a second; `report=auto` behind them adds its page, and two seconds."""
+    """Arguments of a run that takes a second; `run.report=auto` behind them adds its page, and two seconds."""
     return [
         "train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[16]", "trainer=cpu",
         "trainer.max_epochs=2", "split=random", "run.report=false",

@@ -148,7 +148,7 @@ def _check(found: Sequence[FoundRun], remarks: Sequence[str]) -> None:
             raise UserError(f"{run.path} is damaged: {run.reason}")
         if run.state != "finished":
             raise UserError(
-                f"The run {run.path} is not finished ({run.state}): finish it with ser train resume={run.path}, or "
+                f"The run {run.path} is not finished ({run.state}): finish it with ser train run.resume={run.path}, or "
                 "name the others alone."
             )
     if not 2 <= len(found) <= MOST:

@@ -75,7 +75,7 @@ def test_mistakes(ser, in_tmp):
         ([one], "An ensemble takes 2 to 100 finished runs, and here are 1."),
         ([one, one, two], "is named twice"),
         ([one, "copy"], "is the same run as"),
-        ([one, "unfinished"], "is not finished (interrupted): finish it with ser train resume="),
+        ([one, "unfinished"], "is not finished (interrupted): finish it with ser train run.resume="),
         ([one, other], "an ensemble takes runs of the same classes"),
         ([one, damaged], "is damaged: metrics.json says test/uar"),
         ([one, apart], "Nothing is left to score"),
