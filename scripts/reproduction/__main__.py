@@ -23,7 +23,7 @@ class Row:
         label: What it is, in words.
         arguments: Of `ser train -m`, or of `ser crossval` where there are no seeds.
         seeds: Repetitions, each with its own split and initial weights; none: all folds of the split, pooled.
-        pooled: Repetitions are cross-validations, each pooled over all folds.
+        pooled: Repetitions are cross-validations, each pooled over all folds; an ensemble of the seeds follows.
         published: WA in per cent that somebody reports, by the value of `batch_size`; else the preset's own counts.
     """
 
@@ -71,6 +71,17 @@ SERIES = {
         _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`"),
         _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`"),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
+        Row("RAVDESS, random 10 folds, `ravdess_cnn2d`", ("experiment=ravdess_cnn2d", "split=kfold", "split.k=10")),
+        Row(
+            "RAVDESS angry/neutral/happy, random 75/25, `ravdess_mlp`",
+            ("experiment=ravdess_mlp", "dataset.emotions=[angry,neutral,happy]", "split=random", "split.test=0.25"),
+            tuple(range(10)),
+        ),
+        Row(
+            "TESS, random 67/33, `tess_cnn2d`",
+            ("experiment=tess_cnn2d", "split=random", "split.test=0.33"),
+            (0, 1, 2),
+        ),
         _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`"),
         Row("RAVDESS → TESS, shared emotions, `ravdess_tess_cnn2d`", ("experiment=ravdess_tess_cnn2d",), (0, 1, 2)),
         Row(
@@ -168,7 +179,7 @@ def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
     """What the finished runs of a row say, for each batch size by itself."""
     from rich.console import Console
 
-    from scripts.reproduction.results import result_of_folds, result_of_runs
+    from scripts.reproduction.results import result_of_ensembles, result_of_folds, result_of_runs
 
     said = {"label": row.label, "command": "; ".join(" ".join(["ser", *words]) for words in row.commands)}
     console = Console(quiet=True)
@@ -176,6 +187,8 @@ def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
     if row.pooled:
         seeds = zip(row.seeds, words, strict=True)
         yield {**said, "seeds": [{"seed": seed, **result_of_folds(crossval.plan(w), console)} for seed, w in seeds]}
+        jobs = [job for w in words for job in crossval.plan(w)]
+        yield {"label": f"{row.label}, ensemble of {len(row.seeds)} seeds", **result_of_ensembles(jobs)}
         return
     if not row.seeds:
         yield {**said, **result_of_folds(crossval.plan(words[0]), console)}

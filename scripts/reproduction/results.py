@@ -6,8 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
+from ser.inference.ensemble import make_ensemble
+from ser.inference.ensemble_members import by_test_part, find_members
 from ser.runs.reading import read_json
-from ser.sweeps.crossval import judged, pooled_folder
+from ser.sweeps.crossval import judged, pool_ensembles, pooled_folder
 from ser.training.job import Job
 
 SHOWN = ("uar", "wa", "f1_macro")
@@ -42,6 +44,26 @@ def result_of_folds(jobs: Sequence[Job], console: Console) -> dict[str, Any]:
         "protocol": about["protocol"],
         "pooled": {"num_test": metrics["num_test"], "systems": pooled},
         "runs": runs,
+    }
+
+
+def result_of_ensembles(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Seeds of a cross-validation averaged fold by fold, and pooled.
+
+    Args:
+        jobs: Their folds, finished.
+    """
+    members, _ = find_members([job.directory.path for job in jobs])
+    groups = by_test_part(members)
+    folder = jobs[0].directory.path.parent
+    made = [make_ensemble(group, folder, None, [], report=False) for group in groups]
+    pooled = pool_ensembles(made)
+    overall = pooled.evaluation.as_dict()["systems"][MODEL]["overall"]
+    environment = read_json(jobs[0].directory.path / "environment.json")
+    return {
+        "protocol": pooled.stamp,
+        "pooled": {"systems": {MODEL: {key: overall[key] for key in SHOWN}}},
+        "runs": [{"metrics": one.run.directory.metrics(), "environment": environment} for one in made],
     }
 
 

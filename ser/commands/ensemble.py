@@ -67,13 +67,10 @@ def _show(console, ensemble, count: int) -> None:
 
 
 def _pool(console, made, count: int) -> None:
-    from ser.inference.ensemble import readable
     from ser.reports.evaluation_tables import evaluation_table
-    from ser.sweeps.crossval import pooled_name, write_pooled
+    from ser.sweeps.crossval import pool_ensembles
 
-    runs = [ensemble.run for ensemble in made]
-    folder = runs[0].path.parent / pooled_name(readable(runs[0].config), [run.directory.identity for run in runs])
-    pooled = write_pooled(runs, [ensemble.fold for ensemble in made], folder)
+    pooled = pool_ensembles(made)
     words = f"{count} runs averaged, an ensemble a fold; {pooled.stamp}"
     console.print(words, style="italic", markup=False, highlight=False)
     console.print(evaluation_table(pooled.evaluation))

@@ -19,6 +19,7 @@ from ser.errors import UserError
 from ser.evaluation.epoch_scores import added_metrics, compute
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions, pool, write_predictions
+from ser.inference.ensemble import Ensemble, readable
 from ser.inference.finished_run import FinishedRun
 from ser.reports.report import ReportInputs, write_report
 from ser.runs.directory import safe_name
@@ -123,6 +124,20 @@ def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Pat
         folder / "metrics.json", json.dumps(_metrics(runs, test, evaluation), indent=2) + "\n"
     )  # last: it is whole
     return Pooled(folder, evaluation, stamp, 0 if used is None else used - len(test), report)
+
+
+def pool_ensembles(made: Sequence[Ensemble]) -> Pooled:
+    """Pools ensembles of the folds of a cross-validation, one a fold, beside the first of them.
+
+    Args:
+        made: In the order of the folds.
+
+    Raises:
+        UserError: The directory cannot be written.
+    """
+    runs = [ensemble.run for ensemble in made]
+    folder = runs[0].path.parent / pooled_name(readable(runs[0].config), [run.directory.identity for run in runs])
+    return write_pooled(runs, [ensemble.fold for ensemble in made], folder)
 
 
 def judged(job: Job, console: Console) -> Fold:

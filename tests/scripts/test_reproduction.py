@@ -128,3 +128,22 @@ def test_cross_validations_with_several_seeds_are_one_line():
         ["crossval", "experiment=small", "seed=3"],
         ["crossval", "experiment=small", "seed=4"],
     ]
+
+
+@pytest.mark.slow
+def test_seeds_of_a_cross_validation_and_their_ensemble(tmp_path, monkeypatch, tiny_ravdess):
+    (tmp_path / "README.md").write_text(MARKS)
+    monkeypatch.chdir(tmp_path)
+    words = (f"dataset.root={tiny_ravdess}", "dataset=ravdess", *QUICK, "split=kfold", "split.k=2", "split.seed=0")
+    monkeypatch.setitem(SERIES, "tiny", (Row("`mlp`", words, (0, 1), pooled=True),))
+    assert reproduce.main(["tiny"]) == 0
+    seeds, ensemble = json.loads((tmp_path / "docs/results/tiny.json").read_text())["rows"]
+    assert [seed["seed"] for seed in seeds["seeds"]] == [0, 1]
+    assert ensemble["label"] == "`mlp`, ensemble of 2 seeds"
+    (place,) = tmp_path.glob("runs/tiny/*-ensemble-crossval-*")
+    averaged = pandas.read_csv(place / "predictions.csv")
+    assert len(averaged) == averaged["path"].nunique() == 96
+    recalls = (averaged["true"] == averaged["predicted"]).groupby(averaged["true"]).mean()
+    assert ensemble["pooled"]["systems"]["model"]["uar"]["value"] == pytest.approx(recalls.mean())
+    readme = (tmp_path / "README.md").read_text()
+    assert "| `mlp` | 2 seeds × 2 folds |" in readme and "| `mlp`, ensemble of 2 seeds | 2 folds |" in readme
