@@ -61,7 +61,8 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
         UserError: What is wrong with the sweep as a whole.
     """
     plan = SweepPlan(tuple(runs))
-    _refuse_what_no_sweep_does(plan)
+    for run in plan.of("planned"):
+        check_job(run.config)
     if skip:
         _leave_out(plan, Condition(skip, "sweep.skip"))
     _find(plan, elsewhere, progress)
@@ -69,13 +70,17 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
     return plan
 
 
-def _refuse_what_no_sweep_does(plan: SweepPlan) -> None:
-    for config in (run.config for run in plan.of("planned")):
-        if config["run"]["resume"]:
-            raise UserError("run.resume= continues one run; leave out -m.")
-        trainer = config["trainer"]
-        if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
-            raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
+def check_job(config: dict[str, Any]) -> None:
+    """Refuses what no job of a sweep does.
+
+    Raises:
+        UserError: A run that is continued, or one on several devices.
+    """
+    if config["run"]["resume"]:
+        raise UserError("run.resume= continues one run; leave out -m.")
+    trainer = config["trainer"]
+    if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
+        raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
 
 
 def _leave_out(plan: SweepPlan, condition: Condition) -> None:
