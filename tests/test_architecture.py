@@ -40,7 +40,6 @@ KNOWN_BY = {
 
 # names that begin with _ and are not ours, with the files that may use them; for lack of a public one
 PRIVATE = {
-    "hydra._internal": ("ser/commands/multirun.py",),  # until grids are a sweeper plugin of Hydra
     "os._exit": ("ser/system/stopping.py", "ser/sweeps/task.py", "ser/training/ranks.py"),  # documented
     "torch._standard_gamma": ("ser/augmentations/mixing.py",),  # the only Gamma draws with a generator
 }
@@ -91,6 +90,14 @@ def test_nothing_private_of_others_is_used():
         if not any(within(dotted, known) and name in files for known, files in PRIVATE.items())
     ]
     assert astray == []
+
+
+def test_no_name_of_hydras_insides_is_written_anywhere():
+    """As `_target_` in a config file would be."""
+    folders = (REPOSITORY / name for name in ("ser", "hydra_plugins", "configs", "scripts", "tests"))
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".yaml")]
+    inside = "hydra." + "_internal"
+    assert len(files) > 300 and [path for path in files if inside in path.read_text(encoding="utf-8")] == []
 
 
 def test_imports_point_down():

@@ -204,12 +204,13 @@ def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
 
 def _jobs(arguments: list[str]) -> list[Any]:
     """The runs of a grid that is trained."""
-    from ser.commands.multirun import Multirun
+    from ser.commands.hydra_app import run_app
     from ser.sweeps.scans import Scans
     from ser.training.job import find_job
 
-    scans = Scans()
-    return [find_job(run.config, alone=False, scan=scans) for run in Multirun("train", arguments).runs()]
+    runs, scans = [], Scans()
+    run_app("train", arguments, runs.append, lambda grid: runs.extend(grid.runs()) or 0)
+    return [find_job(run.config, alone=False, scan=scans) for run in runs]
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from ser.commands.hydra_app import plain_config
 from ser.commands.mistakes import in_users_words
 from ser.commands.overrides import as_hydra_takes_them
-from ser.commands.top_file import search_path
+from ser.commands.top_file import composed
 from ser.system.config_folder import config_folder
 
 
@@ -43,10 +41,8 @@ class Composer:
         """
         folders = [config_folder(), *map(Path, self.folders)]
         words = as_hydra_takes_them([*self.words, *more], self.name, folders)
-        GlobalHydra.instance().clear()
         with in_users_words(self.name, words, folders):
-            with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-                cfg = hydra.compose(self.name, overrides=[*words, *search_path(folders)], return_hydra_config=True)
+            cfg = composed(self.name, words, folders)
             HydraConfig.instance().set_config(cfg)
             cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
         config = plain_config(cfg, self.name, self.whole)

@@ -57,6 +57,7 @@ def _check(arguments: list[str]) -> None:
 def plan(arguments: list[str]) -> list[Any]:
     """The folds of a command as jobs, found but not begun."""
     from ser.commands.hydra_app import run_app
+    from ser.errors import UserError
 
     found = []
 
@@ -65,9 +66,14 @@ def plan(arguments: list[str]) -> list[Any]:
 
         found.extend(folds_of(config))
 
+    def refuse(grid: Any) -> int:
+        raise UserError(
+            "ser crossval takes one configuration, and a config file makes it a grid: hydra.mode is MULTIRUN."
+        )
+
     # a launcher is for the folds
     composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]
-    run_app("train", composed, find)
+    run_app("train", composed, find, refuse)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The grid behind `ser train -m` and `ser crossval`: read through Hydra, gone through by `ser.sweeps`."""
+"""The grid behind `ser train -m` and `ser crossval`: handed over by Hydra's sweeper, gone through by `ser.sweeps`."""
 
 import os
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ser.system.config_folder import config_folder
 
 if TYPE_CHECKING:
+    from ser.commands.multirun import Multirun
     from ser.sweeps.task import Launch
 
 
@@ -36,17 +37,18 @@ class Task:
         return run_job(plain_config(cfg, "train"), int(HydraConfig.get().job.num), self.launch)
 
 
-def train_grid(arguments: Sequence[str]) -> int:
+def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
     """Trains what is missing of a grid; 1 where a job failed.
+
+    Args:
+        grid: As Hydra has it.
+        arguments: As typed behind `ser train`.
 
     Raises:
         UserError: From the command line, the plan, or the launcher's settings.
     """
-    from ser.commands.multirun import Multirun
     from ser.runs.settings import check_run_settings
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    grid = Multirun("train", arguments)
     own = grid.settings()
     check_run_settings(own)
 

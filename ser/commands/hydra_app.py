@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +10,123 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ser.commands.experiments import without_stale
 from ser.commands.mistakes import in_users_words
 from ser.commands.nodes import whole_config
-from ser.commands.overrides import as_hydra_takes_them, config_folders, flags_and_words
+from ser.commands.overrides import (
+    as_hydra_takes_them,
+    config_folders,
+    flags_and_words,
+    values_of,
+    words_of_the_grid,
+)
+from ser.commands.top_file import composed
 from ser.errors import UserError
 from ser.runs.identity import PATH_KEY, flatten
 from ser.system.config_folder import config_folder
 
+Task = Callable[[dict[str, Any]], Any]
+Sweep = Callable[[Any], int]  # of a `ser.commands.multirun.Multirun`
+OTHER_ERRANDS = frozenset(
+    ["--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--version", "--run", "-r"]
+)
+MAY_SAY_SO = (  # that a grid is meant, or which sweeper
+    "experiment=", "+experiment=", "hydra.mode=", "hydra/sweeper=", "--config-dir", "-cd", "--config-name", "-cn",
+)  # fmt: skip
 
-def run_app(name: str, arguments: list[str], task: Callable[[dict[str, Any]], Any]) -> None:
+
+class App:
+    """What Hydra calls: with each config, or once with a grid.
+
+    An error is kept back until Hydra is done, which would print over it.
+
+    Args:
+        name: Of the top file.
+        words: Overrides as typed, those included that only some jobs of a grid can take.
+        task: Called with the config, as plain data.
+        sweep: Called with a grid, gives the exit code.
+    """
+
+    def __init__(self, name: str, words: Sequence[str], task: Task, sweep: Sweep | None):
+        self.name, self.words, self._task, self._sweep = name, words, task, sweep
+        self.code, self.raised = 0, None
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        """One config."""
+        try:
+            return self._task(plain_config(cfg, self.name))
+        except Exception as error:
+            self.raised = self.raised or error
+            if is_multirun():  # of Hydra's own sweeper, whose job may be in another process
+                raise
+
+    def go_through(self, grid: Any) -> None:
+        """A grid of `hydra/sweeper=ser`."""
+        try:
+            self.code = self._sweep(grid)
+        except Exception as error:
+            self.raised = error
+
+
+def run_app(name: str, arguments: Sequence[str], task: Task, sweep: Sweep | None = None) -> int:
     """Composes `configs/<name>.yaml` with the arguments and calls `task` with it, as plain data.
 
-    An error of the task is kept back until Hydra is done, which would print over it, and raised then.
+    Args:
+        name: Of the top file.
+        arguments: As typed behind the command.
+        task: Called with the config.
+        sweep: Called with a grid, where the command has one.
+
+    Returns:
+        The exit code.
 
     Raises:
         UserError: A mistyped key or choice, with the nearest right one.
         Exception: Whatever the task raised.
     """
-    raised: list[Exception] = []
-
-    def kept_back(cfg: DictConfig) -> None:
-        try:
-            task(plain_config(cfg, name))
-        except Exception as error:
-            raised.append(error)
-
     flags, words = flags_and_words(arguments)
     folders = config_folders(flags)
     words = as_hydra_takes_them(words, name, folders)
+    app = App(name, words, task, sweep)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
-    before, sys.argv = sys.argv, [f"ser {name}", *flags, *words]
+    before = sys.argv
     GlobalHydra.instance().clear()  # of what was composed before the app
     try:
         with in_users_words(name, words, folders):
-            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(kept_back)()
+            own = words_of_the_grid(words)
+            ours = sweep is not None and _goes_to_our_sweeper(name, flags, own, folders)
+            sys.argv = [f"ser {name}", *flags, *(own if ours else words)]
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(app)()
+    except UserError:
+        if app.raised is None:
+            raise
     finally:
         sys.argv = before
-    if raised:
-        raise raised[0]
+    if app.raised is not None:
+        raise app.raised
+    return app.code
+
+
+def _goes_to_our_sweeper(name: str, flags: Sequence[str], own: Sequence[str], folders: Sequence[Path]) -> bool:
+    """Whether a grid is meant, by `-m` or by a file that says `hydra.mode: MULTIRUN`, and no other sweeper is chosen.
+
+    What only some jobs can take is then not for Hydra to compose with the grid as a whole.
+    """
+    if not OTHER_ERRANDS.isdisjoint(flags):
+        return False
+    asked = not {"-m", "--multirun"}.isdisjoint(flags)
+    if not any(word.startswith(MAY_SAY_SO) for word in (*own, *flags)):
+        return asked
+    about = composed([*values_of(flags, "--config-name", "-cn"), name][0], own, folders).hydra
+    return (asked or about.mode == RunMode.MULTIRUN) and about.runtime.choices["hydra/sweeper"] == "ser"
+
+
+def is_multirun() -> bool:
+    """Whether the config at hand is that of a job of a grid."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def plain_config(cfg: DictConfig, app: str, whole: bool = True) -> dict[str, Any]:
@@ -114,4 +190,4 @@ class NoFolder(Callback):
 
 def explicit_run_dir() -> str | None:
     """`hydra.run.dir` where the user set it, else None."""
-    return HydraConfig.get().run.chosen
+    return HydraConfig.get().run.get("chosen")  # in a job of a grid nobody looked

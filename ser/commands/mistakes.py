@@ -8,14 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
-from ser.commands.top_file import choices_of, search_path
+from ser.commands.top_file import choices_of, composed
 from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
@@ -78,17 +76,11 @@ def _sentence(error: BaseException, name: str, arguments: Sequence[str], folders
 def _error_of(name: str, argument: str, folders: tuple[Path, ...]) -> str:
     """What an argument by itself leads to: the one that fails as all of them together is the one to name."""
     try:
-        _composed(name, [argument], folders)
+        OmegaConf.to_container(composed(name, [argument], folders))
     except Exception as raised:
         error = _out_of_its_envelope(raised)
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def _composed(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> dict[str, Any]:
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return OmegaConf.to_container(hydra.compose(name, [*overrides, *search_path(folders)]))
 
 
 def _out_of_its_envelope(error: BaseException) -> BaseException:
@@ -194,7 +186,8 @@ def _known_keys(name: str, overrides: list[str], folders: tuple[Path, ...]) -> l
     """Every dotted key and group of the composed config; of the plain one where the overrides do not compose."""
     for tried in (overrides, []):
         try:
-            return dotted_keys(_composed(name, tried, folders))
+            config = OmegaConf.to_container(composed(name, tried, folders))
+            return dotted_keys({key: value for key, value in config.items() if key != "hydra"})
         except Exception:  # another mistake than the one that is told
             continue
     return []

@@ -1,10 +1,9 @@
-"""A grid as Hydra sees it: overrides multiplied out, each combination composed, and jobs handed to the launcher.
+"""A grid as Hydra's sweeper has it: overrides multiplied out, each combination composed, jobs handed to the launcher.
 
-Hydra's own sweeper takes a product and trains it. Here the product is made by the same code, and what is trained of it
-is decided in between; the launchers are Hydra's and its plugins', unchanged.
+Hydra's own sweeper takes a product and trains it. Here what is trained of it is decided in between (`ser.sweeps`); the
+launchers are Hydra's and its plugins', unchanged.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice, product
@@ -12,86 +11,55 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.types import HydraContext, RunMode
-from hydra.version import setbase
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ser.commands.hydra_app import plain_config
 from ser.commands.mistakes import in_users_words
 from ser.commands.nodes import whole_settings
-from ser.commands.overrides import as_hydra_takes_them, config_folders, flags_and_words, parse
+from ser.commands.overrides import OF_THE_GRID, as_hydra_takes_them, parse
 from ser.errors import UserError
 from ser.sweeps.runs import SweepRun
-from ser.system.config_folder import config_folder
 
-SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-# settings of the grid itself, needed before there is a job; all others may belong to a part that only some jobs have
-OF_THE_GRID = ("experiment", "run.threads", "run.progress", "run.dry_run", "sweep")
 MOST = 100_000  # combinations of a grid
-OTHER_ERRANDS = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--version", "--run", "-r")
-
-
-def is_multirun(name: str, arguments: Sequence[str]) -> bool:
-    """Whether a grid is meant: by `-m`, or because a config file that is named says `hydra.mode: MULTIRUN`."""
-    if set(OTHER_ERRANDS) & set(arguments):
-        return False
-    if {"-m", "--multirun"} & set(arguments):
-        return True
-    may_say_so = ("experiment=", "+experiment=", "hydra.mode=", "--config-dir", "-cd", "--config-name", "-cn")
-    if not any(word.startswith(may_say_so) for word in arguments):
-        return False
-    return Multirun(name, arguments).mode == RunMode.MULTIRUN
 
 
 class Multirun:
-    """A grid as it was typed, with what its config files add to it.
+    """A grid.
 
     Args:
         name: Of the top file: `train`.
-        arguments: As typed behind `ser <name>`.
-
-    Raises:
-        UserError: Overrides that cannot be read or composed.
+        context: Hydra's, whose loader composes.
+        config: What holds for the grid as a whole.
+        words: Overrides as typed, swept ones and those that only some jobs can take among them.
+        params: Key → values, from a config file.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str]):
-        setbase("1.3")
-        self.name = name
-        flags, words = flags_and_words(arguments)
-        self._words = as_hydra_takes_them(words, name, config_folders(flags))
-        parsed = get_args([*flags, *self._words])
-        search_path = _search_path(parsed)
-        self._config_name = parsed.config_name or name
-        self._typed = parse(self._words)
-        self._own = [word.input_line for word in self._typed if _is_of_the_grid(word)]
-        self._folders = config_folders(flags)
-        GlobalHydra.instance().clear()
-        with self._in_users_words():
-            self._hydra = Hydra.create_main_hydra2("ser", search_path)
-            self.config = self._compose([])
-            self._about = OmegaConf.to_container(self.config.hydra, resolve=False)
-            self._folders = [Path(s.path) for s in self.config.hydra.runtime.config_sources if s.schema == "file"]
-            self.mode: RunMode | None = self.config.hydra.mode  # what the config files say
-            self.sweep_dir = str(self.config.hydra.sweep.dir)  # where the sweep's folder is, or is made
+    def __init__(self, name: str, context: HydraContext, config: DictConfig, words: Sequence[str], params: Any):
+        self.name, self.config = name, config
+        self._context, self._words = context, list(words)
+        self._params = _mapping({} if params is None else params, "hydra.sweeper.params")
+        self._folders = [Path(s.path) for s in config.hydra.runtime.config_sources if s.schema == "file"]
 
     @property
     def launcher(self) -> str:
         """The chosen one: `basic`, `joblib`, `submitit_local`, …"""
-        return str(self._about["runtime"]["choices"]["hydra/launcher"])
+        return str(self.config.hydra.runtime.choices["hydra/launcher"])
 
     @property
     def launcher_settings(self) -> dict[str, Any]:
         """Its settings."""
-        return _mapping(self._about["launcher"], "hydra.launcher")
+        return _mapping(OmegaConf.to_container(self.config.hydra)["launcher"], "hydra.launcher")
+
+    @property
+    def sweep_dir(self) -> str:
+        """Where the sweep's folder is, or is made."""
+        with self._in_users_words():
+            return str(self.config.hydra.sweep.dir)
 
     def settings(self) -> dict[str, Any]:
         """Those of the grid itself.
@@ -125,7 +93,8 @@ class Multirun:
         Raises:
             UserError: One that cannot be enumerated.
         """
-        overrides = self._params() + self._typed
+        swept = [f"{key}={_as_typed(value)}" for key, value in self._params.items()]
+        overrides = parse([*as_hydra_takes_them(swept, self.name, self._folders), *self._words])
         for word in overrides:
             if word.is_sweep_override() and word.is_hydra_override():
                 raise UserError(f"{word.input_line}: Hydra's own settings hold for the whole grid; give one value.")
@@ -142,35 +111,17 @@ class Multirun:
             runs: Which are launched; the task finds its own by `hydra.job.num`.
             settings: Overrides of Hydra's settings for this launch.
         """
-        GlobalHydra.instance().clear()
         with self._in_users_words():
-            config = self._compose(settings)
-            context = HydraContext(config_loader=self._hydra.config_loader, callbacks=Callbacks(config))
-            GlobalHydra.instance().initialize(self._hydra)
-            launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
-        try:
-            launcher.launch([run.overrides for run in runs], initial_job_idx=0)
-        finally:
-            GlobalHydra.instance().clear()
+            config = self._load([*self.config.hydra.overrides.task, *settings])
+            launcher = Plugins.instance().instantiate_launcher(self._context, task, config)
+        launcher.launch([run.overrides for run in runs], initial_job_idx=0)
 
-    def _compose(self, settings: Sequence[str]) -> DictConfig:
-        return self._hydra.compose_config(
-            self._config_name, [*self._own, *settings], RunMode.MULTIRUN, validate_sweep_overrides=False
-        )
+    def _load(self, words: Sequence[str]) -> DictConfig:
+        """The config of the grid, of Hydra's own settings, with other overrides."""
+        return self._context.config_loader.load_sweep_config(self.config, list(words))
 
     def _in_users_words(self) -> AbstractContextManager:
         return in_users_words(self.name, self._words, self._folders)
-
-    def _params(self) -> list[Override]:
-        """What a config file sweeps: `hydra.sweeper.params`."""
-        sweeper = _mapping(self._about["sweeper"], "hydra.sweeper")
-        if sweeper.get("_target_") != SWEEPER:
-            raise UserError("ser train -m goes through a grid with Hydra's basic sweeper. To search, use ser tune.")
-        with self._in_users_words():
-            params = OmegaConf.to_container(OmegaConf.create({"params": sweeper.get("params")}), resolve=True)["params"]
-        params = _mapping(params or {}, "hydra.sweeper.params")
-        words = [f"{key}={_as_typed(value)}" for key, value in params.items()]
-        return parse(as_hydra_takes_them(words, self.name, self._folders))
 
     def _composed(self, words: Sequence[str], values: Mapping[str, list[str]]) -> SweepRun:
         differing = [word for word, all_values in zip(words, values.values(), strict=True) if len(all_values) > 1]
@@ -180,7 +131,7 @@ class Multirun:
             taken = dict(zip(off, as_hydra_takes_them(off, self.name, self._folders), strict=True))
             run.overrides = [taken.get(word, word) for word in words]
             with in_users_words(self.name, run.overrides, self._folders):
-                cfg = self._hydra.config_loader.load_sweep_config(self.config, run.overrides)
+                cfg = self._load(run.overrides)
                 HydraConfig.instance().set_config(cfg)
                 with open_dict(cfg):
                     del cfg["hydra"]
@@ -212,23 +163,6 @@ def _mapping(node: Any, where: str) -> dict[str, Any]:
     if not isinstance(node, dict):
         raise UserError(f"{where}={node} takes the place of a whole node: it holds lines of 'key: value'.")
     return node
-
-
-def _search_path(flags: Any) -> Any:
-    """Where configs are looked for, `--config-dir` included, as Hydra's own main has it."""
-    search_path = create_config_search_path(os.path.abspath(flags.config_path or config_folder()))
-    if flags.config_dir is not None:
-        folder = os.path.abspath(os.path.expanduser(flags.config_dir))
-        if not os.path.isdir(folder):
-            raise UserError(f"--config-dir {flags.config_dir}: there is no such folder ({folder}).")
-        search_path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
-    return search_path
-
-
-def _is_of_the_grid(word: Override) -> bool:
-    if word.is_hydra_override():
-        return True
-    return f"{word.key_or_group}.".startswith(tuple(f"{key}." for key in OF_THE_GRID)) and not word.is_sweep_override()
 
 
 def _as_typed(value: Any) -> str:

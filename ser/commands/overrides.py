@@ -19,6 +19,8 @@ FLAGS_WITH_VALUE = frozenset(
      "-sc", "--shell-completion-query", "--experimental-rerun"]
 )  # fmt: skip
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # a whole value in quotes
+# settings of a grid itself, needed before there is a job; all others may belong to a part that only some jobs have
+OF_THE_GRID = ("experiment", "run.threads", "run.progress", "run.dry_run", "sweep")
 NO_TEXT = r"[-+\d_.]*(e[-+\d_]+)?|[-+]?(inf|nan)|true|false"  # what Hydra's grammar would take for another type
 
 
@@ -31,7 +33,11 @@ def flags_and_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     flags, words, rest = [], [], iter(arguments)
     for word in rest:
         if word.startswith("-"):
-            flags += [word, next(rest, "")] if word in FLAGS_WITH_VALUE else [word]
+            flag, has_value, value = word.partition("=")
+            if flag in FLAGS_WITH_VALUE:
+                flags += [flag, os.path.expanduser(value if has_value else next(rest, ""))]
+            else:
+                flags.append(word)
         elif flags[-1:] in (["--info"], ["-i"]) and "=" not in word:  # its value may be left out
             flags.append(word)
         else:
@@ -39,11 +45,22 @@ def flags_and_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return flags, words
 
 
+def values_of(flags: Sequence[str], *names: str) -> list[str]:
+    """What stands behind a flag, each time that it was typed."""
+    return [value for flag, value in pairwise(flags) if flag in names]
+
+
 def config_folders(flags: Sequence[str]) -> list[Path]:
-    """Where config files lie: ours, then the user's own (`--config-dir`)."""
-    pairs = [*pairwise(flags), *(flag.split("=", 1) for flag in flags if "=" in flag)]
-    own = [os.path.abspath(os.path.expanduser(value)) for flag, value in pairs if flag in ("--config-dir", "-cd")]
-    return [config_folder(), *map(Path, own)]
+    """Where config files lie: ours, then the user's own (`--config-dir`).
+
+    Raises:
+        UserError: A folder that is not there.
+    """
+    own = [Path(os.path.abspath(value)) for value in values_of(flags, "--config-dir", "-cd")]
+    for folder in own:
+        if not folder.is_dir():
+            raise UserError(f"--config-dir: there is no such folder: {folder}.")
+    return [config_folder(), *own]
 
 
 def quoted_path(word: str) -> str:
@@ -95,6 +112,20 @@ def parse(words: Iterable[str]) -> list[Override]:
     return found
 
 
+def words_of_the_grid(words: Iterable[str]) -> list[str]:
+    """Overrides of a grid itself: Hydra's own, and `OF_THE_GRID`.
+
+    >>> words_of_the_grid(["model=mlp,cnn1d", "hydra/launcher=joblib", "sweep.bad=skip", "model.hidden=[8]"])
+    ['hydra/launcher=joblib', 'sweep.bad=skip']
+    """
+    return [str(word.input_line) for word in parse(words) if _is_of_the_grid(word)]
+
+
+def _is_of_the_grid(word: Override) -> bool:
+    own = f"{word.key_or_group}.".startswith(tuple(f"{key}." for key in OF_THE_GRID)) and not word.is_sweep_override()
+    return own or word.is_hydra_override()
+
+
 def as_hydra_takes_them(words: Iterable[str], app: str, folders: Sequence[Path]) -> list[str]:
     """Overrides with `group=null` as the group taken away, and `group=glob(*)` as its choices.
 
@@ -116,7 +147,11 @@ def _as_hydra_takes(override: Override, app: str, folders: Sequence[Path]) -> st
         return f"{override.get_key_element()}={','.join(_fitting(override, value, choices))}"
     if key in SEVERAL and (override.is_delete() or value is None):  # of several, Hydra takes none away
         return f"{key}=none"
-    if override.is_delete() or isinstance(value, (dict, Glob)) or not (choices or of_hydra):
+    if override.is_delete() or isinstance(value, (dict, Glob)):
+        return word
+    if key in ("hydra.launcher", "hydra.sweeper"):
+        raise UserError(f"{word} takes the place of a whole node: choose one by {key.replace('.', '/')}=NAME.")
+    if not (choices or of_hydra):
         return word
     if key == "hydra":
         raise UserError(f"{word} takes the place of all of Hydra's settings: name one, such as hydra.run.dir=FOLDER.")

@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
 
 from ser.system.config_folder import config_folder
 
@@ -64,3 +66,16 @@ def search_path(folders: Sequence[Path]) -> list[str]:
     own = (str(folder).replace("'", "\\'") for folder in folders if folder != config_folder())
     quoted = ",".join(f"'file://{folder}'" for folder in own)
     return [f"hydra.searchpath=[{quoted}]"] if quoted else []
+
+
+def composed(app: str, words: Sequence[str], folders: Sequence[Path]) -> DictConfig:
+    """The config with Hydra's own node, composed outside of Hydra's main.
+
+    Args:
+        app: Name of the top file.
+        words: Overrides.
+        folders: Where config files lie.
+    """
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return hydra.compose(app, [*words, *search_path(folders)], return_hydra_config=True)

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +38,22 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         print(_help())
         return 0
-    from ser.commands.multirun import is_multirun
-
-    if is_multirun("train", arguments):
-        from ser.commands.grid import train_grid
-
-        return train_grid(arguments)
+    from ser.commands.grid import train_grid
     from ser.commands.hydra_app import run_app
 
-    run_app("train", arguments, lambda config: _run(config, arguments))
-    return 0
+    return run_app("train", arguments, partial(_run, arguments=arguments), partial(train_grid, arguments=arguments))
 
 
 def _run(config: dict[str, Any], arguments: list[str]) -> None:
-    from ser.commands.hydra_app import explicit_run_dir
+    from ser.commands.hydra_app import explicit_run_dir, is_multirun
     from ser.commands.overrides import in_quotes
     from ser.runs.settings import check_run_settings
 
     check_run_settings(config)
+    if is_multirun():  # with Hydra's own sweeper
+        from ser.sweeps.plan import check_job
+
+        check_job(config)
     run_dir = explicit_run_dir()
     if run_dir is not None:  # where the name has the time in it, it is the same one for all ranks
         arguments = [*arguments, f"hydra.run.dir={in_quotes(run_dir)}"]

@@ -1,6 +1,5 @@
 """`ser tune`: searches settings of `ser train` by a metric of validation; stopped, the same command continues."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -46,42 +45,20 @@ def main(arguments: list[str]) -> int:
         print(HELP.format(settings=settings_of("tune")))
         return 0
     from ser.commands.hydra_app import run_app
-    from ser.commands.overrides import flags_and_words
+    from ser.commands.overrides import config_folders, flags_and_words, parse
 
     flags, words = flags_and_words(arguments)
-    folders, flags = _sorted(flags)
-    if flags:  # Hydra's own, such as --cfg job: of what is the same for all trials
-        from ser.commands.overrides import parse
-
+    if {"-m", "--multirun"} & set(flags):
+        raise UserError("ser tune goes through many runs by itself: leave out -m.")
+    if any(flag.startswith("-") and flag not in FOLDER_FLAGS for flag in flags):
+        # Hydra's own, such as --cfg job: of what is the same for all trials
         words = [override.input_line for override in parse(words) if not override.is_sweep_override()]
-        run_app("tune", [*flags, *(f"--config-dir={folder}" for folder in folders), *words], lambda config: None)
-        return 0
-    plan, config = _plan(words, folders)
+        return run_app("tune", [*flags, *words], lambda config: None)
+    plan, config = _plan(words, config_folders(flags))
     return _search(plan, config)
 
 
-def _sorted(flags: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The user's config folders, and other flags."""
-    folders, others, rest = [], [], iter(flags)
-    for word in rest:
-        name, _, value = word.partition("=")
-        if name in FOLDER_FLAGS:
-            folders.append(_folder(value or next(rest, "")))
-        elif word in ("-m", "--multirun"):
-            raise UserError("ser tune goes through many runs by itself: leave out -m.")
-        else:
-            others.append(word)
-    return folders, others
-
-
-def _folder(path: str) -> str:
-    folder = os.path.abspath(os.path.expanduser(path))
-    if not os.path.isdir(folder):
-        raise UserError(f"--config-dir {path}: there is no such folder.")
-    return folder
-
-
-def _plan(words: list[str], folders: list[str]) -> tuple["SearchPlan", dict[str, Any]]:
+def _plan(words: list[str], places: list[Path]) -> tuple["SearchPlan", dict[str, Any]]:
     """What the command line asks for, checked, and the config without what is searched."""
     from ser.commands.composing import Composer
     from ser.commands.overrides import as_hydra_takes_them, parse
@@ -91,12 +68,12 @@ def _plan(words: list[str], folders: list[str]) -> tuple["SearchPlan", dict[str,
     from ser.sweeps.search.space import Space
     from ser.sweeps.search.storage import without_password
 
-    places = [config_folder(), *map(Path, folders)]
+    folders = tuple(str(folder) for folder in places if folder != config_folder())
     overrides = parse(as_hydra_takes_them(words, "tune", places))
     _check(overrides)
     searched = [override for override in overrides if override.is_sweep_override()]
     fixed = [override.input_line for override in overrides if override not in searched]
-    config = Composer("tune", tuple(fixed), tuple(folders))()
+    config = Composer("tune", tuple(fixed), folders)()
     settings = Settings.read(config)
     typed = {override.input_line.partition("=")[0].lstrip("+") for override in overrides}
     listed = parse(as_hydra_takes_them(_listed(config["tune"]["space"]), "tune", places))
@@ -104,10 +81,10 @@ def _plan(words: list[str], folders: list[str]) -> tuple["SearchPlan", dict[str,
     space = Space(tuple(parameter(override) for override in searched))
     _check_space(space, settings, typed, config)
     fixed_of_runs = [word for word in fixed if not word.lstrip("+~").startswith(("tune.", "run.dry_run="))]
-    compose = Composer("tune", tuple(fixed_of_runs), tuple(folders), without=("tune",))
+    compose = Composer("tune", tuple(fixed_of_runs), folders, without=("tune",))
     flags = [word for folder in folders for word in ("--config-dir", folder)]
     command = without_password(shlex.join(["ser", "tune", *flags, *words]))
-    defaults = Composer("train", (), tuple(folders), whole=False)
+    defaults = Composer("train", (), folders, whole=False)
     return make_plan(compose, defaults, [*flags, *fixed_of_runs], space, settings, command), config
 
 

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
 from ser.training.job import find_job
-from ser.training.setup import check_train
+from ser.training.setup import check_steps, check_train
 from ser.training.trainer import num_devices
 
 Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how many → wraps an iterator in a bar
@@ -61,7 +63,8 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
         UserError: What is wrong with the sweep as a whole.
     """
     plan = SweepPlan(tuple(runs))
-    _refuse_what_no_sweep_does(plan)
+    for run in plan.of("planned"):
+        check_job(run.config)
     if skip:
         _leave_out(plan, Condition(skip, "sweep.skip"))
     _find(plan, elsewhere, progress)
@@ -69,13 +72,17 @@ def make_plan(runs: Sequence[SweepRun], skip: str | None, elsewhere: bool, progr
     return plan
 
 
-def _refuse_what_no_sweep_does(plan: SweepPlan) -> None:
-    for config in (run.config for run in plan.of("planned")):
-        if config["run"]["resume"]:
-            raise UserError("run.resume= continues one run; leave out -m.")
-        trainer = config["trainer"]
-        if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
-            raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
+def check_job(config: dict[str, Any]) -> None:
+    """Refuses what no job of a sweep does.
+
+    Raises:
+        UserError: A run that is continued, or one on several devices.
+    """
+    if config["run"]["resume"]:
+        raise UserError("run.resume= continues one run; leave out -m.")
+    trainer = config["trainer"]
+    if trainer.get("strategy", "auto") not in ("auto", None) or num_devices(trainer) > 1:
+        raise UserError("A sweep (-m) trains each job on one device, in one process: leave out -m, or trainer=ddp.")
 
 
 def _leave_out(plan: SweepPlan, condition: Condition) -> None:
@@ -122,20 +129,21 @@ def _as_here(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rehearse(plan: SweepPlan, progress: Progress) -> None:
-    """Steps every configuration once; seeds share the outcome, and each has its own split."""
-    rehearse, outcomes = Rehearsals(), {}
-    planned = plan.of("planned")
-    for run in progress("trying each combination", len(planned))(planned):
-        try:
-            split = _split(run)
-            key = rehearsal_key(run.config)
-            if key not in outcomes:
-                outcomes[key] = _outcome(rehearse, run, split)
-            if isinstance(outcomes[key], Exception):
-                raise outcomes[key]
-            run.state, run.seconds = "waiting", outcomes[key]
-        except Exception as error:
-            run.leave_out("bad", _sentence(error))
+    """Rehearses every configuration; seeds share the outcome, and each has its own split."""
+    planned, outcomes = plan.of("planned"), {}
+    with TemporaryDirectory() as folder:
+        rehearse = Rehearsals(Path(folder))
+        for run in progress("trying each combination", len(planned))(planned):
+            try:
+                split = _split(run)
+                key = rehearsal_key(run.config)
+                if key not in outcomes:
+                    outcomes[key] = _outcome(rehearse, run, split)
+                if isinstance(outcomes[key], Exception):
+                    raise outcomes[key]
+                run.state, run.seconds = "waiting", outcomes[key]
+            except Exception as error:
+                run.leave_out("bad", _sentence(error))
 
 
 def _split(run: SweepRun) -> Split:
@@ -143,6 +151,7 @@ def _split(run: SweepRun) -> Split:
     split = build_split(run.config)(recordings.utterances)
     counts = np.bincount(np.asarray(recordings.labels)[split.train], minlength=len(recordings.classes))
     check_train(counts, recordings.classes)
+    check_steps(run.config, split)
     return split
 
 

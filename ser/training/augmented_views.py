@@ -11,7 +11,6 @@ from ser.data.features.feature_store import Features, open_features
 from ser.data.features.sources import MappedFeatures, ResidentFeatures, compute_features, keep_in_memory
 from ser.data.features.views import HANDFUL, StackedFeatures, Views, render
 from ser.data.store.hashes import content_hash
-from ser.system.cache import cache_folder
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.augment import folder_fingerprints, for_view
@@ -96,8 +95,10 @@ class Rendered:
 
 def render_views(inputs: FeatureInputs) -> Rendered:
     """Views of the training part (`ser.data.features.views`), found in the store or made now."""
-    in_order = sorted(inputs.train, key=lambda i: inputs.source.rows[i])
-    work = Rendering(inputs.config, inputs.source, inputs.classifier, inputs.corpus, in_order, inputs.console)
+    in_order = sorted(set(inputs.train), key=lambda i: inputs.source.rows[i])
+    work = Rendering(
+        inputs.config, inputs.source, inputs.classifier, inputs.corpus, in_order, inputs.console, inputs.cache
+    )
     entries, notes = _stored_views(work)
     notes = [f"views: {work.count} of each training recording; an epoch draws one of them or the recording", *notes]
     return Rendered(work, _computed(work) if entries is None else StackedFeatures(entries), notes)
@@ -127,7 +128,7 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
             settings = {"frontend": config["choices"]["frontend"], "view": number}
             about = {"name": work.corpus, "settings": settings}
             made = work.view(number)
-            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, cache_folder()))
+            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, work.cache))
     except OSError as error:
         return None, [f"views are kept in memory only, for this run: {why_refused(error)}"]
     return views, []

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
-from ser.system.cache import cache_folder
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
@@ -43,6 +43,7 @@ class FeatureInputs:
         corpus: Name, for `ser store list`.
         train: Indices of the training part.
         console: Shows a bar while something is computed.
+        cache: The cache folder.
     """
 
     config: dict[str, Any]
@@ -51,6 +52,7 @@ class FeatureInputs:
     corpus: str
     train: list[int]
     console: Console
+    cache: Path
 
 
 def kept_features(
@@ -107,7 +109,7 @@ def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
     )
     about = {"name": inputs.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
     try:
-        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, cache_folder()), []
+        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, inputs.cache), []
     except OSError as error:
         return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
 

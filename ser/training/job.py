@@ -33,6 +33,7 @@ class Job:
         directory: Where it belongs.
         alone: Whether it is a run by itself; in a sweep what takes longer to judge comes later, on demand.
         loggers: Of this training; no part of the run, and not in its config: addresses of servers stay out of it.
+        cache: In place of the user's cache folder.
     """
 
     config: dict[str, Any]
@@ -40,6 +41,7 @@ class Job:
     directory: RunDirectory
     alone: bool = True
     loggers: dict[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
 
 
 def find_job(

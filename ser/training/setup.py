@@ -72,7 +72,10 @@ class Parts:
     chosen: Chosen | None = None
 
 
-def prepare(config: dict[str, Any], recordings: Recordings, console: Console, chosen: Chosen | None = None) -> Parts:
+def prepare(
+    config: dict[str, Any], recordings: Recordings, console: Console, chosen: Chosen | None = None,
+    cache: Path | None = None,
+) -> Parts:  # fmt: skip
     """Makes a run ready; whatever can be refused without decoding is refused before it.
 
     Args:
@@ -80,18 +83,19 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console, ch
         recordings: From `build_recordings`.
         console: Shows a bar while files are decoded.
         chosen: Of a refit, whose training part has the validation part too.
+        cache: In place of the user's cache folder.
 
     Raises:
         UserError: From any of the parts.
     """
-    audio, splitter = build_audio(config), build_split(config)
+    audio, splitter, cache = build_audio(config), build_split(config), cache or cache_folder()
     _check_compiler(config)
     everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
     auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), recordings.utterances)
     notes = [*remarks]
     _build_seeded(config, recordings.classes, everyone.tolist(), auxiliary)
     check_steps(config, splitter(recordings.utterances))
-    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
     dealt = splitter(decoded.utterances)
     dealt = dealt if chosen is None else chosen.split(dealt)
     split, remarks = guarded(dealt, decoded, audio.sample_rate, console)
@@ -108,7 +112,7 @@ def prepare(config: dict[str, Any], recordings: Recordings, console: Console, ch
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
-    inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console)
+    inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console, cache)
     served, views, remarks = _sources(inputs)
     notes += remarks
     if config["run"]["compile"] != "none":

@@ -68,8 +68,8 @@ def _train(
     if job.config["checkpoint"] == "refit":
         chosen = _choose_epochs(job, interruption, console, callbacks, ranks)
         callbacks = ()  # a search has judged the first training
-    with _fitted(job, interruption, console, callbacks, ranks, chosen) as (trainer, parts, checkpoints, loggers):
-        scored = _score(trainer, parts)
+    with fitted(job, interruption, console, callbacks, ranks, chosen) as (trainer, parts, checkpoints, loggers):
+        scored = score(trainer, parts)
         if not ranks.first:
             return {}
         from ser.training.results import write_results  # what it takes to judge a run is not needed to begin one
@@ -85,7 +85,7 @@ def _choose_epochs(
     """The first training of `checkpoint=refit`, unless it was done before this run was interrupted."""
     place = job.directory.path
     if not ranks.from_rank_0("choice", lambda: read_chosen(place) is not None):
-        with _fitted(job, interruption, console, callbacks, ranks) as (_, _, checkpoints, _):
+        with fitted(job, interruption, console, callbacks, ranks) as (_, _, checkpoints, _):
             if ranks.first:
                 Chosen.of(checkpoints).write(place)
                 for file in (checkpoints.best, checkpoints.last):  # they served to choose, and to be resumed
@@ -94,7 +94,7 @@ def _choose_epochs(
 
 
 @contextmanager
-def _fitted(
+def fitted(
     job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback], ranks: Ranks,
     chosen: Chosen | None = None,
 ) -> Iterator[tuple[L.Trainer, Parts, Checkpoints, RunLoggers | None]]:  # fmt: skip
@@ -107,7 +107,9 @@ def _fitted(
     config, directory = job.config if chosen is None else chosen.settings(job.config), job.directory
     stage = "refit" if chosen else "fit"  # ranks say each thing once
     interruption.checkpoints = checkpoints = _checkpoints(config, directory)
-    parts = ranks.rank_0_first(f"{stage}: prepared", lambda: prepare(config, job.recordings, console, chosen))
+    parts = ranks.rank_0_first(
+        f"{stage}: prepared", lambda: prepare(config, job.recordings, console, chosen, job.cache)
+    )
     if ranks.first:
         environment = describe_environment(device_name(config["trainer"]), torch.get_num_threads())
         directory.begin(job.config, environment, parts.split.protocol)
@@ -128,7 +130,7 @@ def _fitted(
         yield trainer, parts, checkpoints, loggers
 
 
-def _score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def score(trainer: L.Trainer, parts: Parts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What the weights that count say of validation, on which the temperature is fitted, and once of test."""
     scored = {}
     if parts.split.val:

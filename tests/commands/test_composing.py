@@ -8,7 +8,7 @@ import pytest
 
 from ser.cli import main
 from ser.commands.composing import Composer
-from ser.commands.hydra_app import plain_config
+from ser.commands.hydra_app import plain_config, run_app
 from ser.commands.mistakes import in_users_words
 from ser.commands.multirun import Multirun
 from ser.errors import Interrupted, UserError
@@ -18,6 +18,13 @@ PLAIN_LOSS = "loss={label_smoothing: 0.0, class_weights: none, l2: null}"
 
 def composed(*words: str, folder: Path | None = None, app: str = "train") -> dict:
     return Composer(app, words, () if folder is None else (str(folder),))()
+
+
+def in_grid(look, *words: str):
+    """What `look` gives of a grid."""
+    seen = []
+    run_app("train", ["-m", *words], seen.append, lambda grid: seen.append(look(grid)) or 0)
+    return seen[0]
 
 
 @cache
@@ -221,11 +228,11 @@ def test_what_the_system_refuses_is_told_by_the_command_line(error):
 )
 def test_a_grid_takes_the_functions_of_hydras_grammar(word, values):
     key = word.partition("=")[0]
-    assert Multirun("train", ["-m", word]).values() == {key: [f"{key}={value}" for value in values.split()]}
+    assert in_grid(Multirun.values, word) == {key: [f"{key}={value}" for value in values.split()]}
 
 
 def test_a_shuffled_grid_has_each_value_once():
-    found = Multirun("train", ["-m", "seed=shuffle(range(0,4))"]).values()["seed"]
+    found = in_grid(Multirun.values, "seed=shuffle(range(0,4))")["seed"]
     assert sorted(found) == ["seed=0", "seed=1", "seed=2", "seed=3"]
 
 
@@ -243,7 +250,7 @@ def test_a_shuffled_grid_has_each_value_once():
         (["sweep=5"], "Its settings are sweep.skip, sweep.bad, sweep.jobs_per_gpu."),
         (["run.threads=${nope}"], "run.threads: Interpolation key 'nope' not found."),
         (["hydra.sweep.dir=${nope}"], "hydra.sweep.dir: Interpolation key 'nope' not found."),
-        (["hydra.sweeper=5"], "hydra.sweeper=5 takes the place of a whole node"),
+        (["hydra.sweeper=5"], "hydra.sweeper=5 takes the place of a whole node: choose one by hydra/sweeper=NAME."),
         (["hydra.launcher=5", "seed=0,1"], "hydra.launcher=5 takes the place of a whole node"),
     ],
 )
@@ -253,16 +260,19 @@ def test_what_is_no_grid_is_one_sentence(ser, words, said):
 
 
 def test_bad_combinations_of_a_grid_are_kept_with_their_reasons():
-    words = ["run.name=${oc.env:SER_NOWHERE},a", "loss=null,5"]
-    runs = Multirun("train", ["-m", *words]).runs()
+    runs = in_grid(Multirun.runs, "run.name=${oc.env:SER_NOWHERE},a", "loss=null,5")
     assert [run.state for run in runs] == ["bad", "bad", "planned", "bad"]
     assert "run.name: Environment variable 'SER_NOWHERE' not found." in runs[0].reason
     assert "loss=5 takes the place of a whole node" in runs[3].reason
 
 
 def test_the_launcher_takes_what_is_off(in_tmp):
-    grid, seen = Multirun("train", ["-m", "augmentation=null,spec"]), []
-    grid.launch(lambda cfg: seen.append(plain_config(cfg, "train")["choices"]["augmentation"]), grid.runs(), [])
+    seen = []
+
+    def launch(grid):
+        grid.launch(lambda cfg: seen.append(plain_config(cfg, "train")["choices"]["augmentation"]), grid.runs(), [])
+
+    in_grid(launch, "augmentation=null,spec")
     assert seen == ["none", "spec"]
 
 

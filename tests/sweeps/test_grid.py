@@ -28,7 +28,7 @@ def trained(monkeypatch):
 
 @pytest.fixture
 def stepped(monkeypatch):
-    """Configurations that were tried on one batch."""
+    """Configurations that were rehearsed."""
     tried, call = [], preflight.Rehearsals.__call__
 
     def counting(self, config, *arguments):
@@ -116,6 +116,27 @@ def test_what_only_a_step_shows_is_found_before_training(ser, grid, in_tmp, trai
     code, _, err = ser(*grid, "scheduler=plateau", "scheduler.monitor=val/loss,val/los")
     assert code == 2 and not trained
     assert "1 of 2 combinations cannot be trained" in err and "val/los is not logged" in err
+
+
+def test_more_batches_than_an_epoch_has_are_found_before_training(ser, grid, in_tmp, trained):
+    code, _, err = ser(*grid, "trainer.accumulate_grad_batches=2,9")
+    assert code == 2 and not trained and "accumulate_grad_batches=9 is more than the 3 of an epoch" in err
+
+
+def test_hydras_own_sweeper_trains_as_everywhere(ser, grid, in_tmp):
+    """It knows no plan and composes every combination with all that was typed."""
+    code, out, err = ser(*grid, "hydra/sweeper=basic", "seed=0,1", "run.report=false")
+    assert code == 0, err
+    assert len(runs_in(in_tmp)) == 2 and out.count("Run directory") == 2 and "combinations" not in out
+    assert [path.name for path in (in_tmp / "sweeps").iterdir()] == ["multirun.yaml"]
+    code, _, err = ser(*grid, "hydra/sweeper=basic", "seed=0", "trainer=ddp")
+    assert code == 2 and "leave out -m, or trainer=ddp" in err
+
+
+def test_a_grid_may_be_asked_for_by_hydras_mode(ser, grid, in_tmp):
+    words = [word for word in grid if word != "-m"]
+    code, out, err = ser(*words, "hydra.mode=MULTIRUN", "seed=0,1", "run.dry_run=true")
+    assert code == 0 and "2 combinations: 2 to train" in out, err
 
 
 def test_one_reason_for_all_is_one_sentence(ser, grid, in_tmp):
@@ -209,13 +230,15 @@ def test_the_example_of_a_grid_in_a_file(ser, in_tmp, tiny_ravdess):
     assert "12 combinations: 2 left out by sweep.skip, 10 to train" in out
 
 
-def test_a_corpus_is_scanned_once_for_all_and_decoded_for_none(ser, grid, in_tmp, monkeypatch):
-    scans, hashed = [], recordings.try_hashes
+def test_a_corpus_is_scanned_once_and_a_recording_of_each_class_decoded(ser, grid, in_tmp, monkeypatch):
+    scans, hashed, stores, opened = [], recordings.try_hashes, set(), recordings.open_store
     monkeypatch.setattr(recordings, "try_hashes", lambda *arguments: scans.append(1) or hashed(*arguments))
-    monkeypatch.setattr("ser.data.recordings.open_store", None)  # a call would fail
+    monkeypatch.setattr(recordings, "open_store", lambda paths, *more: stores.add(paths) or opened(paths, *more))
+    monkeypatch.setenv("SER_CACHE", str(in_tmp / "cache"))
     code, out, err = ser(*grid, "seed=0,1,2,3", "model.dropout=0,0.1", "run.dry_run=true")
     assert code == 0 and "8 to train" in out, err
-    assert len(scans) == 1
+    assert len(scans) == 1 and {len(paths) for paths in stores} == {8}
+    assert not [path for path in in_tmp.rglob("*") if path.suffix in (".f32", ".ckpt")], "what is rehearsed is not kept"
 
 
 def test_a_job_that_fails_stops_no_other(ser, grid, in_tmp, monkeypatch):
@@ -259,7 +282,7 @@ def test_estimate_counts_steps_of_the_true_training_part(ser, grid, in_tmp, monk
     planned = []
     make = plan.make_plan
     monkeypatch.setattr("ser.sweeps.sweep.make_plan", lambda *a: planned.append(make(*a)) or planned[-1])
-    monkeypatch.setattr(preflight, "_step", lambda *arguments: 2.0)
+    monkeypatch.setattr(preflight.Clock, "on_train_batch_end", lambda clock, *arguments: clock.steps.append(2.0))
     ser(*grid, "batch_size=8", "trainer.max_epochs=1,3", "run.dry_run=true")
     train = json.loads(json.dumps(round(96 * 0.7)))  # split=random: 0.1 for validation, 0.2 for test
     steps = -(-train // 8)
