@@ -125,7 +125,7 @@ def test_a_failure_is_noted_and_forgotten_when_the_run_succeeds(ser, command, in
     def crash(*_):
         raise RuntimeError("something\nbroke")
 
-    monkeypatch.setattr("ser.training.train._score", crash)
+    monkeypatch.setattr("ser.training.train.score", crash)
     with pytest.raises(RuntimeError):
         ser(*command)
     run = only_run(in_tmp)
@@ -157,7 +157,7 @@ def test_what_was_interrupted_did_not_fail(ser, command, in_tmp, monkeypatch):
     def stop(*_):
         raise Interrupted(2)
 
-    monkeypatch.setattr("ser.training.train._score", stop)
+    monkeypatch.setattr("ser.training.train.score", stop)
     assert ser(*command)[0] == 130
     assert find_runs([in_tmp / "runs"])[0][0].state == "interrupted"
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.inference.predictor import load
+from ser.inference.load import load
 from ser.runs.weights import read_checkpoint
 from ser.training.auxiliary import Auxiliary, auxiliary_loss, find_auxiliary, joined_targets
 from tests.conftest import only_run

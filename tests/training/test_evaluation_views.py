@@ -10,7 +10,7 @@ import torch
 from ser.augmentations.resampling import resample
 from ser.data.audio.prepare import AudioSettings
 from ser.errors import UserError
-from ser.inference.predictor import load
+from ser.inference.load import load
 from ser.training.evaluation_views import EvaluationViews, build_evaluation_views
 from tests.conftest import only_run
 

@@ -38,7 +38,7 @@ def _train(quick, monkeypatch, name, overrides):
     words = [word for word in quick if "hidden" not in word or name != "image"]
     with monkeypatch.context() as patch:
         if name in ("broken", "stopped"):
-            patch.setattr("ser.training.train._score", crash)
+            patch.setattr("ser.training.train.score", crash)
         try:
             assert main([*words, *overrides, f"run.name={name}"]) == (130 if name == "stopped" else 0)
         except RuntimeError:

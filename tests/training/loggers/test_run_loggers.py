@@ -72,7 +72,7 @@ def fails(monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("ser.training.train._score", fail)
+    monkeypatch.setattr("ser.training.train.score", fail)
 
 
 def test_several_at_once_and_the_same_run(ser, quick, in_tmp, own):
