@@ -61,7 +61,8 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, con
     table.add_column("")
     parts = [part for part in ("val", "test") if f"{part}/uar" in metrics]
     for part in parts:
-        table.add_column(f"{part} ({metrics[f'num_{part}']})", justify="right")
+        # under checkpoint=refit validation's figures are of the training that chose the number of epochs
+        table.add_column(f"{part} ({metrics[f'num_{part}'] or 'first training'})", justify="right")
     for key, label in {**SCORES, **{name: name for name in added([config])}}.items():
         table.add_row(
             label, *(f"{metrics[found]:.4f}" if (found := f"{part}/{key}") in metrics else "-" for part in parts)

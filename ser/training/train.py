@@ -86,6 +86,7 @@ def _choose_epochs(
     place = job.directory.path
     if not ranks.from_rank_0("choice", lambda: read_chosen(place) is not None):
         with fitted(job, interruption, console, callbacks, ranks) as (_, _, checkpoints, _):
+            ranks.wait_for_all("weights of the first training")  # all have read what is removed now
             if ranks.first:
                 Chosen.of(checkpoints).write(place)
                 for file in (checkpoints.best, checkpoints.last):  # they served to choose, and to be resumed

@@ -2,11 +2,12 @@
 
 import csv
 import json
+import subprocess
 
 import pytest
 
 from ser.training.callbacks.checkpoints import Checkpoints
-from tests.conftest import only_run
+from tests.conftest import SER, only_run
 from tests.training.test_train import metrics_of, without_seconds
 
 REFIT = ("checkpoint=refit", "trainer.max_epochs=4", "optimizer.lr=0.01")
@@ -22,6 +23,7 @@ def test_validation_chooses_and_is_trained_on(ser, quick, in_tmp):
     assert metrics["epochs"] == plain["best_epoch"] + 1 and metrics["best_epoch"] == plain["best_epoch"]
     assert metrics["num_train"] == plain["num_train"] + plain["num_val"] and metrics["num_val"] == 0
     assert metrics["num_test"] == plain["num_test"]
+    assert "val (first training)" in out
     assert f"{metrics['epochs']} epochs chosen on validation, then trained on it too" in " ".join(out.split())
     run = only_run(in_tmp)
     assert "trained on it too" in json.loads((run / "run.json").read_text())["protocol"]
@@ -73,3 +75,14 @@ def test_a_damaged_choice_says_what_to_do(ser, quick, in_tmp):
     (run / "chosen.json").write_text('{"epochs": "many"}')
     code, _, err = ser("train", f"run.resume={run}")
     assert code == 2 and "chosen.json is damaged: remove it" in err
+
+
+@pytest.mark.slow
+def test_two_ranks_choose_and_train_anew_together(quick, in_tmp):
+    command = [*SER, *quick, *REFIT, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    command += ["loss.auxiliary={gender: 0.2}", "evaluation.views={speeds: [1, 0.9]}"]
+    done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = metrics_of(in_tmp)
+    assert metrics["num_val"] == 0 and metrics["num_views"] == 2
+    assert metrics["epochs"] == json.loads((only_run(in_tmp) / "chosen.json").read_text())["epochs"]
