@@ -20,7 +20,7 @@ HELP = """ser predict <run> <file or folder …> [options]
 
 WAV, FLAC, OGG, MP3 and what else libsndfile reads, at any sample rate, mono or stereo. Recordings are prepared as
 those of the run were; a clip longer than the run's audio.duration_s is cut at its end, a shorter one is padded. A file
-that cannot be used has a row with the reason. Hidden files and links that lead out of a folder are passed over.
+that cannot be used has a row with the reason. Hidden files and links that lead out of a folder are skipped.
 
 Options
   --format FORMAT      table (default), csv, jsonl; all probabilities in full are in the last two

@@ -44,7 +44,7 @@ class Comparison:
         question: With the metrics filled in.
         sections: Largest first, their rows ranked.
         pairs: Of each section.
-        remarks: On runs that were passed over.
+        remarks: On runs that were skipped.
     """
 
     question: Question

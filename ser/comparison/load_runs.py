@@ -112,7 +112,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Finished runs, by path, and remarks on what was passed over."""
+    """Finished runs, by path, and remarks on what was skipped."""
 
     runs: tuple[Run, ...]
     remarks: tuple[str, ...]

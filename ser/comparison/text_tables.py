@@ -51,7 +51,7 @@ def sheets_of(comparison: Comparison) -> list[Sheet]:
 
 
 def closing(comparison: Comparison) -> list[str]:
-    """What holds of all sections: how they are sorted, why they stand apart, and what was passed over."""
+    """What holds of all sections: how they are sorted, why they stand apart, and what was skipped."""
     said = list(dict.fromkeys(map(_sorted_by, comparison.sections)))
     if len(said) > 1:
         said = [f"{section.title}: {_sorted_by(section)}" for section in comparison.sections]

@@ -1,4 +1,4 @@
-"""From a config to what is learnt from: how recordings are prepared, which there are, and how they are split."""
+"""From a config to the data: how recordings are prepared, which are used, and how they are split."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -33,12 +33,12 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
 
 
 def build_split(config: dict[str, Any]) -> Splitter:
-    """Which deals the utterances into parts."""
+    """The splitter, which divides the utterances into parts."""
     return build(config["split"], "split", config["run"]["trust"], Splitter)
 
 
 def _with_shared_names(error: UserError, own: dict[str, Any], shared: list[str]) -> UserError:
-    """A misspelt dataset key may be meant for the shared settings: `dataset.emotion` for `dataset.emotions`."""
+    """A misspelt dataset key may be one of the shared settings: `dataset.emotion` for `dataset.emotions`."""
     for key in own:
         if f"no setting '{key}'" in str(error) and did_you_mean(key, shared).startswith("Did"):
             return UserError(f"dataset has no setting '{key}'. {did_you_mean(key, shared)}")

@@ -15,7 +15,7 @@ from ser.system.seeding import derive_seed
 
 
 class BatchSource(Protocol):
-    """Gives the tensors of some utterances (`ser.data.features`); `chosen`: the indices as they lie on the device."""
+    """Gives the tensors of some utterances (`ser.data.features`); `chosen`: the same indices on the device."""
 
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]: ...
 
@@ -23,10 +23,10 @@ class BatchSource(Protocol):
 
 
 class EpochOrder:
-    """The order in which one rank sees a part: shuffled anew each epoch, or as it stands.
+    """The order in which one rank sees a part: shuffled anew each epoch, or unshuffled.
 
-    Ranks read disjoint shares. In training all ranks get equally many (at most `world_size - 1` utterances sit an epoch
-    out, others each time); in evaluation every utterance comes exactly once.
+    Ranks read disjoint shares. In training all ranks get equally many (at most `world_size - 1` utterances are left out
+    of an epoch, different ones each time); in evaluation every utterance comes exactly once.
 
     Args:
         indices: The part.
@@ -46,7 +46,7 @@ class EpochOrder:
 
     @property
     def sampler(self) -> "EpochOrder":
-        """Itself: what Lightning calls before each epoch is `loader.batch_sampler.sampler.set_epoch`."""
+        """Itself: Lightning calls `loader.batch_sampler.sampler.set_epoch` before each epoch."""
         return self
 
     def __len__(self) -> int:
@@ -139,7 +139,7 @@ class EmotionData(L.LightningDataModule):
         self.labels = self.labels.to(device)
 
     def transfer_batch_to_device(self, batch: dict, device: torch.device, dataloader_idx: int) -> dict:
-        """Waveforms travel; all else is there already."""
+        """Moves waveforms; everything else is already on the device."""
         for name in ("waveforms", "lengths"):
             if name in batch:
                 batch[name] = batch[name].to(device, non_blocking=True)

@@ -15,10 +15,10 @@ from ser.errors import UserError
 def without_copies(
     named: Iterable[tuple[str, Utterance]],
 ) -> tuple[list[Utterance], int, dict[Path, tuple[Path, str]]]:
-    """Keeps one utterance of each name, and counts the copies passed over.
+    """Keeps one utterance of each name, and counts the copies skipped.
 
     The one nearest to the root is kept; at equal depth the first by the alphabet, whatever order they come in. Of two
-    files that differ, one that cannot be used (cut off, say) is no recording of its own: the other one is kept.
+    files that differ, one that cannot be used (e.g. truncated) is dropped, and the other one kept.
 
     Args:
         named: Pairs of the recording's name, which says everything about it, and the utterance.

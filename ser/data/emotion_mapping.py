@@ -1,4 +1,4 @@
-"""Which emotion of other recordings is which class of a run: by name, or as the user says, and never by a guess."""
+"""Which emotion of other recordings is which class of a run: by name, or as the user maps it, and never by a guess."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ def map_emotions(
 ) -> tuple[dict[str, str], list[str]]:
     """Emotions of the other recordings → emotions of the run, and remarks on what has no counterpart.
 
-    Equal canonical names are one emotion. What `chosen` says goes before that, and None leaves an emotion out.
+    Equal canonical names are one emotion. `chosen` takes precedence, and None leaves an emotion out.
 
     Args:
         present: Emotion of the other recordings → how many there are.
@@ -34,22 +34,22 @@ def map_emotions(
 
 def _too_little(known: list[str], present: list[str], common: list[str]) -> str:
     unknown = [emotion for emotion in present if emotion not in known]
-    hint = f" Say what else counts as what: map='{{{unknown[0]}: {known[0]}}}'." if unknown else ""
+    hint = f" Map further emotions with map='{{{unknown[0]}: {known[0]}}}'." if unknown else ""
     return (
         f"The run and these recordings have {f'only {common[0]}' if common else 'no emotion'} in common, and there is "
-        f"nothing to tell apart: the run knows {', '.join(known)}; they have {', '.join(present)}.{hint}"
+        f"nothing to classify: the run has {', '.join(known)}; the recordings have {', '.join(present)}.{hint}"
     )
 
 
 def _checked(chosen: Mapping[str, str | None], present: list[str], known: list[str]) -> dict[str, str | None]:
-    """The user's map in canonical words."""
+    """The user's map in canonical names."""
     checked = {}
     for old, new in chosen.items():
         emotion, name = canonical(old), None if new is None else canonical(new)
         if emotion not in present:
             raise UserError(f"map names '{old}', which these recordings do not have. {did_you_mean(emotion, present)}")
         if name is not None and name not in known:
-            raise UserError(f"map sends '{old}' to '{new}', which the run does not know. {did_you_mean(name, known)}")
+            raise UserError(f"map sends '{old}' to '{new}', which is no class of the run. {did_you_mean(name, known)}")
         checked[emotion] = name
     return checked
 
@@ -61,5 +61,5 @@ def _remarks(present: Mapping[str, int], known: Sequence[str], found: Mapping[st
     if left := [f"{emotion} ({count})" for emotion, count in present.items() if emotion not in found]:
         remarks.append(f"left out, since the run has no such class or map says so: {', '.join(left)}")
     if lacking := [name for name in known if name not in found.values()]:
-        remarks.append(f"no recording is {', '.join(lacking)}: where the run says so, it is wrong")
+        remarks.append(f"no recording is {', '.join(lacking)}: predicting it is always wrong")
     return remarks

@@ -1,7 +1,7 @@
-"""What the parts of a split share that a model might recognise: near-copies, speakers, statements, words.
+"""What the parts of a split share: near-copies, speakers, statements, words.
 
-Identical samples in two parts are refused where the parts are made (`ser.data.splits`). What is found here is reported
-and not refused: shared speakers may be what the protocol says, and a near-copy is for ears to confirm.
+Identical samples in two parts are refused by the splitters (`ser.data.splits`). What is found here is only reported:
+the protocol may intend shared speakers, and a near-copy has to be confirmed by listening.
 """
 
 from collections import defaultdict
@@ -66,16 +66,16 @@ class LeakageReport:
 
     @property
     def recordings(self) -> int:
-        """Recordings of which an earlier part holds a near-copy."""
+        """Number of recordings with a near-copy in an earlier part."""
         return len({copy.key for copy in self.copies})
 
     @property
     def stamp(self) -> str:
-        """What goes with every figure, e.g. `near-copies across parts: 3`."""
+        """The note that accompanies every figure, e.g. `near-copies across parts: 3`."""
         return f"near-copies across parts: {self.recordings}"
 
     def notes(self) -> list[str]:
-        """Remarks for a run's summary: near-copies, then what else is shared; nothing shared, nothing said."""
+        """Remarks for a run's summary: near-copies, then what else is shared; empty if nothing is."""
         copies, shared = defaultdict(list), defaultdict(list)
         for copy in self.copies:
             copies[copy.part, copy.other_part].append(copy)
@@ -115,7 +115,7 @@ def _parted_copies(members: Members, part: str, other: str, copies: Sequence[Nea
 
 
 def _by_content(utterances: Sequence[Utterance]) -> dict[str, list[str]]:
-    """Keys of the recordings with each content: what copies one of them copies all."""
+    """Keys of the recordings with each content: a near-copy of one is a near-copy of all."""
     keys: dict[str, list[str]] = {}
     for utterance in utterances:
         keys.setdefault(utterance.content, []).append(utterance.key)

@@ -54,7 +54,7 @@ Print = tuple[np.ndarray, np.ndarray]  # words (L,) and which of them are voiced
 
 
 class NearCopy(NamedTuple):
-    """Two recordings that are one, by the hashes of their samples (`Waveforms.contents`), and their coherence."""
+    """Two copies of one recording, by the hashes of their samples (`Waveforms.contents`), and their coherence."""
 
     first: str
     second: str
@@ -62,7 +62,7 @@ class NearCopy(NamedTuple):
 
 
 def near_copies(waveforms: Waveforms, sample_rate: int, progress=iter) -> list[NearCopy]:
-    """What `find_near_copies` finds, now or in an earlier run: it is kept beside the store as `near_copies.json`."""
+    """The result of `find_near_copies`, cached beside the store as `near_copies.json`."""
     file = waveforms.folder / "near_copies.json"
     with ExitStack() as stack:
         if (kept := _read(file)) is not None:
@@ -94,13 +94,13 @@ def find_near_copies(waveforms: Waveforms, sample_rate: int, progress=iter) -> l
     first.pop("", None)  # files that could not be used
     contents, rows = list(first), list(first.values())
 
-    def hear(i: int) -> np.ndarray:
+    def narrowed(i: int) -> np.ndarray:
         return narrow(waveforms[rows[i]], sample_rate)
 
     with ThreadPoolExecutor(num_cores()) as pool:
-        prints = list(progress(pool.map(lambda i: fingerprint(hear(i)), range(len(rows)))))
+        prints = list(progress(pool.map(lambda i: fingerprint(narrowed(i)), range(len(rows)))))
         candidates = propose(prints)
-        similarities = list(pool.map(lambda candidate: _similarity(prints, hear, *candidate), candidates))
+        similarities = list(pool.map(lambda candidate: _similarity(prints, narrowed, *candidate), candidates))
     return [
         NearCopy(contents[i], contents[j], round(similarity, 4))
         for (i, j, _), similarity in zip(candidates, similarities, strict=True)
@@ -153,7 +153,7 @@ def _equal_words(words: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield at, at + step
 
 
-def _similarity(prints: Sequence[Print], hear: Callable[[int], np.ndarray], i: int, j: int, offset: int) -> float:
+def _similarity(prints: Sequence[Print], narrowed: Callable[[int], np.ndarray], i: int, j: int, offset: int) -> float:
     """Coherence of two recordings if they are near-copies, else 0."""
     (words, voiced), (other_words, other_voiced) = prints[i], prints[j]
     both = np.logical_and(*overlap(voiced, other_voiced, offset))
@@ -163,12 +163,12 @@ def _similarity(prints: Sequence[Print], hear: Callable[[int], np.ndarray], i: i
     words, other_words = overlap(words, other_words, offset)
     if bit_counts((words ^ other_words)[both]).mean() > MOST_DISAGREEMENT * BITS:
         return 0.0
-    similarity = coherence(hear(i), hear(j), offset * HOP)
+    similarity = coherence(narrowed(i), narrowed(j), offset * HOP)
     return similarity if similarity >= (LEAST_COHERENCE if frames >= LONG else LEAST_COHERENCE_SHORT) else 0.0
 
 
 def _read(file: Path) -> list[NearCopy] | None:
-    """What was kept, or None where it is missing or damaged."""
+    """The cached pairs, or None where the file is missing or damaged."""
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         return [NearCopy(*pair) for pair in kept["pairs"]] if kept["seal"] == _seal(kept["pairs"]) else None

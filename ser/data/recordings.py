@@ -1,4 +1,4 @@
-"""What a run works on: the chosen utterances, their labels, and what identifies them."""
+"""A run's data: the chosen utterances, their labels, and what identifies them."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ class Recordings:
     unreadable: dict[Path, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """A hash of what the run sees: of each utterance its content, key, label and all that a split may look at."""
+        """A hash of the run's data: of each utterance its content, key, label and the fields that a split may use."""
         facts = [
             [self.hashes[i], self.classes[label], *(getattr(u, name) for name in IDENTIFYING)]
             for i, u, label in zip(self.chosen, self.utterances, self.labels, strict=True)
@@ -68,7 +68,7 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
         corpus: Where the recordings are.
         selection: Which of them are used, and what they are called.
         cache: The folder of hashes.
-        splitter: May have no use for some of them (`Splitter.usable`).
+        splitter: May leave some of them out (`Splitter.usable`).
 
     Raises:
         UserError: From the corpus, the selection or the splitter.
@@ -98,7 +98,7 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
 
 
 def _usable(selected: Selected, splitter: Splitter, asked_for: bool) -> tuple[Selected, Sequence[str]]:
-    """What the split has a use for, and remarks; a class that the user asked for must not be lost on the way."""
+    """The recordings that the split uses, and remarks; losing a class that the user asked for is an error."""
     kept, remarks = splitter.usable(selected.utterances, selected.labels)
     labels = tuple(selected.labels[i] for i in kept)
     left = set(labels)
@@ -106,7 +106,7 @@ def _usable(selected: Selected, splitter: Splitter, asked_for: bool) -> tuple[Se
     lost = ", ".join(name for name in selected.classes if name not in left)
     if lost and asked_for:
         raise UserError(
-            f"dataset.emotions asks for {lost}, and the split has no use for it ({'; '.join(remarks)}). Leave it out "
+            f"dataset.emotions asks for {lost}, and the split does not use it ({'; '.join(remarks)}). Leave it out "
             "of dataset.emotions, or take another split."
         )
     if len(classes) < 2:
@@ -169,7 +169,7 @@ def left_out(bad: dict[Path, str]) -> str:
 def _bad_files(bad: dict[Path, str]) -> str:
     lines = [f"  {path}: {reason}" for path, reason in bad.items()]
     count = f"{len(bad)} recording{'s' * (len(bad) > 1)} cannot be used"
-    remedy = "mend or remove them, or leave them out with dataset.on_bad_file=skip"
+    remedy = "fix or remove them, or leave them out with dataset.on_bad_file=skip"
     if len(bad) > MANY:  # the first line has scrolled away
         lines.append(f"{count} ({_reasons(bad)}); {remedy}.")
     return "\n".join([f"{count}; {remedy}:", *lines])

@@ -1,4 +1,4 @@
-"""Which utterances of a corpus are used, and what is to be recognised in them.
+"""Which utterances of a corpus are used, and what is to be recognised.
 
 The settings here are the keys that every `dataset` config shares. They are applied in this order: emotions are merged,
 then the chosen ones are kept, then each utterance gets its label.
@@ -23,8 +23,8 @@ _TARGETS: dict[str, Callable[[str, Utterance], str | None]] = {
 }
 TARGETS = tuple(_TARGETS)
 
-FEW = 5  # times fewer recordings than the class with the near name: a slip, not a class
-NEAR = 0.75  # difflib's likeness: `hapy` and `happy` 0.89, `clam` and `calm` 0.75
+FEW = 5  # times fewer recordings than the class with the near name: a typo, not a class
+NEAR = 0.75  # difflib's similarity: `hapy` and `happy` 0.89, `clam` and `calm` 0.75
 _SPELT_RIGHT = {*EMOTIONS, "female", "male", "normal", "strong"}
 
 
@@ -53,7 +53,7 @@ class Selection:
         merge: Emotion → the one it is counted as, e.g. `{calm: neutral}`. The new name may be any word
             (`{angry: negative, sad: negative}`). Each emotion is renamed once; there are no chains.
         target: What to recognise: `emotion`, `gender`, `gender_emotion` (e.g. `female_angry`) or `intensity`.
-        on_bad_file: A file that cannot be read: `stop` the run, or `skip` the file and say so.
+        on_bad_file: A file that cannot be read: `stop` the run, or `skip` the file and report it.
 
     Raises:
         UserError: a target or a way of handling bad files that does not exist, or an empty list of emotions.
@@ -86,7 +86,7 @@ class Selection:
         return Selected(tuple(utterance for _, utterance in kept), tuple(labels), tuple(classes))
 
     def _merge(self, present: set[str]) -> dict[str, str]:
-        """The merges in canonical words."""
+        """The merges in canonical names."""
         merge: dict[str, str] = {}
         for old, new in (self.merge or {}).items():
             _check_present("dataset.merge", old, present)
@@ -95,7 +95,7 @@ class Selection:
         return merge
 
     def _wanted(self, present: set[str], merge: dict[str, str]) -> set[str]:
-        """The emotions to keep in canonical words."""
+        """The emotions to keep in canonical names."""
         if self.emotions is None:
             return present
         for emotion in self.emotions:
@@ -129,8 +129,8 @@ class Selection:
         if len(classes) < 2:
             left = f"'{classes[0]}'" if classes else "none"
             raise UserError(
-                f"One class only is left ({left}) of {len(kept)} utterances, and there is nothing to tell apart: "
-                "widen dataset.emotions, or take back a dataset.merge."
+                f"One class only is left ({left}) of {len(kept)} utterances, and there is nothing to classify: "
+                "widen dataset.emotions, or remove a dataset.merge."
             )
         return classes
 
@@ -143,32 +143,32 @@ def rare_misspellings(labels: Sequence[str], target: str = "emotion") -> list[st
         target: What they are; emotions can be merged.
 
     >>> rare_misspellings(["happy"] * 300 + ["hapy", "sad"])
-    ["'hapy' (1 recording) is nearly 'happy' (300): if it is a slip, dataset.merge={hapy: happy} mends it"]
+    ["'hapy' (1 recording) is nearly 'happy' (300): if it is a typo, dataset.merge={hapy: happy} fixes it"]
     """
     counts, remarks = Counter(labels), []
     for name, count in sorted(counts.items()):
         if other := meant_class(name, counts):
             few = f"{count} recording{'s' * (count > 1)}"
-            remedy = f"dataset.merge={{{name}: {other}}} mends it" if target == "emotion" else "mend its label"
-            remarks.append(f"'{name}' ({few}) is nearly '{other}' ({counts[other]}): if it is a slip, {remedy}")
+            remedy = f"dataset.merge={{{name}: {other}}} fixes it" if target == "emotion" else "fix its label"
+            remarks.append(f"'{name}' ({few}) is nearly '{other}' ({counts[other]}): if it is a typo, {remedy}")
     return remarks
 
 
 def meant_class(name: str, counts: Mapping[str, int]) -> str | None:
-    """The class of many recordings that a class of few may be a misspelling of.
+    """The large class that a small class may be a misspelling of.
 
     Args:
         name: The class in doubt.
         counts: Recordings of each class.
     """
     large = [other for other, count in counts.items() if count >= FEW * max(1, counts[name])]
-    meant = {alias: other for alias, other in ALIASES.items() if other in large and len(alias) > 3}
-    meant |= {other: other for other in large if re.sub(r"\d", "", other) != re.sub(r"\d", "", name)}
-    near = get_close_matches(name, meant, n=1, cutoff=NEAR)
-    # `unhappy` and `disinterested` are words of their own
+    intended = {alias: other for alias, other in ALIASES.items() if other in large and len(alias) > 3}
+    intended |= {other: other for other in large if re.sub(r"\d", "", other) != re.sub(r"\d", "", name)}
+    near = get_close_matches(name, intended, n=1, cutoff=NEAR)
+    # `unhappy` and `disinterested` are not misspellings
     if not near or name.endswith(near[0]) or set(name.split("_")) <= _SPELT_RIGHT:
         return None
-    return meant[near[0]]
+    return intended[near[0]]
 
 
 def _one_of(key: str, value: str, known: list[str]) -> None:

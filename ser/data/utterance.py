@@ -1,4 +1,4 @@
-"""A recording and what is known of it: what corpora list, splits deal out and results name."""
+"""A recording and what is known of it: corpora list it, splits divide it and results name it."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -39,7 +39,7 @@ class Member:
 
 
 def find_members(places: Sequence[str | Path]) -> tuple[list[Member], list[str]]:
-    """The runs in all places, by path, and remarks on what was passed over; ensembles are.
+    """The runs in all places, by path, and remarks on what was skipped; ensembles are.
 
     Args:
         places: Run directories, folders of them, sweeps, cross-validations (their folds), or patterns.

@@ -11,7 +11,7 @@ SUFFIXES = AUDIO_SUFFIXES | {".opus", ".oga", ".aifc", ".au", ".caf", ".w64"}  #
 
 
 def find_files(places: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
-    """The files that are meant, each once, and remarks on what was passed over.
+    """The files that are meant, each once, and remarks on what was skipped.
 
     A file that is named is taken whatever it is called, also one that is not there: reading it will tell. A folder
     gives what lies in it and below it with a suffix of an audio file, sorted. Passed over are hidden files and
@@ -58,7 +58,7 @@ def _walk(top: Path, remarks: list[str]) -> list[Path]:
             else:
                 found.append(path)
     if left:
-        remarks.append(f"{left} link{'s' * (left > 1)} under {top} passed over: to folders, or to files outside of it")
+        remarks.append(f"{left} link{'s' * (left > 1)} under {top} skipped: to folders, or to files outside of it")
     return sorted([*found, *barred])
 
 

@@ -39,7 +39,7 @@ class FoundRun:
 
 
 def find_runs(places: Sequence[str | Path]) -> tuple[list[FoundRun], list[str]]:
-    """The runs in all places, each once, by path; and remarks on what was passed over.
+    """The runs in all places, each once, by path; and remarks on what was skipped.
 
     Args:
         places: Run directories, folders of them (`runs/`), sweep folders of links, directories of a cross-validation
@@ -150,7 +150,7 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
 
     Args:
         folder: Exists.
-        remarks: Gets what is passed over.
+        remarks: Gets what is skipped.
         named: Whether the user named it, so that what lies in it is looked at.
     """
     if is_run(folder):

@@ -79,7 +79,7 @@ def remove(removals: Sequence[Removal]) -> tuple[int, list[str]]:
         removals: From `plan`.
 
     Returns:
-        Bytes set free, and a remark on each run that was passed over: somebody works on it, or it has changed since.
+        Bytes set free, and a remark on each run that was skipped: somebody works on it, or it has changed since.
     """
     freed, remarks = 0, []
     for removal in removals:

@@ -114,7 +114,7 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
     """Compares the settings of a run with `RUN`.
 
     Args:
-        config: Resolved; settings that it lacks are passed over.
+        config: Resolved; settings that it lacks are skipped.
 
     Raises:
         UserError: The message names the setting.

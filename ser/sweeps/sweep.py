@@ -66,7 +66,7 @@ def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> 
         launch: Hands jobs to a launcher and waits for it.
 
     Returns:
-        The exit code: 1 where a run failed, or a bad combination was passed over.
+        The exit code: 1 where a run failed, or a bad combination was skipped.
 
     Raises:
         UserError: Bad combinations, with `sweep.bad=stop`; nothing was trained.
@@ -199,7 +199,7 @@ def _tell_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
         print(f"What they printed: {some([shlex.quote(file) for file in files])}", file=sys.stderr)
         print(AGAIN, file=sys.stderr)
     if bad:
-        print(f"{_many(len(bad), 'combination')} passed over (sweep.bad=skip).", file=sys.stderr)
+        print(f"{_many(len(bad), 'combination')} skipped (sweep.bad=skip).", file=sys.stderr)
     return 1 if failed or bad else 0
 
 

@@ -66,7 +66,7 @@ def read_bytes(file: Path, most: int) -> bytes:
     try:
         about = file.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'no regular file'}.")
+            raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'not a regular file'}.")
         if about.st_size > most:
             raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any that ser writes.")
         return file.read_bytes()

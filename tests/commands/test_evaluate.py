@@ -190,7 +190,7 @@ def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess):
         (["run=RUN", "datset=tess"], "Did you mean 'dataset'"),
         (["run=RUN", "dataset=tess", "dataset.root=/nowhere"], "No tess corpus"),
         (["run=RUN", "dataset=tess", "dataset.root=TESS", "map={hapy: sad}"], "Did you mean 'happy'"),
-        (["run=RUN", "dataset=tess", "dataset.root=TESS", "map={happy: bored}"], "the run does not know"),
+        (["run=RUN", "dataset=tess", "dataset.root=TESS", "map={happy: bored}"], "which is no class of the run"),
         (["run=RUN", "dataset=folder", "dataset.root=OTHERS", "dataset.pattern='{emotion}/*'"], "no emotion in common"),
     ],
 )

@@ -251,7 +251,7 @@ def test_what_was_passed_over_is_noted_beside_the_table(ser, trained, recordings
     (in_tmp / "elsewhere").mkdir()
     (recordings / "link").symlink_to(in_tmp / "elsewhere")
     _, out, err = ser("predict", str(trained), "recordings", "--format", "csv")
-    assert err.startswith("Note: 1 link under recordings passed over") and len(rows(out)) == 4
+    assert err.startswith("Note: 1 link under recordings skipped") and len(rows(out)) == 4
 
 
 # ---- ends ----------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def test_a_perfect_match_needs_no_remark():
     "chosen, message",
     [
         ({"hapy": "sad"}, "map names 'hapy'.*Did you mean 'happy'"),
-        ({"happy": "calm"}, "sends 'happy' to 'calm', which the run does not know"),
+        ({"happy": "calm"}, "sends 'happy' to 'calm', which is no class of the run"),
     ],
 )
 def test_words_that_a_side_does_not_have(chosen, message):

@@ -104,7 +104,7 @@ def test_what_cannot_be_opened_is_skipped_and_named(root, cache):
     decoded = decode_recordings(found, AUDIO, cache)
     assert len(decoded.utterances) == len(decoded.labels) == 29 and not {u.path for u in decoded.utterances} & {*bad}
     (note,) = decoded.notes
-    assert note.startswith("4 bad files left out: 2 a link that leads nowhere, 1 no regular file, 1 truncated (")
+    assert note.startswith("4 bad files left out: 2 a link that leads nowhere, 1 not a regular file, 1 truncated (")
     assert found.unreadable.keys() == {*bad}
     for utterance, row in zip(decoded.utterances, decoded.rows, strict=True):
         np.testing.assert_array_equal(decoded.waveforms[row], load(utterance.path, AUDIO))

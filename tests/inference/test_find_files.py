@@ -12,7 +12,7 @@ from ser.inference.find_files import find_files
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """With all that must be passed over."""
+    """With all that must be skipped."""
     top = tmp_path / "recordings"
     for name in (
         "b.wav",
@@ -92,9 +92,9 @@ def test_names_that_are_no_text(folder):
 def test_why_there_is_no_file(folder, tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     assert why_no_file(folder / "b.wav") == ""
-    assert why_no_file(tmp_path / "pipe.wav") == why_no_file(Path("/dev/null")) == "no regular file"
+    assert why_no_file(tmp_path / "pipe.wav") == why_no_file(Path("/dev/null")) == "not a regular file"
     assert why_no_file(folder / "absent.wav") == "no such file or folder"
     assert why_no_file(folder) == "a folder that cannot be read"
     assert why_no_file(folder / "b.wav" / "c.wav") == "Not a directory"
-    assert why_no_file(Path("a\0.wav")) == "no name of a file"
+    assert why_no_file(Path("a\0.wav")) == "not a valid file name"
     assert why_no_file(Path("a" * 300)) == "File name too long"

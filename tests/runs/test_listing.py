@@ -101,7 +101,7 @@ def test_a_cross_validation_is_its_folds(tmp_path):
     assert names(found) == ["fold0", "fold1", "other"] and remarks == []
 
 
-# ---- what is passed over -------------------------------------------------------------------------------------------
+# ---- what is skipped -------------------------------------------------------------------------------------------
 
 
 def test_folders_of_others_are_passed_over_and_named(runs, tmp_path):

@@ -105,7 +105,8 @@ def test_what_is_no_file(tmp_path, monkeypatch):
     (tmp_path / "large").write_bytes(b"{}" * 10)
     monkeypatch.setattr(reading, "MOST_BYTES", 10)
     for name, words in {
-        "folder": "it is a folder", "pipe": "no regular file", "endless": "no regular file", "nowhere": "No such file",
+        "folder": "it is a folder",
+        "pipe": "not a regular file", "endless": "not a regular file", "nowhere": "No such file",
         "\0": "null byte",
     }.items():  # fmt: skip
         with pytest.raises(UserError, match=words):

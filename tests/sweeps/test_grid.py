@@ -107,7 +107,7 @@ def test_all_bad_combinations_are_listed_and_nothing_is_trained(ser, grid, in_tm
     assert err.count("model=cnn2dd is not a choice. Did you mean 'cnn2d'?") == 4
     assert "model.axis=features" in err and "optimizer.lr=fast" in err and "Traceback" not in err
     code, out, err = ser(*words, "model=mlp,cnn2dd", "sweep.bad=skip")
-    assert code == 1 and len(trained) == 1 and "1 combination passed over" in err and "1 run trained" in out
+    assert code == 1 and len(trained) == 1 and "1 combination skipped" in err and "1 run trained" in out
     assert [run["state"] for run in index_of(sweep_in(in_tmp))["runs"]] == ["finished", "bad"]
 
 

@@ -1,7 +1,6 @@
-"""What a file's own bytes say of its length, beyond what libsndfile makes of them.
+"""The length that a file's own bytes declare, where libsndfile does not check it.
 
-Of a file that was cut off libsndfile gives what is left without a word; where a length was never written, or is not
-written at all, it reads nothing or a guess.
+libsndfile returns the rest of a truncated file without an error; where a length is missing it reads nothing or a guess.
 """
 
 import io
@@ -18,7 +17,7 @@ MPEG_COUNT = re.compile(rb"(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f]
 
 
 class Chunk(NamedTuple):
-    """Where the samples begin, and how many bytes of them are promised."""
+    """Where the samples begin, and how many bytes of them the header declares."""
 
     start: int
     length: int
@@ -48,7 +47,7 @@ LAYOUTS = {  # by a file's first four bytes, and those from the eighth on
 
 
 def find_samples(head: bytes, raw: BinaryIO, size: int) -> Chunk | None:
-    """The samples that a file promises; None where its format does not say how many bytes there are.
+    """The samples that a header declares; None where the format does not give their number of bytes.
 
     Args:
         head: The file's first bytes.
@@ -61,8 +60,8 @@ def find_samples(head: bytes, raw: BinaryIO, size: int) -> Chunk | None:
     if head[:4] in (b".snd", b"dns.") and len(head) >= 12:  # AU
         return Chunk(*struct.unpack_from(">II" if head[:1] == b"." else "<II", head, 4))
     if head[:7] == b"NIST_1A":
-        said = {key: int(number) for key, number in re.findall(rb"(\w+) -i (\d{1,12})\s", head)}
-        frames, wide = said.get(b"sample_count", 0), said.get(b"channel_count", 1) * said.get(b"sample_n_bytes", 1)
+        facts = {key: int(number) for key, number in re.findall(rb"(\w+) -i (\d{1,12})\s", head)}
+        frames, wide = facts.get(b"sample_count", 0), facts.get(b"channel_count", 1) * facts.get(b"sample_n_bytes", 1)
         return Chunk(int(head[8:16]) if head[8:16].strip().isdigit() else 0, frames * wide)
     if head[:4] == b"OggS":
         return None if _ogg_ends(raw, size) else Chunk(size, 1)  # at least a page more
@@ -97,7 +96,7 @@ def _ogg_ends(raw: BinaryIO, size: int) -> bool:
 
 
 def with_length(raw: BinaryIO, chunk: Chunk, size: int) -> io.BytesIO | None:
-    """A mended copy of a WAV whose lengths are still 0, as a pipe or a killed recorder leaves it; None for all others.
+    """A repaired copy of a WAV whose lengths are still 0, as left by a pipe or a killed recorder; None for all others.
 
     libsndfile takes the other placeholder, 0xFFFFFFFF, as it should, but reads nothing where it finds 0.
     """
@@ -113,10 +112,10 @@ def with_length(raw: BinaryIO, chunk: Chunk, size: int) -> io.BytesIO | None:
 
 
 class UncountedMp3(io.BytesIO):
-    """An MP3 that does not say how many frames it has, and tells a length that no estimate stays below.
+    """An MP3 without a frame count, presented with a length that no estimate stays below.
 
     libmpg123 estimates the frames from the file's length and the first frame's, and libsndfile stops there: of a file
-    of variable bit rate a part is missing, or more is promised than there is.
+    of variable bit rate a part is missing, or more is declared than there is.
     """
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -130,7 +129,7 @@ def find_mp3(head: bytes, raw: BinaryIO, behind_junk: bool = False) -> io.BytesI
     Args:
         head: The file's first bytes.
         raw: The file.
-        behind_junk: Look behind what is no MP3, too: recordings of a stream begin within a frame.
+        behind_junk: Search behind other bytes, too: recordings of a stream begin within a frame.
     """
     start = 0
     if head[:3] == b"ID3" and len(head) >= 10:  # a tag, whose size is written in four times seven bits

@@ -21,7 +21,7 @@ MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine h
 LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers that somebody made floats are
 HEAD = 4096  # bytes in which the samples of most WAV files begin
 PIECE = 2**18  # samples that are read at a time where nobody knows how many there are
-UNKNOWN = 2**62  # so many samples and more are libsndfile's word for a FLAC written to a pipe
+UNKNOWN = 2**62  # libsndfile reports this many samples or more for a FLAC written to a pipe
 SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "ULAW": 1, "ALAW": 1, "FLOAT": 4}
 SAMPLE_BYTES["DOUBLE"] = 8  # of other kinds every byte counts
 
@@ -40,7 +40,7 @@ class FileFacts:
     Args:
         sample_rate: Hz.
         channels: 1 is mono.
-        subtype: libsndfile's word for one sample, e.g. `PCM_16`.
+        subtype: libsndfile's name of the sample format, e.g. `PCM_16`.
     """
 
     sample_rate: int
@@ -72,7 +72,7 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     """Samples of a file as they are, (T, channels) float32 in [-1, 1], and how the file holds them.
 
     Raises:
-        BadRecording: Missing, empty, truncated, nothing that libsndfile reads, or no finite numbers in [-1, 1].
+        BadRecording: Missing, empty, truncated, nothing that libsndfile reads, NaN or infinite samples, or too large.
     """
     try:
         with path.open("rb", buffering=0) as raw, without_c_warnings():
@@ -89,18 +89,18 @@ def _read(raw: BinaryIO, path: Path) -> tuple[np.ndarray, FileFacts]:
     size = os.fstat(raw.fileno()).st_size
     promised = find_samples(head, raw, size)
     missing = promised.start + promised.length - size if promised and promised.length < STREAMED_LENGTH else 0
-    mended = with_length(raw, promised, size) if promised else find_mp3(head, raw)
+    repaired = with_length(raw, promised, size) if promised else find_mp3(head, raw)
     try:
-        file = _open(mended or raw)
+        file = _open(repaired or raw)
     except soundfile.SoundFileError as error:
         if what := what_it_is(head) or (TRUNCATED if missing > 0 else None):
             raise BadRecording(what) from error
-        mended = find_mp3(head, raw, behind_junk=True) if path.suffix.lower() == ".mp3" else None
-        if mended is None:
+        repaired = find_mp3(head, raw, behind_junk=True) if path.suffix.lower() == ".mp3" else None
+        if repaired is None:
             raise
-        file = _open(mended)
+        file = _open(repaired)
     with file:
-        endless = file.frames >= UNKNOWN or isinstance(mended, UncountedMp3)
+        endless = file.frames >= UNKNOWN or isinstance(repaired, UncountedMp3)
         facts = FileFacts(file.samplerate, file.channels, file.subtype)
         samples = _all_samples(file, endless)
         short = not endless and len(samples) < file.frames
@@ -150,7 +150,7 @@ def _check_floats(samples: np.ndarray) -> None:
 
 
 def check_length(num_samples: float) -> None:
-    """A small file can stand for hours of silence, or claim that its few samples last for years.
+    """Refuses recordings that are too long, by their header or in fact: a small file can hold hours of silence.
 
     Raises:
         BadRecording: It has more samples than are decoded at once.
@@ -164,6 +164,6 @@ def check_length(num_samples: float) -> None:
 def _reason(error: Exception) -> str:
     """What libsndfile or the system says, without the path that the caller names."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    if "possibly a pipe" in text:  # libsndfile's only word where libmpg123 finds nothing
+    if "possibly a pipe" in text:  # libsndfile's message where libmpg123 finds nothing
         text = "no whole frame of an MP3"
     return text.strip().rstrip(".")

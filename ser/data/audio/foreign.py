@@ -1,4 +1,4 @@
-"""What a file is that is no recording, or one that libsndfile does not decode: told by its first bytes, in words."""
+"""Names files that libsndfile does not decode, and files that are not audio, by their first bytes."""
 
 import re
 
@@ -50,7 +50,7 @@ KINDS = (
 
 
 def what_it_is(head: bytes) -> str | None:
-    """What a file is and what to do about it, in words; None for what is not known.
+    """What a file is and what to do about it; None if unknown.
 
     Args:
         head: Its first bytes, a few hundred at least where there are so many.

@@ -29,7 +29,7 @@ class AudioSettings:
 
     Args:
         sample_rate: Hz; recordings at another rate are resampled (soxr HQ).
-        offset_s: Seconds passed over at the start of each file.
+        offset_s: Seconds skipped at the start of each file.
         trim_db: Frames this many dB below the loudest are cut at both ends, as `librosa.effects.trim`; null keeps them.
         level: `none`, `peak` (largest sample becomes 1) or `rms` (root mean square becomes 0.1).
         duration_s: Each clip is cut or zero-padded to this many seconds; null keeps each clip's own length.

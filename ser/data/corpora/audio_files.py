@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings, by their names; what systems leave in folders is passed over."""
+"""Which files of a folder are recordings, by their names; files that operating systems leave there are skipped."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ SYSTEM_FOLDERS = frozenset(
 
 
 def passed_over(name: str) -> bool:
-    """Whether a file or folder is no person's: hidden (macOS's `._` companions too), or made by a system.
+    """Whether a file or folder is skipped: hidden (macOS's `._` companions too), or made by an operating system.
 
     >>> passed_over("._a.wav"), passed_over("$RECYCLE.BIN"), passed_over("happy")
     (True, True, False)
@@ -45,9 +45,9 @@ def find_audio(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> list[P
 
 
 def why_no_file(path: Path) -> str:
-    """Why there is nothing to open at a path; empty where there is.
+    """Why a path cannot be opened as a file; empty where it can.
 
-    What is no regular file is not opened at all: a pipe would be waited for without end.
+    Only regular files are opened: reading a pipe might never end.
     """
     try:
         mode = path.stat().st_mode
@@ -56,10 +56,10 @@ def why_no_file(path: Path) -> str:
             return f"a link that leads nowhere ({error.strerror})"
         return "no such file or folder" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
     except ValueError:  # a null byte
-        return "no name of a file"
+        return "not a valid file name"
     if stat.S_ISDIR(mode):
         return "a folder that cannot be read"
-    return "" if stat.S_ISREG(mode) else "no regular file"
+    return "" if stat.S_ISREG(mode) else "not a regular file"
 
 
 def _is_loop(root: Path, folder: str, name: str) -> bool:

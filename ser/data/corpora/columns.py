@@ -1,4 +1,4 @@
-"""Which column of a list of recordings says what, and which word means which part: one rule for all readers."""
+"""Which column of a list of recordings holds which field, and which word means which part: one rule for all readers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ def place_columns(
     file: object, found: Sequence[str], rows: Sequence[Row], required: Sequence[str], optional: Sequence[str],
     named: Mapping[str, str] | None, setting: str,
 ) -> tuple[dict[str, str], list[str]]:  # fmt: skip
-    """The column of each field, and remarks where several could be meant and on columns that are not used.
+    """The column of each field, and remarks on ambiguous and on unused columns.
 
     Args:
         file: For messages.
@@ -32,7 +32,7 @@ def place_columns(
 
     Raises:
         UserError: A required field has no column, `named` names a field or a column that there is not, or a cell
-            beside the path is no text.
+            beside the path is not text.
     """
     place = _named(file, found, (*required, *optional), named, setting)
     notes, rivals = [], []
@@ -46,8 +46,8 @@ def place_columns(
         place[field], *others = sorted(alike, key=lambda column: (column != field, usual.index(_bare(column))))
         if others:
             rivals += others
-            said = f"column {place[field]} taken for {_what(field)}, not {' or '.join(others)}"
-            notes.append(f"{said} ({setting}={{{field}: {others[0]}}} would)")
+            note = f"column {place[field]} taken for {_what(field)}, not {' or '.join(others)}"
+            notes.append(f"{note} ({setting}={{{field}: {others[0]}}} would)")
     for field in required:
         if field not in place:
             raise UserError(
@@ -61,7 +61,7 @@ def place_columns(
 
 
 def first_named(facts: Mapping[str, object], field: str, default: object) -> object:
-    """What a JSON object says of a field, by the first of its usual names.
+    """The value of a field in a JSON object, by the first of its usual names.
 
     >>> first_named({"key": "x", "Wav": "a.wav"}, "path", "")
     'a.wav'
@@ -88,7 +88,7 @@ def _named(
 ) -> dict[str, str]:
     """The columns that the user names, in one form."""
     if not isinstance(named or {}, Mapping):
-        raise UserError(f"{setting}={named} says of no field which column it is: write {setting}={{path: {named}}}.")
+        raise UserError(f"{setting}={named} does not name the field of this column: write {setting}={{path: {named}}}.")
     place = {}
     for field, column in (named or {}).items():
         if field not in fields:

@@ -21,7 +21,7 @@ class Scan:
 
     Args:
         utterances: Each recording once.
-        notes: Readable remarks, e.g. `1440 second copies passed over`.
+        notes: Readable remarks, e.g. `1440 second copies skipped`.
         damaged: A second copy that cannot be used → the first one, and why.
     """
 
@@ -86,7 +86,7 @@ class Corpus:
             )
 
     def _near_root(self) -> str:
-        """A hint where the missing root was meant to be one step up, or is spelt in other letters."""
+        """A hint where the parent folder exists, or the folder is spelt in another case."""
         parent = self.root.parent
         if parent.is_dir() and parent.name.lower() == self.root.name.lower():
             return f" Its parent does: if that is the corpus, set {self.setting}={parent}."
@@ -113,45 +113,45 @@ class NamedCorpus(Corpus):
     """
 
     def _facts(self, stem: str) -> dict[str, Any] | str:
-        """Fields of `Utterance` read from a file's name without suffix, or why the file is passed over."""
+        """Fields of `Utterance` read from a file's name without suffix, or why the file is skipped."""
         raise NotImplementedError
 
     def _recording(self, utterance: Utterance) -> str:
-        """The name by which copies of one recording know each other."""
+        """The name that all copies of one recording share."""
         return utterance.path.stem.lower()
 
     def _read(self) -> Scan:
         scan = self._read_root()
         inner = child_folder(self.root, self.name)
         if inner and scan.utterances and all(u.key.startswith(f"{inner.name}/") for u in scan.utterances):
-            self.root = inner  # else the keys, which name recordings in split files, would depend on this slip
+            self.root = inner  # else the keys, which name recordings in split files, would depend on this choice
             return self._read_root()
         return scan
 
     def _read_root(self) -> Scan:
-        named, passed_over = [], defaultdict(list)
+        named, skipped = [], defaultdict(list)
         for path in find_audio(self.root):
             facts = self._facts(readable(path.stem))
             if isinstance(facts, str):
-                passed_over[facts].append(self.key_of(path))
+                skipped[facts].append(self.key_of(path))
             else:
                 utterance = Utterance(path, self.key_of(path), corpus=self.name, **facts)
                 named.append((self._recording(utterance), utterance))
         utterances, copies, damaged = without_copies(named)
-        notes = [passed_over_note(keys, reason) for reason, keys in passed_over.items()]
+        notes = [skipped_note(keys, reason) for reason, keys in skipped.items()]
         if copies:
-            notes.append(f"{copies} second {'copies' if copies > 1 else 'copy'} passed over")
+            notes.append(f"{copies} second {'copies' if copies > 1 else 'copy'} skipped")
         return Scan(tuple(sorted(utterances, key=lambda utterance: utterance.key)), tuple(notes), damaged)
 
 
-def passed_over_note(keys: list[str], reason: str) -> str:
+def skipped_note(keys: list[str], reason: str) -> str:
     """A remark on files that are not used, naming the first three.
 
-    >>> passed_over_note(["a.wav", "b.wav"], "song")
-    '2 audio files passed over (song): a.wav, b.wav'
+    >>> skipped_note(["a.wav", "b.wav"], "song")
+    '2 audio files skipped (song): a.wav, b.wav'
     """
     named = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
-    return f"{len(keys)} audio file{'s' * (len(keys) > 1)} passed over ({reason}): {named}"
+    return f"{len(keys)} audio file{'s' * (len(keys) > 1)} skipped ({reason}): {named}"
 
 
 def child_folder(parent: Path, name: str) -> Path | None:

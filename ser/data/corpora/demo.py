@@ -24,8 +24,8 @@ class Demo(Ravdess):
     Contents: 600 recordings, 60 a speaker as in RAVDESS (2 statements × 2 takes × 2 intensities, neutral at normal
     intensity only), WAV, 16 kHz, 16 bit, mono, 1.0 to 1.7 s. Emotions differ by pitch (level, range, contour),
     loudness, rate, voice quality and tremor. Speakers differ by more than the averages of emotions do, and takes
-    vary, so that the mean of an utterance tells little about an unknown speaker's emotion, and its movement tells
-    more. It is a toy: a system that does well here has shown that it runs and learns, and nothing about human speech.
+    vary, so that the mean of an utterance says little about an unknown speaker's emotion, and its movement
+    more. It is a toy: good results here show that a system runs and learns, and nothing about human speech.
 
     Measured on unknown speakers (UAR in 5 folds by speaker; chance is 12.5 %): decision tree on the means of 13 MFCCs
     22 %, logistic regression on them 39 % and with the deviations of 20 MFCCs 52 %, a small CNN on log-mel 80 %.
@@ -34,7 +34,7 @@ class Demo(Ravdess):
     and two processes may do it at once.
 
     Args:
-        root: Where it lies, or is to be written if that folder is missing or empty; by default the cache folder.
+        root: Its folder, written if missing or empty; by default in the cache folder.
     """
 
     name = "demo"
@@ -48,7 +48,7 @@ class Demo(Ravdess):
         """Lists the recordings, after writing them if they are not there.
 
         Raises:
-            UserError: The folder cannot be written, or some of the recordings were taken away.
+            UserError: The folder cannot be written, or some of the recordings are missing.
         """
         if not self.root.is_dir() or not any(self.root.iterdir()):
             write_demo(self.root)

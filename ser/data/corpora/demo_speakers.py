@@ -18,7 +18,7 @@ STATEMENTS = {
 # How each emotion (RAVDESS's codes) departs from neutral at normal intensity, in the units of `Manner`. `duration_s`
 # is a factor. In the spirit of Juslin and Laukka 2003: anger loud and bright with sharp attacks, sadness low, slow,
 # dark and fading, fear high and trembling, surprise rising to the end, disgust slow and rough. Aroused emotions
-# resemble each other in level and differ in movement, and so do quiet ones: averages do not tell them apart.
+# resemble each other in level and differ in movement, and so do quiet ones: averages do not separate them.
 _EMOTIONS = {
     1: {},
     2: {"pitch": -0.5, "swing": -0.8, "level_db": -1.5, "tilt": -0.5, "onset": -0.2, "glide": 1.0, "duration_s": 1.06},

@@ -1,4 +1,4 @@
-"""A toy voice: syllables, intonation and voice quality from a handful of numbers (for the demo corpus and for tests).
+"""A toy voice: syllables, intonation and voice quality from a few parameters (for the demo corpus and for tests).
 
 Source and filter (Fant 1960): a buzz whose pitch follows a contour, plus breath, passes a time-varying spectral
 envelope of vowel resonances and a tilt. The envelope is applied in short-time Fourier frames, so that one
@@ -64,7 +64,7 @@ class Manner:
 
 
 def speak(vowels: list[str], manner: Manner, rng: np.random.Generator) -> np.ndarray:
-    """Says one syllable per vowel.
+    """Synthesises one syllable per vowel.
 
     Args:
         vowels: Keys of `VOWELS`.

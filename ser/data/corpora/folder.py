@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES, find_audio
-from ser.data.corpora.corpus import Corpus, Scan, passed_over_note
+from ser.data.corpora.corpus import Corpus, Scan, skipped_note
 from ser.data.emotions import canonical, canonical_gender, one_form
 from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean
@@ -71,7 +71,7 @@ class Folder(Corpus):
                 strangers.append(key)
         if not utterances:
             raise UserError(self._nothing(strangers))
-        notes = (passed_over_note(strangers, "the pattern does not match"),) if strangers else ()
+        notes = (skipped_note(strangers, "the pattern does not match"),) if strangers else ()
         return Scan(tuple(sorted(utterances, key=lambda utterance: utterance.key)), notes)
 
     def _nothing(self, strangers: list[str]) -> str:
@@ -102,9 +102,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         end = token.end()
     regex += re.escape(text[end:])
     if "emotion" not in seen:
-        raise UserError(
-            f"dataset.pattern='{pattern}' has no {{emotion}}: write it where the emotion stands in the path."
-        )
+        raise UserError(f"dataset.pattern='{pattern}' has no {{emotion}}: write it where the path names the emotion.")
     if not re.search(_SUFFIX + "$", text, re.IGNORECASE):
         regex += f"{_SUFFIX}?"
     return re.compile(regex, re.IGNORECASE | re.DOTALL)
@@ -112,7 +110,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def _token_regex(token: re.Match[str], seen: set[str], pattern: str) -> str:
     if token["brace"]:
-        raise UserError(f"dataset.pattern='{pattern}' has a brace without its partner; fields are written {{emotion}}.")
+        raise UserError(f"dataset.pattern='{pattern}' has an unpaired brace; fields are written {{emotion}}.")
     name = token["field"]
     if name is None:
         return _GLOBS[token.lastgroup]
@@ -130,7 +128,7 @@ def _token_regex(token: re.Match[str], seen: set[str], pattern: str) -> str:
 
 
 def own_fields(corpus: str, words: dict[str, str | None]) -> dict[str, Any]:
-    """Fields of `Utterance` beside the emotion, from the user's own words; empty ones are None.
+    """Fields of `Utterance` beside the emotion, from a path or a row; empty ones are None.
 
     Args:
         corpus: Name of the corpus, the prefix of its speakers.

@@ -20,7 +20,7 @@ class Ravdess(NamedCorpus):
     Source: Livingstone and Russo 2018, PLoS ONE 13(5): e0196391; Zenodo, doi 10.5281/zenodo.1188976. CC BY-NC-SA 4.0.
 
     Contents, audio only: 1440 recordings of speech (60 an actor) and 1012 of song (44 an actor, none of actor 18), WAV,
-    48 kHz, 16 bit, 3 to 5 s; nearly all mono, a handful stereo. Eight emotions in speech, six in song (no disgust, no
+    48 kHz, 16 bit, 3 to 5 s; nearly all mono, a few stereo. Eight emotions in speech, six in song (no disgust, no
     surprise), each at two intensities except neutral; two statements, two takes.
 
     File name: seven two-digit numbers, `modality-channel-emotion-intensity-statement-repetition-actor`, e.g.
@@ -36,7 +36,7 @@ class Ravdess(NamedCorpus):
         vocal_channel: `speech`, `song` or `both`.
 
     Raises:
-        UserError: `vocal_channel` is none of these.
+        UserError: An unknown `vocal_channel`.
     """
 
     name = "ravdess"

@@ -73,7 +73,7 @@ class RavdessTess(Corpus):
 
 
 def _inside(root: str | None, name: str) -> str:
-    """The folder `name` in `root`, in whatever letters; where there is none, where it should be."""
+    """The folder `name` in `root`, in any case of letters, or where it should be."""
     if not root:
         raise UserError(f"dataset.root is empty, and so is dataset.{name}_root: name the folder of {name}.")
     parent = Path(root).expanduser().absolute()

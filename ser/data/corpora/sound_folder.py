@@ -12,7 +12,7 @@ from ser.errors import UserError, readable, some
 
 @dataclass(frozen=True, slots=True)
 class SoundFolder:
-    """The recordings of a folder, in the order of their contents: what they are called makes no difference.
+    """The recordings of a folder, ordered by content hash: their names make no difference.
 
     Args:
         folder: Where they lie.
@@ -45,13 +45,13 @@ class SoundFolder:
             lines = [f"{self.paths[i]}: {reason}" for i, reason in waveforms.bad.items()]
             raise UserError(
                 f"{self.where}: {len(lines)} of {len(self.paths)} recordings cannot be used: {some(lines)}. "
-                "Mend them, or take them out of the folder."
+                "Fix them, or remove them from the folder."
             )
         return waveforms
 
 
 def find_sounds(folder: str | Path, where: str, cache: Path) -> SoundFolder:
-    """The recordings under a folder, subfolders too; what is hidden or no audio is passed over.
+    """The recordings under a folder, subfolders too; hidden files and other types are skipped.
 
     Args:
         folder: As the user wrote it.

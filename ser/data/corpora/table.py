@@ -62,10 +62,10 @@ def read_table(file: Path) -> tuple[list[str], list[Row]]:
 def read_text(file: Path) -> str:
     """A text file as UTF-8 or UTF-16, without its byte order mark.
 
-    Bytes that are no UTF-8 become surrogates, as in Python's names of files: a list may name a file as the system does.
+    Invalid UTF-8 becomes surrogates, as in Python's file names: a list may name a file as the system does.
 
     Raises:
-        UserError: The file cannot be read, or begins as UTF-16 and is none.
+        UserError: The file cannot be read, or begins as UTF-16 and is not.
     """
     try:
         if (size := file.stat().st_size) > MOST_BYTES:
@@ -82,7 +82,7 @@ def read_text(file: Path) -> str:
 
 
 def check_text(file: object, number: int, cells: Iterable[str]) -> None:
-    """Refuses cells with bytes that are no text; only a file's name may have some.
+    """Refuses cells that are not valid text; only file names may hold other bytes.
 
     Raises:
         UserError: It names the line.

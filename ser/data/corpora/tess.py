@@ -61,5 +61,5 @@ class Tess(NamedCorpus):
         }
 
     def _recording(self, utterance: Utterance) -> str:
-        # Not the file's name: `OA_bite_neutral`, mended to `OAF_bite_neutral` in one copy, is still one recording.
+        # Not the file's name: `OA_bite_neutral`, corrected to `OAF_bite_neutral` in one copy, is still one recording.
         return f"{utterance.speaker}_{utterance.word}_{utterance.emotion}"

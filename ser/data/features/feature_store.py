@@ -1,7 +1,7 @@
-"""The feature store: what a frontend without randomness makes of a corpus, computed once for all runs that want it.
+"""The feature store: a corpus's features from a deterministic frontend, computed once for all runs that need them.
 
 An entry (`array_store`) holds the features of every usable recording of one waveform entry, without their padding.
-Its key says all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
+Its key covers all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
 """
 
 import json
@@ -47,7 +47,7 @@ class Features:
         return block, frames
 
     def release(self) -> None:
-        """Takes what was read so far out of this process's memory."""
+        """Releases the memory of what was read so far."""
         self._entry.release()
 
     def size(self, rows: np.ndarray) -> int:
@@ -63,9 +63,9 @@ def open_features(
 
     Args:
         depends_on: Everything that decides the values, as plain data, the code among it.
-        rows: Recordings that `compute` is about, in ascending order.
+        rows: Recordings that `compute` covers, in ascending order.
         total: Recordings of the corpus.
-        compute: Gives features (B, F, L) and frames (B,) of `rows`, batch by batch; asked only where they are missing.
+        compute: Gives features (B, F, L) and frames (B,) of `rows`, batch by batch; called only where they are missing.
         about: `name` of the corpus and `settings`, for `ser store list`.
         cache: The cache folder.
 

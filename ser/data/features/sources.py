@@ -1,6 +1,6 @@
 """Where batches come from: features computed once and kept, or waveforms read from the store.
 
-Every source answers `batch(indices)`; none uses workers, since indexing what is already there is quicker than handing
+Every source has `batch(indices)`; none uses workers, since indexing what is already there is quicker than handing
 it between processes.
 """
 

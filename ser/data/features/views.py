@@ -19,7 +19,7 @@ from ser.system.seeding import derive_seed
 
 Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 HANDFUL = 16  # clips whose features are computed at once: their views differ in length, little is padded
-DRAW = 0x56494557  # tells this draw from the order of an epoch, which has the same seed and epoch
+DRAW = 0x56494557  # separates this draw from the order of an epoch, which has the same seed and epoch
 
 
 class Views:
@@ -43,17 +43,17 @@ class Views:
         drawn = rng.integers(self.num_views, size=len(self.train))
         self._places = np.full(self.train.max() + 1, -1)
         self._places[self.train] = drawn * len(self.train) + np.arange(len(self.train))
-        self._there = torch.as_tensor(self._places, device=self._device)
+        self._on_device = torch.as_tensor(self._places, device=self._device)
 
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]:
         """features (B, F, L) and frames (B,) of utterances of the training part, each as its view of this epoch."""
-        there = None if chosen is None else self._there.index_select(0, chosen)
-        return self.source.batch(self._places[np.asarray(indices)], there)
+        on_device = None if chosen is None else self._on_device.index_select(0, chosen)
+        return self.source.batch(self._places[np.asarray(indices)], on_device)
 
     def to(self, device: torch.device) -> None:
         """Moves what is kept to `device`, once."""
         self.source.to(device)
-        self._device, self._there = device, self._there.to(device)
+        self._device, self._on_device = device, self._on_device.to(device)
 
 
 class StackedFeatures:
@@ -120,5 +120,5 @@ def render(
 
 
 def view_seed(seed: int, clip: Tensor, view: int) -> int:
-    """What a view's generator starts from: the run's seed, the clip's samples (n,), and which view it is."""
+    """The seed of a view's generator, from the run's seed, the clip's samples (n,) and the view's number."""
     return derive_seed(seed, int(content_hash(clip.cpu().numpy().data), 16), view)

@@ -1,7 +1,7 @@
-"""What a split is, and what every splitter sees to: no empty part, no copy in two parts, a true stamp.
+"""What a split is, and what every splitter guarantees: no empty part, no copy in two parts, a stamp computed from them.
 
 A split is a pure function of (utterances, settings, seed). Whatever it does, recordings with identical samples
-(`Utterance.content`) stay together: a copy of a test file in train is a leak, whoever made it.
+(`Utterance.content`) stay together: a copy of a test file in train is a leak.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ class Split:
 
     Args:
         train, val, test: The parts; `val` may be empty. A recording may be in none of them.
-        protocol: What the parts have apart (`ser.data.splits.protocol`); it goes with every figure.
+        protocol: In what the parts are disjoint (`ser.data.splits.protocol`); reported with every figure.
     """
 
     train: list[int]
@@ -39,7 +39,7 @@ class Split:
 
 
 class Splitter:
-    """Deals utterances into parts. Subclasses write `deal`; what else they may say has a default.
+    """Divides utterances into parts. Subclasses implement `deal`; the other methods have defaults.
 
     Args:
         val: Share of the validation part; 0 leaves it out.
@@ -52,10 +52,10 @@ class Splitter:
         self.val, self.seed = val, seed
 
     def __call__(self, utterances: Sequence[Utterance]) -> Split:
-        """Deals `utterances` into three parts, or takes them as the user's own list names them (`Utterance.part`).
+        """Divides `utterances` into three parts, or takes those of the user's own list (`Utterance.part`).
 
         Raises:
-            UserError: The corpus cannot be dealt like this; the message names what can be done.
+            UserError: The corpus cannot be divided like this; the message names the alternatives.
         """
         if parts_are_named(utterances):
             return self._finish(utterances, self._take_named(utterances), "", "parts named by the list")
@@ -76,11 +76,11 @@ class Splitter:
         return None
 
     def usable(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
-        """Which recordings the split has a use for, asked before anything is decoded; by default all.
+        """Which recordings the split uses, called before anything is decoded; by default all.
 
         Args:
             utterances: Those that the dataset's settings chose.
-            labels: What each is called.
+            labels: The class of each.
 
         Returns:
             Indices in ascending order, and remarks on what is left out.
@@ -88,11 +88,11 @@ class Splitter:
         return range(len(utterances)), ()
 
     def fingerprint(self) -> str | None:
-        """A hash of what the settings point to (a split file's content): it belongs to a run's identity."""
+        """A hash of the content of files that the settings name (a split file): part of a run's identity."""
         return None
 
     def place(self, utterances: Sequence[Utterance]) -> str:
-        """Which of several divisions this one is, for the stamp: `fold 3 of 6`."""
+        """The fold, for the stamp: `fold 3 of 6`."""
         return ""
 
     def shares(self) -> str:
@@ -136,12 +136,12 @@ class ShareSplitter(Splitter):
 
 
 def parts_are_named(utterances: Sequence[Utterance]) -> bool:
-    """Whether the user's own list of recordings has a column `split`: that division holds, whatever `split` says."""
+    """Whether the user's own list of recordings has a column `split`: that division overrides `split`."""
     return bool(utterances) and all(utterance.part is not None for utterance in utterances)
 
 
 def refuse_parted_copies(utterances: Sequence[Utterance], parts: dict[str, Iterable[int]]) -> None:
-    """Identical samples in two parts, as a division by speakers or by somebody's list may bring about.
+    """Refuses identical samples in two parts, which a division by speakers or by a list may cause.
 
     Raises:
         UserError: Names the two recordings and their parts.

@@ -14,15 +14,15 @@ from ser.system.ranges import Rate, Seed
 
 
 class CrossCorpusSplit(Splitter):
-    """One side trains, the other is tested, with the emotions that both have.
+    """Trains on one side and tests on the other, with the emotions that both have.
 
     A side is a corpus (`ravdess`, `tess`), or one speaker (`tess_oaf`, or short `OAF`). Validation is taken from the
     training side: other speakers where it has several, else other words; the stamp says so. Recordings of neither side,
     and of emotions that one side lacks, are left out before anything is decoded (`usable`).
 
     Args:
-        train: The side that trains.
-        test: The side that is tested.
+        train: The training side.
+        test: The test side.
         val: Share of the validation part: of the training side's speakers of each gender, or of its words; at least
             one.
         seed: As in `Splitter`.
@@ -41,7 +41,7 @@ class CrossCorpusSplit(Splitter):
         """Those of the two sides whose label both sides have.
 
         Raises:
-            UserError: A side that is not there, sides that overlap, or fewer than two labels in common.
+            UserError: A missing side, sides that overlap, or fewer than two labels in common.
         """
         if parts_are_named(utterances):
             return super().usable(utterances, labels)
@@ -86,7 +86,7 @@ def side_of(utterances: Sequence[Utterance], name: str, setting: str) -> list[in
         setting: For messages.
 
     Raises:
-        UserError: Nothing is called so, or several speakers are.
+        UserError: No corpus or speaker has this name, or several speakers have.
     """
     word = one_form(name)
     corpora = {utterance.corpus for utterance in utterances}

@@ -1,4 +1,4 @@
-"""Splits in k folds, each of which is tested once: over recordings, over speakers, and over single speakers."""
+"""Splits in k folds, each tested once: over recordings, over speakers, and over single speakers."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +15,7 @@ Folds = Annotated[int, Range(2, 10**4)]
 
 
 class FoldSplitter(Splitter):
-    """Tests one fold and trains on the others, less what validation takes. Subclasses write `folds` and `validation`.
+    """Tests one fold and trains on the others, less validation. Subclasses implement `folds` and `validation`.
 
     The folds depend on the seed alone: neither on `fold` nor on `val`.
 
@@ -55,7 +55,7 @@ class FoldSplitter(Splitter):
         return f"fold {self.fold + 1} of {self.num_folds(utterances)}" + (f" ({name})" if name else "")
 
     def name_of_fold(self, utterances: Sequence[Utterance]) -> str:
-        """What a reader knows the fold by, beside its number."""
+        """A name of the fold beside its number."""
         return ""
 
     def shares(self) -> str:

@@ -1,4 +1,4 @@
-"""A division that somebody has written down: `split=file`."""
+"""A division read from a file: `split=file`."""
 
 import hashlib
 import json
@@ -56,7 +56,7 @@ class ListedSplit(Splitter):
 
     @cached_property
     def division(self) -> Division:
-        """What the file says, read once.
+        """The file's division, read once.
 
         Raises:
             UserError: The file cannot be read, or has no such fold.
@@ -76,7 +76,7 @@ class ListedSplit(Splitter):
         """The recordings that the file names.
 
         Raises:
-            UserError: Names without a recording, or recordings without a part, that the settings do not let pass.
+            UserError: Names without a recording, or recordings without a part, that the settings do not allow.
         """
         if parts_are_named(utterances):
             raise UserError(
@@ -85,13 +85,13 @@ class ListedSplit(Splitter):
         part_of, unknown = match(self.division.entries, utterances)
         notes = list(self.division.notes)
         if unknown:
-            notes.append(self._pass_over_unknown(unknown, bool(part_of)))
+            notes.append(self._skip_unknown(unknown, bool(part_of)))
         if len(part_of) < len(utterances):
             notes.append(self._leave_out_missing(utterances, part_of))
         return sorted(part_of), notes
 
     def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
-        # Names without a recording were refused by `usable`; those whose files turned out to be bad are no mistake.
+        # Names without a recording were refused by `usable`; names of bad files are not an error.
         part_of, _ = match(self.division.entries, utterances)
         if len(part_of) < len(utterances):
             self._leave_out_missing(utterances, part_of)
@@ -111,8 +111,8 @@ class ListedSplit(Splitter):
         return f"fold {self.fold + 1} of {folds}" if folds else ""
 
     def fingerprint(self) -> str:
-        said = sorted((*tail_of(entry.path), entry.part) for entry in self.division.entries)
-        return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
+        named = sorted((*tail_of(entry.path), entry.part) for entry in self.division.entries)
+        return hashlib.blake2b(json.dumps(named).encode(), digest_size=16).hexdigest()
 
     def _validation(
         self, utterances: Sequence[Utterance], parts: dict[str, list[int]], rng: np.random.Generator
@@ -127,7 +127,7 @@ class ListedSplit(Splitter):
                 return part_by(utterances, train, field, draw_values(trained, self.val, rng))
         return draw_stratified(utterances, train, self.val, ("emotion",), rng)
 
-    def _pass_over_unknown(self, unknown: list[Entry], any_known: bool) -> str:
+    def _skip_unknown(self, unknown: list[Entry], any_known: bool) -> str:
         names = some([entry.path for entry in unknown])
         if not any_known:
             raise UserError(
@@ -137,9 +137,9 @@ class ListedSplit(Splitter):
         if self.unknown == "stop":
             raise UserError(
                 f"{self.file} names {len(unknown)} recordings that are not among those used: {names}. Correct them, or "
-                "pass over them with split.unknown=ignore (as where dataset.emotions leaves recordings out)."
+                "skip them with split.unknown=ignore (as where dataset.emotions leaves recordings out)."
             )
-        return f"{len(unknown)} names in {self.file.name} passed over: not among the recordings used"
+        return f"{len(unknown)} names in {self.file.name} skipped: not among the recordings used"
 
     def _leave_out_missing(self, utterances: Sequence[Utterance], part_of: dict[int, str]) -> str:
         missing = [utterance.key for i, utterance in enumerate(utterances) if i not in part_of]

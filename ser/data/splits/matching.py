@@ -1,4 +1,4 @@
-"""Which recording a written name means.
+"""Which recording a name in a list refers to.
 
 Lists outlive folders: EmoBox names `downloads/ravdess/…/Actor_11/03-01-07-02-02-02-11.wav`, the disk holds
 `~/data/ravdess/Actor_11/03-01-07-02-02-02-11.flac`. They agree from the end.
@@ -17,8 +17,8 @@ from ser.errors import UserError, readable
 def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[dict[int, str], list[Entry]]:
     """The part of each recording that is named, and the entries that name none.
 
-    An entry means the recording with its base name; of several, the one whose path agrees with it furthest from the
-    end. Of two entries that mean one recording, the one that agrees further has it.
+    An entry refers to the recording with its base name; of several, the one whose path agrees with it furthest from the
+    end. Of two entries for one recording, the one that agrees further wins.
 
     Args:
         entries: Of a division.
@@ -31,7 +31,7 @@ def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[di
         UserError: A name that two recordings could have, or a recording with two parts.
     """
     called = _by_base_name(utterances)
-    meant: dict[int, list[tuple[int, Entry]]] = defaultdict(list)
+    claimed: dict[int, list[tuple[int, Entry]]] = defaultdict(list)
     unknown = []
     for entry in entries:
         tail = tail_of(entry.path)
@@ -42,11 +42,11 @@ def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[di
             keys = " or ".join(utterances[i].key for i in nearest[:2])
             raise UserError(f"{entry.where}: {entry.path} could be {keys}; write more of its path.")
         if nearest:
-            meant[nearest[0]].append((furthest, entry))
+            claimed[nearest[0]].append((furthest, entry))
         else:
             unknown.append(entry)
     part_of = {}
-    for i, claims in meant.items():
+    for i, claims in claimed.items():
         furthest = max(length for length, _ in claims)
         part_of[i] = _one_part(utterances[i], [entry for length, entry in claims if length == furthest])
         unknown += [entry for length, entry in claims if length < furthest]
@@ -86,7 +86,7 @@ def _by_base_name(utterances: Sequence[Utterance]) -> dict[str, dict[int, tuple[
 
 
 def _agreement(tail: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """How many names two tails have in common before they part.
+    """How many leading names two tails have in common.
 
     >>> _agreement(("a", "ann", "x"), ("a", "ann", "y", "z"))
     2

@@ -1,6 +1,6 @@
-"""Reading a division that somebody has written down: a CSV file, or EmoBox's JSON lines.
+"""Reading a division from a file: CSV, or EmoBox's JSON lines.
 
-What is read are names and parts; no file that a line names is ever opened.
+Only names and parts are read; no file that a line names is ever opened.
 """
 
 import json
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """What a list says, and remarks on how it was read."""
+    """The entries of a list, and remarks on how it was read."""
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def _read_json_lines(file: Path, part: str | None) -> Iterator[Line]:
         except (ValueError, RecursionError) as error:
             raise UserError(f"{where} is not JSON: each line is an object such as {_EXAMPLE}.") from error
         if not isinstance(facts, dict):
-            raise UserError(f"{where} is no JSON object: each line is one such as {_EXAMPLE}.")
+            raise UserError(f"{where} is not a JSON object: each line is one such as {_EXAMPLE}.")
         yield where, first_named(facts, "path", ""), first_named(facts, "split", part or "")
 
 

@@ -1,7 +1,7 @@
-"""The stamp: in a few words, what the parts of a split have apart and what they share. It goes with every figure.
+"""The stamp: in a few words, in what the parts of a split are disjoint and what they share. It is on every figure.
 
-It is computed from the recordings that are really in the parts, never from what a splitter means to do, so that equal
-words mean equal facts for drawn splits, published folds and somebody's own list.
+It is computed from the recordings in the parts, not from the splitter's settings, so that equal stamps mean equal
+facts for drawn splits, published folds and users' lists.
 """
 
 import re
@@ -10,21 +10,21 @@ from collections.abc import Sequence
 
 from ser.data.utterance import Utterance
 
-HEARD = ("train", "validation")  # before test
-TEXTS = ("word", "statement")  # the first that every recording names is what is said
+SEEN_IN_TRAINING = ("train", "validation")  # before test
+TEXTS = ("word", "statement")  # the first that every recording names is its text
 PLACE = re.compile(r",? ?fold \d+ of \d+(?P<name> \(.*?\))?(?=;|$)")
 NUMBER = re.compile(r"\b\d+\b")
 Values = dict[str, dict[str, set[str]]]  # field → part → the values that occur in it
 
 
 def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], place: str = "", remark: str = "") -> str:
-    """Segments joined by `; `, the first of which is short enough for the title of a figure.
+    """Segments joined by `; `; the first is short enough for the title of a figure.
 
     1. `speaker-independent` where no speaker of test is in train or validation, else `speaker-dependent`, or `speakers
-       unknown`; `word-independent` or `statement-independent` where that holds of what is said; the direction where
+       unknown`; `word-independent` or `statement-independent` where that holds for the text; the direction where
        each side is one corpus or one speaker (`RAVDESS → TESS`); and `place`.
-    2. How many speakers and texts of test are in train or validation nevertheless.
-    3. Validation: what it has apart from train, where that is less than test has apart from both.
+    2. How many speakers and texts of test are also in train or validation.
+    3. Validation: in what it is disjoint from train, where that is less than for test.
     4. `remark`.
 
     Args:
@@ -34,10 +34,10 @@ def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], plac
         remark: Where the division comes from.
     """
     values = _values(utterances, {"validation" if part == "val" else part: parts[part] for part in parts})
-    apart = _apart(values, "test", HEARD)
+    apart = _apart(values, "test", SEEN_IN_TRAINING)
     segments = [
         _head(values, apart, place),
-        _shared(values, "test", HEARD),
+        _shared(values, "test", SEEN_IN_TRAINING),
         _validation(values, apart) if parts["val"] else "no validation",
         remark,
     ]
@@ -45,11 +45,10 @@ def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], plac
 
 
 def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
-    """What the stamps of several folds or runs say together, each thing once.
+    """The stamps of several folds or runs as one, each segment once.
 
-    What not all of them say is followed by how many do; of numbers that differ the least and the largest are given. The
-    fold's number goes, and so do the name of its speaker and the direction between two speakers, which each fold has
-    for itself.
+    A segment that not all of them have is followed by how many do; numbers that differ become a range. Each fold's own
+    number, speaker's name and direction between two speakers are dropped.
 
     Args:
         stamps: At least one.
@@ -71,13 +70,13 @@ def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     return "; ".join([head, *_each_once([segments for _, *segments in parts], of)])
 
 
-def _each_once(said: Sequence[Sequence[str]], of: str) -> list[str]:
-    """What any of several lists says, in the order in which it comes up first."""
+def _each_once(lists: Sequence[Sequence[str]], of: str) -> list[str]:
+    """The distinct segments of several lists, in order of first appearance."""
     found: dict[str, list[str]] = {}
-    for segment in (segment for segments in said for segment in segments):
+    for segment in (segment for segments in lists for segment in segments):
         found.setdefault(re.sub(r"s\b", "", NUMBER.sub("#", segment)), []).append(segment)  # 1 speaker, 2 speakers
     return [
-        _with_ranges(alike) + (f" (in {len(alike)} of {len(said)} {of})" if len(alike) < len(said) else "")
+        _with_ranges(alike) + (f" (in {len(alike)} of {len(lists)} {of})" if len(alike) < len(lists) else "")
         for alike in found.values()
     ]
 
@@ -101,7 +100,7 @@ def _values(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]]) ->
         found = {part: {getattr(utterances[i], field) for i in indices} for part, indices in parts.items()}
         if not any(None in of_part for of_part in found.values()):
             values[field] = found
-    if "word" in values:  # the statement of a word says the same again
+    if "word" in values:  # the statement of a word adds nothing
         values.pop("statement", None)
     return values
 
@@ -111,7 +110,7 @@ def _together(of: dict[str, set[str]], parts: Sequence[str]) -> set[str]:
 
 
 def _apart(values: Values, part: str, others: Sequence[str]) -> list[str]:
-    """The fields of which `part` has no value that the others have."""
+    """The fields in which `part` shares no value with the others."""
     return [field for field, of in values.items() if not of[part] & _together(of, others)]
 
 
@@ -119,7 +118,7 @@ def _head(values: Values, apart: list[str], place: str) -> str:
     words = ["speaker-independent" if "speaker" in apart else "speaker-dependent"]
     if "speaker" not in values:
         words = ["speakers unknown"]
-    if "corpus" not in apart:  # that two corpora say different things goes without saying
+    if "corpus" not in apart:  # two corpora have different texts anyway
         words += [f"{text}-independent" for text in TEXTS if text in apart]
     return ", ".join(filter(None, [*words, _direction(values, apart), place]))
 
@@ -133,7 +132,7 @@ def _direction(values: Values, apart: list[str]) -> str:
 
 
 def _sides(of: dict[str, set[str]]) -> tuple[set[str], set[str]]:
-    return _together(of, HEARD), of["test"]
+    return _together(of, SEEN_IN_TRAINING), of["test"]
 
 
 def _corpora(names: set[str]) -> str:
@@ -141,7 +140,7 @@ def _corpora(names: set[str]) -> str:
 
 
 def _shared(values: Values, part: str, others: Sequence[str]) -> str:
-    """`24 of 24 test speakers also in train`, and the same of what is said."""
+    """`24 of 24 test speakers also in train`, and the same for the texts."""
     counts = defaultdict(list)
     for field, of in values.items():
         common, whole = of[part] & _together(of, others), len(of[part])

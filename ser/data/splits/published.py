@@ -1,4 +1,4 @@
-"""Folds that somebody has published, so that figures can be put beside theirs."""
+"""Published folds, so that results can be compared with the publication's."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from ser.system.ranges import Index, Rate, Seed
 
 
 class PublishedFolds(SpeakerFolds):
-    """Folds of speakers as a publication lists them; validation, of which it says nothing, is drawn from who trains.
+    """Folds of speakers as a publication lists them; validation is drawn from the training speakers.
 
     A corpus that lacks some of the listed speakers is divided all the same (RAVDESS's actor 18 does not sing), and the
     stamp counts them; a speaker who is not listed is refused.
 
     Args:
-        source: Whose folds they are, for the stamp.
-        corpus: Of which corpus.
+        source: The publication, for the stamp.
+        corpus: The corpus.
         speakers: Those tested in fold 0, in fold 1, …: as the corpus calls them, with or without its name before and
             leading zeros (`7` is `ravdess_07`).
         fold, val, seed: As in `SpeakerFolds`.
 
     Raises:
-        UserError: A speaker listed twice, or folds that are no lists.
+        UserError: A speaker listed twice, or folds that are not lists.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PublishedFolds(SpeakerFolds):
     ):
         super().__init__(fold, val, seed)
         if not all(isinstance(names, Sequence) and not isinstance(names, str) and names for names in speakers):
-            raise UserError("split.speakers is a list of folds, each of which is a list of speakers: [[1, 2], [3, 4]].")
+            raise UserError("split.speakers is a list of folds, each a list of speakers: [[1, 2], [3, 4]].")
         self.source, self.corpus = source, corpus
         self.listed = [[self._bare(name) for name in names] for names in speakers]
         everyone = sum(self.listed, [])

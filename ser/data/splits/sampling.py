@@ -8,7 +8,7 @@ import numpy as np
 from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean, some
 
-# What may be stratified by, and the field that says it; `actor` is what RAVDESS calls its speakers.
+# Names to stratify by, and their fields; `actor` is RAVDESS's word for its speakers.
 STRATA = {name: name for name in ("emotion", "gender", "speaker", "intensity", "statement", "word", "corpus")}
 STRATA["actor"] = "speaker"
 
@@ -20,15 +20,15 @@ _REMEDIES = {
 
 
 def checked_strata(stratify: Sequence[str] | str | None) -> tuple[str, ...]:
-    """The fields to stratify by, of the words that a config may use.
+    """The fields to stratify by, from the names in a config.
 
     Raises:
-        UserError: A word that names no stratum.
+        UserError: An unknown stratum.
     """
     names = [stratify] if isinstance(stratify, str) else list(stratify or ())
     for name in names:
         if name not in STRATA:
-            raise UserError(f"split.stratify: '{name}' is no stratum. {did_you_mean(str(name), list(STRATA))}")
+            raise UserError(f"split.stratify: '{name}' is not a stratum. {did_you_mean(str(name), list(STRATA))}")
     return tuple(STRATA[name] for name in names)
 
 
@@ -106,10 +106,10 @@ def genders_of(utterances: Sequence[Utterance], pool: Sequence[int] | None = Non
 
 
 def check_known(utterances: Sequence[Utterance], field: str, pool: Sequence[int] | None = None) -> None:
-    """Refuses recordings that do not name what a split is to hold apart: `speaker`, `statement` or `word`.
+    """Refuses recordings without the field that a split holds apart: `speaker`, `statement` or `word`.
 
     Raises:
-        UserError: Counts them, and says how to name it or what to take instead.
+        UserError: Counts them, and says how to fill the field in or which split to use instead.
     """
     indices = range(len(utterances)) if pool is None else pool
     unknown = [utterances[i].key for i in indices if getattr(utterances[i], field) is None]
@@ -135,7 +135,7 @@ def draw_speakers(genders: dict[str, str], free: Collection[str], share: float, 
         alike = [speaker for speaker in genders if genders[speaker] == gender]
         left = [speaker for speaker in alike if speaker in free]
         drawn.update(map(str, rng.permutation(left)[: count_of(share, len(alike), len(left))]))
-    if share > 0 and not drawn:  # every gender has too few to be asked for one
+    if share > 0 and not drawn:  # every gender has too few to give one
         drawn.add(str(rng.choice([speaker for speaker in genders if speaker in free])))
     return drawn
 
@@ -201,7 +201,7 @@ def hold_out(
     words = {utterances[i].word for i in pool}
     if None in words or len(words) < 2:
         raise UserError(
-            f"{', '.join(free)} alone is left to train on, and nothing is known by which validation could be held "
-            "apart. Use split.val=0, or split=random."
+            f"{', '.join(free)} alone is left to train on, and validation cannot be held apart: words are not "
+            "known. Use split.val=0, or split=random."
         )
     return part_by(utterances, pool, "word", draw_values(sorted(words), share, rng))

@@ -12,7 +12,7 @@ from ser.system.ranges import Index, Rate, Seed
 
 
 class StatementSplit(FoldSplitter):
-    """Tests one sentence and trains on the others: what is learnt about a sentence does not help in test.
+    """Tests one sentence and trains on the others: knowledge of a sentence does not help in test.
 
     Fold i tests the i-th statement in alphabetical order; of RAVDESS that is `dogs`, then `kids`. Where two statements
     or more are left, validation has one of its own; of a single one it is a speaker-disjoint part, and the stamp says

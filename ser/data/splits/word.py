@@ -13,7 +13,7 @@ from ser.errors import UserError
 class WordSplit(ShareSplitter):
     """No spoken word in two parts; the same speaker may be in every part, and the stamp says so.
 
-    In TESS each of 200 words is said by both actresses in all seven emotions: a draw of words keeps speakers and
+    In TESS each of 200 words is spoken by both actresses in all seven emotions: a draw of words keeps speakers and
     emotions in proportion by itself.
 
     Args:

@@ -1,8 +1,8 @@
-"""Entries of the cache: arrays of different lengths, end to end in one file, kept whole or not at all.
+"""Entries of the cache: arrays of different lengths, concatenated in one file, kept whole or not at all.
 
 An entry is a folder `<cache>/<kind>/<key>/` with `values.f32` and an `index.json` that says how they are divided,
-sealed with a hash. It is written under another name and renamed when whole: what a killed process leaves is never used,
-and the next writer clears it away. Whoever comes while another process writes waits, and finds the entry.
+sealed with a hash. It is written under another name and renamed when complete: a killed process's partial file is never
+used, and the next writer removes it. A process that needs an entry while another writes it waits.
 """
 
 import json
@@ -21,12 +21,12 @@ from filelock import FileLock
 from ser.data.store.hashes import content_hash
 
 VALUES = "values.f32"
-BUFFER = 2**16  # bytes: for pieces of a megabyte Linux looks for as much contiguous memory, and takes thrice as long
+BUFFER = 2**16  # bytes: for pieces of a megabyte Linux looks for contiguous memory, and takes three times as long
 KINDS = ("waveforms", "features")  # subfolders of the cache that hold entries
 
 
 class Entry:
-    """An entry as it lies on disk, memory-mapped.
+    """An entry on disk, memory-mapped.
 
     Args:
         folder: Where.
@@ -48,7 +48,7 @@ class Entry:
         return self.values[self._starts[i] : self._starts[i + 1]]
 
     def release(self) -> None:
-        """Takes what was read so far out of this process's memory; it is read again when it is asked for."""
+        """Releases the memory of what was read so far; it is read again when needed."""
         mapped = getattr(self.values, "_mmap", None)
         if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
@@ -65,11 +65,11 @@ def read_entry(folder: Path) -> Entry | None:
 
 
 def open_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> Entry:
-    """The entry as it was found, or as `fill` makes it now.
+    """The entry, filled now by `fill` if it is missing.
 
     Args:
-        folder: Where it belongs; the parents are made.
-        fill: Writes the values and gives the index: `lengths`, and what else there is to know.
+        folder: Its folder; parents are made.
+        fill: Writes the values and returns the index: `lengths`, and further facts.
 
     Raises:
         OSError: It cannot be written; nothing is left of it.
@@ -103,7 +103,7 @@ def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> None:
 
 
 def read_index(folder: Path) -> dict | None:
-    """What index.json says, if it is undamaged and the values are all there."""
+    """index.json, if it is undamaged and the values are complete."""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         size = (folder / VALUES).stat().st_size

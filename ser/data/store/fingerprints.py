@@ -139,7 +139,7 @@ def _exact_lag(first: np.ndarray, second: np.ndarray, lag: int) -> int:
 
 
 def _both_loud(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two aligned waveforms without the ends where only one is heard: a copy may be cut, then padded with silence."""
+    """Two aligned waveforms without the ends where only one has sound: a copy may be cut, then padded with silence."""
     hops = np.stack([first, second])[:, : len(first) // HOP * HOP].reshape(2, -1, HOP)  # (2, whole hops, HOP)
     power = np.square(hops).mean(-1)
     loud = power >= power.max(1, keepdims=True) * 10 ** (-_LOUD_DB / 10)

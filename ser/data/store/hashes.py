@@ -14,7 +14,7 @@ from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
 from ser.system.machine import num_cores
 
-HANDFUL = 128  # files that a thread reads at a time: handing over costs as much as a small file
+BATCH = 128  # files that a thread reads at a time: passing a task costs as much as reading a small file
 # A path goes in and out as bytes: a file's name need not be text.
 _TABLE = "CREATE TABLE IF NOT EXISTS sha256 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, hash TEXT)"
 
@@ -28,7 +28,7 @@ def hash_files(paths: Iterable[Path], cache: Path) -> list[str]:
     """Content hash of each file, as `try_hashes` finds it.
 
     Raises:
-        UserError: A file vanished, may not be read, or is none.
+        UserError: A file vanished, may not be read, or is not a regular file.
     """
     paths = list(paths)
     hashes, unreadable = try_hashes(paths, cache)
@@ -55,9 +55,9 @@ def try_hashes(paths: Iterable[Path], cache: Path) -> tuple[dict[Path, str], dic
             hashes[path] = before[2]
         else:
             fresh.append(path)
-    handfuls = [fresh[start : start + HANDFUL] for start in range(0, len(fresh), HANDFUL)]
+    batches = [fresh[start : start + BATCH] for start in range(0, len(fresh), BATCH)]
     with ThreadPoolExecutor(num_cores()) as pool:
-        found = chain.from_iterable(pool.map(lambda handful: [_hash_file(path) for path in handful], handfuls))
+        found = chain.from_iterable(pool.map(lambda batch: [_hash_file(path) for path in batch], batches))
         for path, digest in zip(fresh, found, strict=True):
             if isinstance(digest, OSError):
                 unreadable[path] = str(digest.strerror)
@@ -68,7 +68,7 @@ def try_hashes(paths: Iterable[Path], cache: Path) -> tuple[dict[Path, str], dic
 
 
 def _stat(path: Path) -> tuple[int, int] | None:
-    """Size and modification time (ns); None for what is no regular file: a pipe would be waited for without end."""
+    """Size and modification time (ns); None for what is not a regular file: reading a pipe might never end."""
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -2,7 +2,7 @@
 
 An entry (`array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
 their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents, of the
-settings and of the code that decodes: a change to any of them makes a new entry, and an old one is never wrong.
+settings and of the code that decodes: a change to any of them makes a new entry, and an old one is never used wrongly.
 """
 
 import json
@@ -27,9 +27,9 @@ from ser.system.machine import num_cores
 from ser.system.memory import keep_freed_memory
 from ser.system.source_code import code_fingerprint
 
-HANDFUL = 64  # files that a thread decodes at a time, at most
-HANDFUL_BYTES = 4_000_000  # of such files: long recordings go one by one
-SKETCHED = 500  # samples in the middle that are looked at first, to tell recordings apart; hashlib keeps Python's lock
+BATCH = 64  # files that a thread decodes at a time, at most
+BATCH_BYTES = 4_000_000  # of such files: long recordings go one by one
+SKETCHED = 500  # samples in the middle that are compared first, to distinguish recordings; hashlib keeps Python's lock
 WRITEBACK = 64_000_000  # bytes
 
 
@@ -55,7 +55,7 @@ class Waveforms:
         return self._entry[i]
 
     def release(self) -> None:
-        """Takes what was read so far out of this process's memory."""
+        """Releases the memory of what was read so far."""
         self._entry.release()
 
     def batch(self, indices: Sequence[int], num_samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +102,7 @@ def open_store(
     except OSError as error:
         raise UserError(
             f"Cannot write the waveform store under {cache}: {why_refused(error)}. Nothing was kept of it. Free some "
-            "space (`ser store list` shows what lies there), or set SER_CACHE to a folder on another disk."
+            "space (`ser store list` shows its contents), or set SER_CACHE to a folder on another disk."
         ) from error
 
 
@@ -125,15 +125,15 @@ def _decode_into(file: BinaryIO, paths: Sequence[Path], settings: AudioSettings,
 def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tuple[np.ndarray | None, str]]:
     """Each recording in order with a sketch of it, or None and the reason why it cannot be used.
 
-    Threads decode a few handfuls ahead of the writer: handfuls, since handing over costs as much as a short file.
+    Threads decode a few batches ahead of the writer: batches, since passing a task costs as much as a short file.
     """
     workers = num_cores()
     waiting: deque[Future] = deque()
     keep_freed_memory()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for handful in _handfuls(paths, min(HANDFUL, -(-len(paths) // (4 * workers)))):
-                waiting.append(pool.submit(_load_some, handful, settings))
+            for batch in _batches(paths, min(BATCH, -(-len(paths) // (4 * workers)))):
+                waiting.append(pool.submit(_load_some, batch, settings))
                 if len(waiting) > 2 * workers:
                     yield from waiting.popleft().result()
             while waiting:
@@ -142,18 +142,18 @@ def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tupl
             pool.shutdown(cancel_futures=True)
 
 
-def _handfuls(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
+def _batches(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
     """The paths in order, so many at a time, or fewer where they are large."""
-    handful, size = [], 0
+    batch, size = [], 0
     for path in paths:
-        handful.append(path)
-        with suppress(OSError):  # a file that vanished is told by who loads it
+        batch.append(path)
+        with suppress(OSError):  # loading reports a file that vanished
             size += path.stat().st_size
-        if len(handful) == most or size >= HANDFUL_BYTES:
-            yield handful
-            handful, size = [], 0
-    if handful:
-        yield handful
+        if len(batch) == most or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[tuple[np.ndarray | None, str]]:
@@ -170,7 +170,7 @@ def _load_or_reason(path: Path, settings: AudioSettings) -> tuple[np.ndarray | N
 
 
 def _contents(samples: Path, lengths: Sequence[int], sketches: Sequence[str]) -> list[str]:
-    """What tells recordings apart: a sketch where no other recording has the same one, else a hash of all samples.
+    """What distinguishes recordings: a sketch where no other recording has the same one, else a hash of all samples.
 
     Different sketches are different samples; hashing all of every waveform would take a tenth of the decoding.
     """
@@ -187,7 +187,7 @@ def _contents(samples: Path, lengths: Sequence[int], sketches: Sequence[str]) ->
 
 @contextmanager
 def _early_writeback(file: BinaryIO) -> Iterator[Callable[[], None]]:
-    """Has what is written sent to the disk while decoding goes on, so that the end need not wait for all of it."""
+    """Flushes to disk while decoding goes on, so that the end need not wait for all of it."""
     pending: list[Future] = []
     with ThreadPoolExecutor(1) as pool:
 

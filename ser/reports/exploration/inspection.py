@@ -148,7 +148,7 @@ def measure(path: Path, silence_db: float = SILENCE_DB, channel: int | None = No
 def block_levels(waveform: np.ndarray) -> np.ndarray:
     """Level (L,) of each block of `BLOCK` samples in dBFS, without its mean: a DC offset is not taken for noise.
 
-    What is left behind the last whole block is passed over; a waveform shorter than a block is one.
+    What is left behind the last whole block is skipped; a waveform shorter than a block is one.
     """
     count = len(waveform) // BLOCK
     blocks = waveform[: count * BLOCK].reshape(count, BLOCK) if count else waveform[None]  # (L, BLOCK)

@@ -1,4 +1,4 @@
-"""Which files of a folder are taken for recordings, and what is passed over or refused."""
+"""Which files of a folder are taken for recordings, and what is skipped or refused."""
 
 import os
 from pathlib import Path

@@ -79,7 +79,7 @@ def test_usual_names_of_columns_and_yours(folder, header, columns, notes):
     [
         ({"path": "clip"}, "dataset.columns={path: clip}: .*list.csv has no such column. Columns found: path, emotion"),
         ({"pth": "path"}, "unknown field 'pth'. Did you mean 'path'"),
-        ("path", "dataset.columns=path says of no field"),
+        ("path", "dataset.columns=path does not name the field"),
     ],
 )
 def test_columns_that_are_not_there(folder, columns, words):

@@ -83,7 +83,7 @@ def test_all_fields(tmp_path):
 
 def test_strangers_are_noted(tmp_path):
     fill(tmp_path, "sad/1.wav", "happy/1.wav", "stray.wav")
-    assert scan(tmp_path, "{emotion}/*").notes == ("1 audio file passed over (the pattern does not match): stray.wav",)
+    assert scan(tmp_path, "{emotion}/*").notes == ("1 audio file skipped (the pattern does not match): stray.wav",)
 
 
 def test_a_pattern_that_matches_nothing_shows_two_paths(tmp_path):
@@ -106,8 +106,8 @@ def test_a_folder_without_audio(tmp_path):
         ("{emotoin}/*", "unknown field {emotoin}. Did you mean 'emotion'"),
         ("{emotion:03}/*", "unknown field {emotion:03}"),
         ("{emotion}/{}", "unknown field {}"),
-        ("{emotion/*", "brace without its partner"),
-        ("emotion}/*", "brace without its partner"),
+        ("{emotion/*", "unpaired brace"),
+        ("emotion}/*", "unpaired brace"),
     ],
 )
 def test_wrong_patterns(tmp_path, pattern, message):

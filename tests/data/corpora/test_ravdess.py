@@ -44,7 +44,7 @@ def test_vocal_channel(root, channel, count):
 def test_films_are_passed_over_and_their_sound_is_noted(root):
     scan = Ravdess(str(root), "both").scan()
     assert all(utterance.path.name.startswith("03-") for utterance in scan.utterances)
-    assert len(scan.notes) == 1 and scan.notes[0].startswith("2 audio files passed over (sound of a film")
+    assert len(scan.notes) == 1 and scan.notes[0].startswith("2 audio files skipped (sound of a film")
 
 
 def test_unknown_vocal_channel_names_the_nearest():
@@ -54,7 +54,7 @@ def test_unknown_vocal_channel_names_the_nearest():
 
 def test_song_only_where_there_is_only_speech_says_so(tmp_path):
     write_tiny_ravdess(tmp_path, actors=[3])
-    with pytest.raises(UserError, match=r"16 audio files passed over \(speech, and vocal_channel is song\)"):
+    with pytest.raises(UserError, match=r"16 audio files skipped \(speech, and vocal_channel is song\)"):
         Ravdess(str(tmp_path), "song").scan()
 
 
@@ -75,14 +75,14 @@ def test_other_audio_is_counted_and_named(root, stem):
     (root / "readme.txt").write_text("no audio")
     scan = Ravdess(str(root)).scan()
     assert len(scan.utterances) == 32
-    assert any(note.startswith("1 audio file passed over (the name") and f"{stem}.wav" in note for note in scan.notes)
+    assert any(note.startswith("1 audio file skipped (the name") and f"{stem}.wav" in note for note in scan.notes)
 
 
 def test_kaggle_copies_are_used_once(tmp_path):
     root = write_tiny_ravdess(tmp_path / "ravdess", actors=(1, 2), kaggle_copy=True)
     scan = Ravdess(str(root)).scan()
     assert len(scan.utterances) == 32
-    assert scan.notes == ("32 second copies passed over",)
+    assert scan.notes == ("32 second copies skipped",)
     assert all(utterance.key.startswith("Actor_") for utterance in scan.utterances)  # the shallower path
 
 
@@ -127,7 +127,7 @@ def test_of_two_copies_a_damaged_one_is_left_out_and_named(tmp_path, sound, dama
         bad.write_bytes(content[: len(content) // 2] if damage == "cut off" else b"")
     scan = Ravdess(str(tmp_path)).scan()
     assert [utterance.path for utterance in scan.utterances] == [kept] and not scan.notes
-    words = {"cut off": "truncated", "empty": "empty file", "link": "link", "pipe": "no regular file"}
+    words = {"cut off": "truncated", "empty": "empty file", "link": "link", "pipe": "not a regular file"}
     assert scan.damaged[bad][0] == kept and words.get(damage, damage) in scan.damaged[bad][1]
 
 

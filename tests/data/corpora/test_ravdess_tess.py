@@ -47,7 +47,7 @@ def test_calm(root, calm, calm_count, neutral_count):
 def test_song_and_the_notes_of_both(root):
     scan = RavdessTess(str(root), vocal_channel="both").scan()
     assert len(scan.utterances) == 32 + 12 + 42 and not scan.notes
-    assert RavdessTess(str(root)).scan().notes[0].startswith("ravdess: 12 audio files passed over (song")
+    assert RavdessTess(str(root)).scan().notes[0].startswith("ravdess: 12 audio files skipped (song")
 
 
 def test_separate_roots(root):

@@ -53,7 +53,7 @@ def test_other_names_are_noted(root):
         write_tone(root / "OAF_angry" / name)
     scan = Tess(str(root)).scan()
     assert len(scan.utterances) == 42
-    assert scan.notes[0].startswith("4 audio files passed over") and scan.notes[0].endswith(", …")
+    assert scan.notes[0].startswith("4 audio files skipped") and scan.notes[0].endswith(", …")
 
 
 def test_kaggle_copies_are_used_once(tmp_path):
@@ -61,7 +61,7 @@ def test_kaggle_copies_are_used_once(tmp_path):
     write_tiny_tess(outer, words=["back"], kaggle_copy=True)
     scan = Tess(str(tmp_path)).scan()
     assert len(scan.utterances) == 14
-    assert scan.notes == ("14 second copies passed over",)
+    assert scan.notes == ("14 second copies skipped",)
 
 
 def test_a_mended_name_is_no_second_recording(root):
@@ -69,7 +69,7 @@ def test_a_mended_name_is_no_second_recording(root):
     (root / "mended").mkdir()
     (root / "mended" / "OAF_bite_neutral.wav").write_bytes(odd.read_bytes())
     scan = Tess(str(root)).scan()
-    assert len(scan.utterances) == 42 and scan.notes == ("1 second copy passed over",)
+    assert len(scan.utterances) == 42 and scan.notes == ("1 second copy skipped",)
 
 
 def test_two_recordings_with_one_name_are_an_error(root):

@@ -108,7 +108,7 @@ def test_names_without_a_recording_are_refused_or_ignored(tmp_path):
     splitter = ListedSplit(file, unknown="ignore")
     kept, remarks = usable(splitter, used)
     assert list(kept) == list(range(len(used)))
-    assert remarks == ["8 names in mine.csv passed over: not among the recordings used"]
+    assert remarks == ["8 names in mine.csv skipped: not among the recordings used"]
     check_parts(splitter(used), used)
 
 

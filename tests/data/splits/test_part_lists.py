@@ -89,7 +89,7 @@ def test_json_lines_that_say_the_part(tmp_path):
     ("content", "words"),
     [
         ('{"wav": "a.wav", "split": "train"}\n{"wav": ', ["line 2 is not JSON", '"split": "train"']),
-        ('{"wav": "a.wav", "split": "train"}\n["a.wav"]', ["line 2 is no JSON object"]),
+        ('{"wav": "a.wav", "split": "train"}\n["a.wav"]', ["line 2 is not a JSON object"]),
         ('{"split": "train"}', ["line 1 names no recording"]),
         ('{"wav": 3, "split": "train"}', ["line 1 names no recording"]),
         ('{"wav": "a.wav"}', ["line 1: the part of a.wav is ''"]),

@@ -92,7 +92,7 @@ def test_stratify_may_be_empty_or_one_word(stratify):
 def test_an_unknown_stratum_is_named(name):
     with pytest.raises(UserError) as error:
         RandomSplit(stratify=["emotion", name])
-    assert f"'{name}' is no stratum" in str(error.value)
+    assert f"'{name}' is not a stratum" in str(error.value)
     assert {"emotions": "'emotion'", "actors": "'actor'", 3: "gender"}[name] in str(error.value)
 
 

@@ -341,7 +341,7 @@ def test_open_waveforms_survive_clearing(paths, cache):
 
 def test_long_recordings_are_decoded_one_by_one(tmp_path, monkeypatch):
     """So many files at a time that threads need not wait for one another, and never more than fit into memory."""
-    monkeypatch.setattr(store, "HANDFUL_BYTES", 100)
+    monkeypatch.setattr(store, "BATCH_BYTES", 100)
     paths = [tmp_path / f"{i}.wav" for i in range(8)]
     for path, size in zip(paths, (10, 20, 30, 40, 500, 10, 10), strict=False):  # the last one is missing
         path.write_bytes(bytes(size))
