@@ -1,19 +1,19 @@
-"""Which settings tell configurations apart: the choice made in a group by its name, and what differs beside it."""
+"""Which settings distinguish configurations: the choice made in a group by its name, and further differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser.comparison.load_runs import Run, frozen, shown
 
-NO_GROUP = ("experiment",)  # a preset's name: what it sets shows by itself
+NO_GROUP = ("experiment",)  # a preset's name: its settings have columns of their own
 FIRST = ("dataset", "audio", "split", "frontend", "augmentation", "model", "optimizer", "scheduler", "trainer")
 
 
 def differing(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The columns that tell the configurations of some runs apart.
+    """The columns that distinguish the configurations of some runs.
 
-    A group in which other choices were made stands there by its name, once; the settings that came with a choice are
-    left out, unless they vary between configurations of the same choice. Of settings that always have the same value as
+    A group with different choices is one column, by its name; the settings that came with a choice are left out,
+    unless they vary between configurations of the same choice. Of settings that always have the same value as
     another (`frontend.sample_rate` follows `audio.sample_rate`), the first stands for all.
 
     Args:
@@ -63,7 +63,7 @@ def belongs_to(key: str, group: str) -> bool:
 
 
 def _node(name: str) -> str:
-    """Where a group's settings stand: `stft@frontend.stft` fills `frontend.stft`."""
+    """The node of a group's settings: `stft@frontend.stft` fills `frontend.stft`."""
     return name.rpartition("@")[2].replace("/", ".")
 
 
@@ -83,7 +83,7 @@ def _varies(runs: Sequence[Run], column: str) -> bool:
 
 
 def _varies_within(runs: Sequence[Run], column: str, groups: Sequence[str]) -> bool:
-    """Whether a column differs between runs that agree in the groups that it came with."""
+    """Whether a column differs between runs with equal choices in its groups."""
     owners = [group for group in groups if belongs_to(column, group)]
     together: dict[str, set[str]] = {}
     for run in runs:

@@ -1,4 +1,4 @@
-"""A whole comparison: what is asked, the sections with their ranking, and the paired tests."""
+"""A whole comparison: the question, the sections with their ranking, and the paired tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ COSTS = ("seconds", "num_parameters")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of some runs.
+    """How runs are compared.
 
     Args:
         where: Which runs, or None for all.
-        metrics: Columns of figures; () for UAR, WA and macro F1 of test and what validation chose by.
-        sort: A figure, a setting or a group that orders the rows; None for what the runs' validation goes by.
+        metrics: Columns of figures; () for UAR, WA and macro F1 of test and the validation metric.
+        sort: A figure, a setting or a group that orders the rows; None for the runs' validation metric.
         group_by: Keys that make the rows; () for the configurations.
         pairs: Which rows are tested against each other: `best`, `all` or `none`.
     """
@@ -38,13 +38,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The answer.
+    """The result.
 
     Args:
         question: With the metrics filled in.
         sections: Largest first, their rows ranked.
         pairs: Of each section.
-        remarks: On runs that were skipped.
+        remarks: On skipped runs.
     """
 
     question: Question
@@ -71,35 +71,35 @@ def compare(places: Sequence[str | Path], question: Question) -> Comparison:
     pairs = tuple(tuple(next(tested) for _ in pairs) for pairs in found)
     remarks = gathered.remarks
     if question.where is not None and any(key.startswith("test/") for key in question.where.keys):
-        remarks = (*remarks, f"{question.where.where} chooses runs by figures of test: no p takes account of it.")
+        remarks = (*remarks, f"{question.where.where} selects runs by figures of test, which no p value accounts for.")
     return Comparison(question, tuple(sections), pairs, remarks)
 
 
 def num_unshown(section: Section, question: Question) -> int:
-    """Pairs of rows to correct for that are not shown: those without the first row, if test says which is first."""
+    """Pairs to correct for that are not shown: those without the first row, if a figure of test ranks the rows."""
     rows = len(section.rows)
     return (rows - 1) * (rows - 2) // 2 if question.pairs == "best" and section.sort.startswith("test/") else 0
 
 
 def _ranked(section: Section, asked: str | None) -> Section:
-    """The section with its rows in order: as asked, else by what validation goes by in its runs."""
+    """The section with its rows in order: as asked, else by its runs' validation metric."""
     sort, why = (asked, "") if asked is not None else _order([run for row in section.rows for run in row.runs])
     return replace(section, rows=tuple(ranked(section.rows, sort)), sort=sort, why=why)
 
 
 def _order(runs: Sequence[Run]) -> tuple[str, str]:
-    """What ranks runs without looking at test, and why."""
+    """The metric that ranks runs without using test, and why."""
     metric = ranking_metric(run.config for run in runs)
     if not any(is_number(run.metrics.get(metric)) for run in runs):
-        return "test/uar", f"since none of the runs has {metric}, by which validation would choose"
+        return "test/uar", f"since none of the runs has {metric}, the validation metric"
     if metric == runs[0].config.get("monitor"):
-        return metric, "the runs' monitor: test had no part in it"
+        return metric, "the runs' monitor, which does not use test"
     monitors = sorted({str(run.config.get("monitor")) for run in runs})
-    return metric, f"since the runs' monitors differ ({', '.join(monitors)}): test had no part in it"
+    return metric, f"since the runs' monitors differ ({', '.join(monitors)}); it does not use test"
 
 
 def _metrics(runs: Sequence[Run], sections: Sequence[Section]) -> tuple[str, ...]:
-    """What ranks the rows, UAR, WA, macro F1 of test and what configs add to them, and what validation chose by."""
+    """The ranking metric, UAR, WA, macro F1 of test, metrics that configs add, and the validation metric."""
     known = {name for run in runs for name, value in run.metrics.items() if is_number(value)}
     monitors = (str(run.config.get("monitor")) for run in runs)
     more = (f"test/{name}" for name in added(run.config for run in runs))
@@ -122,12 +122,12 @@ def _check(question: Question, runs: Sequence[Run]) -> None:
 
 
 def _check_sort(key: str, sections: Sequence[Section]) -> None:
-    """Sees to it that the rows differ in the setting that orders them."""
+    """Checks that the rows differ in the setting that orders them."""
     rows: list[Row] = [row for section in sections for row in section.rows]
     if not any(key in row.cells or row.spread(key).count for row in rows):
         columns = sorted({column for section in sections for column in section.columns})
-        there = f" Settings that differ: {', '.join(columns)}." if columns else ""
-        raise UserError(f"--sort {key}: the rows do not differ in it.{there}")
+        differing = f" Settings that differ: {', '.join(columns)}." if columns else ""
+        raise UserError(f"--sort {key}: the rows do not differ in it.{differing}")
 
 
 def _differs(key: str, runs: Sequence[Run]) -> bool:

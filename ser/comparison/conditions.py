@@ -1,8 +1,8 @@
-"""Conditions typed on the command line, such as `model=cnn2d and optimizer.lr<1e-3`, told apart from code.
+"""Conditions typed on the command line, such as `model=cnn2d and optimizer.lr<1e-3`, evaluated without running code.
 
-Python's grammar orders the operators, and no more than that: every word, number and text is taken out before the
-parser sees what is left, and of its syntax tree only comparisons, `and`, `or`, `not`, minus signs and lists are let
-through. So nothing that is typed can be called, imported, looked up as an attribute or assigned.
+Python's parser only orders the operators: every word, number and text is replaced by a placeholder before parsing, and
+of the syntax tree only comparisons, `and`, `or`, `not`, minus signs and lists are accepted. So nothing that is typed
+can be called, imported, looked up as an attribute or assigned.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any
 
 from ser.errors import UserError, some
 
-LONGEST = 2000  # characters: nobody types more, and the parser's stack is not endless
+LONGEST = 2000  # characters: the parser's stack is limited
 EXAMPLE = 'write it like "model=cnn2d and optimizer.lr<1e-3"'
 CONSTANTS = {"null": None, "none": None, "None": None, "true": True, "True": True, "false": False, "False": False}
 OPERATORS = ("and", "or", "not", "in")
@@ -36,8 +36,8 @@ class Condition:
     """A condition over dotted keys.
 
     A single `=` means `==`. A word with a dot or a slash is a key (`optimizer.lr`, `test/uar`), and so is a word on the
-    left of a comparison, or one that `values` knows; any other word is a text: `model=cnn2d` needs no quotes. `null`,
-    `none`, `true` and `false` are what they are in YAML. A key that is not there is null; null is neither less nor
+    left of a comparison, or one in `values`; any other word is a text: `model=cnn2d` needs no quotes. `null`,
+    `none`, `true` and `false` are what they are in YAML. A missing key is null; null is neither less nor
     greater than anything, a number never equals a text, nor a truth value a number.
 
     Args:
@@ -45,7 +45,7 @@ class Condition:
         where: How it was typed, for messages: `--where`, `sweep.skip`.
 
     Raises:
-        UserError: It is no condition.
+        UserError: It is not a condition.
 
     >>> Condition("model=cnn2d and optimizer.lr<1e-3", "--where").holds({"model": "cnn2d", "optimizer.lr": 5e-4})
     True
@@ -61,7 +61,7 @@ class Condition:
             tree = ast.parse(self._without_words(text).strip(), mode="eval")
             self._test = self._truth(tree.body)
         except (SyntaxError, RecursionError, MemoryError):
-            raise self._error(f"this is no condition; {EXAMPLE}") from None
+            raise self._error(f"this is not a condition; {EXAMPLE}") from None
 
     @property
     def keys(self) -> frozenset[str]:
@@ -75,15 +75,15 @@ class Condition:
             values: Flat dotted keys, with the group names (`model`) and, where asked for, metrics (`test/uar`).
 
         Raises:
-            UserError: A number is ordered against a text, or something is looked for in what holds nothing.
+            UserError: A number is compared with a text, or `in` is applied to a value that holds nothing.
         """
         return bool(self._test(values))
 
     def check_known(self, known: Iterable[str]) -> None:
-        """Sees to it that every key is one that some run has.
+        """Checks that every key is one that some run has.
 
         Raises:
-            UserError: Names the key that none has, and the nearest.
+            UserError: Names the unknown key, and the nearest.
         """
         known = sorted(set(known))
         for key in sorted(self._keys - set(known)):
@@ -133,8 +133,8 @@ class Condition:
         """A function for a node of the tree.
 
         Args:
-            node: One of those let through.
-            is_key: Whether a word can only be a key where the node stands.
+            node: An accepted one.
+            is_key: Whether a word can only be a key at the node's place.
         """
         if isinstance(node, ast.Name):
             return self._atom(*self._atoms[node.id], is_key)
@@ -191,7 +191,7 @@ class Condition:
         if left is None or right is None:
             return False
         if not (_is_number(left) and _is_number(right)) and not (isinstance(left, str) and isinstance(right, str)):
-            raise self._error(f"{_shown(left)} {SIGNS[type(sign)]} {_shown(right)} has no answer")
+            raise self._error(f"{_shown(left)} {SIGNS[type(sign)]} {_shown(right)} cannot be compared")
         return ORDERS[type(sign)](left, right)
 
     def _within(self, member: Any, whole: Any) -> bool:

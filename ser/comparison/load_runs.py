@@ -1,4 +1,4 @@
-"""The runs to compare: the finished ones, with what counts in their settings, their figures and their predictions."""
+"""The runs to compare: the finished ones, with the settings of their identity, their figures and predictions."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ TOLERANCE = 1e-6  # between metrics.json and predictions.csv
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answered:
-    """What a run said of its test part, ordered by recording: two runs on one part have equal rows.
+    """A run's predictions of its test part, ordered by recording: two runs on one part have equal rows.
 
     Args:
         classes: In label order.
@@ -61,7 +61,7 @@ class Run:
 
     Args:
         path: Its directory.
-        identity, protocol: As it began.
+        identity, protocol: As recorded at its start.
         config: Its own, plain data.
         metrics: metrics.json.
         answered: From predictions.csv.
@@ -86,7 +86,7 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What counts, by dotted key, but for what is drawn anew in each run of a configuration."""
+        """The settings of its identity, by dotted key, without those drawn anew in each run of a configuration."""
         counted = {key: value for key, value in self.flat.items() if counts(key) or key in COUNTED_TOO}
         counted["batch_size"] = self.flat.get("batch_size", 0) * _devices(self.flat)
         if counted.get("init_from"):
@@ -106,27 +106,27 @@ class Run:
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """All that a condition may ask for: choices, settings, figures, the folder's name as `run`."""
+        """The keys of conditions: choices, settings, figures, the folder's name as `run`."""
         return {**self.metrics, **self.flat, **self.choices, "run": self.path.name}
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Finished runs, by path, and remarks on what was skipped."""
+    """Finished runs, by path, and remarks on skipped ones."""
 
     runs: tuple[Run, ...]
     remarks: tuple[str, ...]
 
 
 def gather(places: Sequence[str | Path], condition: Condition | None = None) -> Gathered:
-    """Finds runs and reads them; one that is damaged is named and does not stop the others.
+    """Finds and reads runs; a damaged one is named and does not stop the others.
 
     Args:
         places: Run directories, folders of runs, sweep folders, cross-validations, or globs.
-        condition: Which are compared.
+        condition: Selects the runs to compare.
 
     Raises:
-        UserError: A place holds no run, none is finished, or none fits the condition.
+        UserError: A place holds no run, none is finished, or none matches the condition.
     """
     found, remarks = find_runs(places)
     runs, damaged = _readable(run for run in found if run.state == "finished")
@@ -179,10 +179,10 @@ def _read(found: FoundRun) -> Run:
 
 
 def read_test(found: FoundRun) -> Predictions:
-    """The predictions of a finished run, which must be those that its figures were computed from.
+    """The predictions of a finished run, checked against its figures.
 
     Raises:
-        UserError: They are not, or a file is damaged.
+        UserError: They do not match, or a file is damaged.
     """
     choices = found.config.get("choices")
     if not isinstance(choices, dict) or not isinstance(found.config.get("split"), dict):
@@ -190,10 +190,10 @@ def read_test(found: FoundRun) -> Predictions:
     if not isinstance(found.metrics, dict):
         raise UserError("its metrics.json holds no figures.")
     test = read_predictions(found.path / "predictions.csv", found.metrics.get("num_test"))
-    said = found.metrics.get("test/uar")
-    here = float(uar(confusion_matrix(test.true, test.predicted, len(test.classes))))
-    if not isinstance(said, int | float) or not abs(said - here) <= TOLERANCE:
-        raise UserError(f"metrics.json says test/uar {said}, predictions.csv {here:.6f}: one of them was changed.")
+    recorded = found.metrics.get("test/uar")
+    computed = float(uar(confusion_matrix(test.true, test.predicted, len(test.classes))))
+    if not isinstance(recorded, int | float) or not abs(recorded - computed) <= TOLERANCE:
+        raise UserError(f"metrics.json has test/uar {recorded}, predictions.csv {computed:.6f}: one was changed.")
     return test
 
 
@@ -203,7 +203,7 @@ def as_run(found: FoundRun, test: Predictions) -> Run:
 
 
 def _once(runs: list[Run]) -> list[Run]:
-    """Each identity once: a run copied to another folder is the same run, as a remark of the search says."""
+    """Each identity once: a run copied to another folder is the same run, as a remark notes."""
     kept: dict[str, Run] = {}
     for run in runs:
         kept.setdefault(run.identity, run)
@@ -214,14 +214,14 @@ def _fitting(runs: list[Run], condition: Condition) -> list[Run]:
     condition.check_known({key for run in runs for key in run.values})
     fitting = [run for run in runs if condition.holds(run.values)]
     if not fitting:
-        said = {key: sorted({shown(run.values.get(key)) for run in runs}) for key in sorted(condition.keys)}
-        there = "; ".join(f"{key} is {some(values)}" for key, values in said.items())
-        raise UserError(f"{condition.where} “{condition.text}” fits none of {len(runs)} finished runs. There {there}.")
+        values = {key: sorted({shown(run.values.get(key)) for run in runs}) for key in sorted(condition.keys)}
+        present = "; ".join(f"{key} is {some(of_key)}" for key, of_key in values.items())
+        raise UserError(f"{condition.where} “{condition.text}” matches none of {len(runs)} finished runs: {present}.")
     return fitting
 
 
 def shown(value: Any) -> str:
-    """A setting as a cell: floats without zeros to no purpose, nothing as a dash.
+    """A setting as a cell: floats without trailing digits, None as a dash.
 
     >>> shown(0.001), shown(1e-05), shown(None), shown([64, 128]), shown(True), shown(0.30000000000000004)
     ('0.001', '1e-05', '–', '[64, 128]', 'true', '0.3')

@@ -39,7 +39,7 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One configuration, or what `--group-by` pools.
+    """One configuration, or the runs that `--group-by` pools.
 
     Args:
         cells: Column → value.
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What tells it from the others; a row alone is called by dataset, frontend and model."""
+        """The settings that distinguish it; a single row is named by dataset, frontend and model."""
         choices = self.runs[0].choices
         words = (str(choices.get(group)) for group in ("dataset", "frontend", "model"))
         return label(self.cells, otherwise="-".join(words))
@@ -66,7 +66,7 @@ class Row:
         return Spread.of([float(value) for value in values if is_number(value)])
 
     def units(self) -> dict[tuple, Run]:
-        """The runs by what pairs them with those of another row: seed, seed of the split, fold, and what is pooled."""
+        """The runs by what pairs them with another row's: seed, seed of the split, fold, and pooled settings."""
         return {self._unit(run): run for run in self.runs}
 
     def _unit(self, run: Run) -> tuple:
@@ -75,7 +75,7 @@ class Row:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, which a truth value is not."""
+    """Whether it is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -83,7 +83,7 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
     """Columns, rows, and remarks on runs that repeat another.
 
     Args:
-        runs: That can be compared with each other.
+        runs: Comparable with each other.
         group_by: Keys; by default the configurations themselves are the rows.
     """
     columns = differing(runs)
@@ -106,7 +106,7 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
             left = sorted(run.path.name for run in members if run not in kept)
             remarks.append(
                 f"{row.name}: {', '.join(left)} repeat seed and fold of another run and are left out; they differ in "
-                "what config.yaml does not hold, such as the recordings themselves."
+                "something outside config.yaml, such as the recordings themselves."
             )
         rows.append(Row(cells, kept, row.apart, row.grouped))
     return shown, rows, remarks

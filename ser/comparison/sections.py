@@ -1,7 +1,7 @@
-"""What can be ranked together: the same recordings, classes and kind of split, tested on the same part.
+"""Which runs are ranked together: those with the same recordings, classes, kind of split and test part.
 
-Runs of different protocols stand in sections of their own. A speaker-dependent UAR beside a speaker-independent one is
-no ranking, whatever the two numbers are.
+Runs of different protocols are in separate sections: a speaker-dependent UAR cannot be ranked against a
+speaker-independent one.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ class Section:
 
     Args:
         title: Dataset and split.
-        stamp: What the split has apart.
-        varied: What differed between the runs of a row, and so what ± is a spread over.
-        columns: Settings that tell the rows apart.
-        rows: In no order.
+        stamp: In what the split's parts are disjoint.
+        varied: What differed between the runs of a row, which ± is a spread over.
+        columns: Settings that distinguish the rows.
+        rows: Unordered.
         remarks: On runs left out, and on rows of unequal runs.
         sort: What orders the rows once they are ranked: a figure, a setting or a group.
-        why: Why it does, where nobody asked for it, as the end of a sentence.
+        why: Why, where the user did not ask for it, as the end of a sentence.
     """
 
     title: str
@@ -83,7 +83,7 @@ def what_varied(runs: Sequence[Run]) -> str:
         words.append(f"{len(splits)} seeds of the split varied the split; the initial weights had one seed")
     if len(folds) > 1:
         words.append(f"{len(folds)} folds test other recordings each, so ± holds how folds differ")
-    return "; ".join(words) or "One seed and one split: nothing is known of the spread between runs"
+    return "; ".join(words) or "One seed and one split: the spread between runs is unknown"
 
 
 def runs_in_words(runs: Sequence[Run]) -> str:
@@ -98,15 +98,15 @@ def runs_in_words(runs: Sequence[Run]) -> str:
         return f"{len(runs)}"
     if cells == 1:
         return "1"
-    said = [f"{count} {word}s" for count, word in ((seeds, "seed"), (folds, "fold")) if count > 1]
-    product = " × ".join(said)
+    counts = [f"{count} {word}s" for count, word in ((seeds, "seed"), (folds, "fold")) if count > 1]
+    product = " × ".join(counts)
     if cells == seeds * folds:
-        return product if len(said) == 1 else f"{cells} = {product}"
+        return product if len(counts) == 1 else f"{cells} = {product}"
     return f"{cells} of {seeds * folds} = {product}"
 
 
 def _protocol(run: Run) -> str:
-    """Equal for runs that may be compared, as far as the config says: recordings, classes, and kind of split."""
+    """Equal for runs that may be compared, by their configs: recordings, classes, and kind of split."""
     settings = {key: value for key, value in run.settings.items() if key.startswith(("dataset.", "split."))}
     return frozen([settings, run.answered.classes])
 
@@ -114,8 +114,8 @@ def _protocol(run: Run) -> str:
 def _by_test_part(runs: Sequence[Run]) -> list[list[Run]]:
     """Divides runs whose equal draws gave different test parts: their recordings were not the same.
 
-    Draws in which runs disagree come first; a run of a draw that has no rival then joins its own configuration, or else
-    those with which it shares most recordings.
+    Draws in which runs disagree come first; any other run then joins its own configuration, or else the runs with which
+    it shares most recordings.
     """
     parts_of: dict[tuple, set[str]] = {}
     for run in runs:
@@ -132,7 +132,7 @@ def _by_test_part(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 class _Division:
-    """Runs over the same recordings, as far as their draws can tell."""
+    """Runs over the same recordings, judged by their draws."""
 
     def __init__(self):
         self.runs: list[Run] = []

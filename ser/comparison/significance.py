@@ -1,7 +1,7 @@
 """Whether the difference between two rows is more than chance: paired over shared seed, fold and utterance.
 
 The difference is that of UAR, run by run where both were tested on the same part, and then the mean over those runs.
-Its 95 % interval resamples speakers, the same for both rows and all runs (`ser.evaluation.confidence`): it says how the
+Its 95 % interval resamples speakers, the same for both rows and all runs (`ser.evaluation.confidence`): how the
 difference would vary with other speakers, for these trainings. The p value comes from the test that fits:
 
 1. ten speakers or more: Wilcoxon's signed-rank test over the speakers' differences;
@@ -9,11 +9,11 @@ difference would vary with other speakers, for these trainings. The p value come
 3. else, where each utterance was tested once: McNemar's exact test over utterances;
 4. else Wilcoxon's test over utterances, each with its share of right answers over the runs.
 
-What the first says is of these trainings, as the interval does. Over 400 simulated pairs of equal systems, which differ
+The first holds for these trainings, as the interval does. Over 400 simulated pairs of equal systems, which differ
 by speaker with a standard deviation of 0.5 logits, 3 to 4 % were called different, but where trainings too differ by
-0.3 logits, 7 % with a training for each of six folds, and 20 % with one training each: more seeds are the cure.
+0.3 logits, 7 % with a training for each of six folds, and 20 % with one training each: use more seeds.
 
-The last two count utterances of a speaker as independent, and so speak of these speakers only. Holm's correction is
+The last two count utterances of a speaker as independent, and so hold for these speakers only. Holm's correction is
 over all pairs shown, of all sections. Where the rows are sorted by a figure of test, the pairs with the first row were
 chosen by what they are tested on: the correction is then over all pairs of rows.
 """
@@ -98,8 +98,8 @@ def corrected(pairs: Sequence[Pair], unshown: int = 0) -> list[Pair]:
 
     Args:
         pairs: Of all sections.
-        unshown: Further pairs that are corrected for without being tested, where the test part itself chose what is
-            compared. Each counts as p = 1, by which the corrected p of the others can only be larger.
+        unshown: Further pairs to correct for without testing them, where the test part selected the pairs. Each counts as
+            p = 1, which can only raise the corrected p of the others.
     """
     tested = [pair.p for pair in pairs if pair.p is not None]
     if not tested:
@@ -121,7 +121,7 @@ def _compared(rows: Sequence[Row], first: int, second: int) -> Pair:
 
 
 def shared_tests(one: Row, other: Row) -> list[tuple[Answered, Answered]]:
-    """The test parts of runs of the same seed, fold and what else is pooled, tested on the same recordings."""
+    """The test parts of runs with equal seed, fold and pooled settings, over the same recordings."""
     theirs = other.units()
     pairs = [(run.answered, theirs[unit].answered) for unit, run in one.units().items() if unit in theirs]
     return [(ours, other) for ours, other in pairs if ours.part == other.part]
@@ -141,8 +141,8 @@ def differences(shared: Shared) -> tuple[Estimate, np.ndarray, np.ndarray | None
         numbers = speakers.numbers[at : at + len(ours.true)]
         at += len(ours.true)
         counts = [_confusions(part, numbers, speakers.count) for part in (ours, theirs)]  # (S, K, K) each
-        there = np.unique(numbers)
-        of_ours, of_theirs = (np.tensordot(speakers.weights[:, there], count[there], 1) for count in counts)
+        present = np.unique(numbers)
+        of_ours, of_theirs = (np.tensordot(speakers.weights[:, present], count[present], 1) for count in counts)
         difference, share = uar(of_ours) - uar(of_theirs), of_ours.sum(axis=(1, 2)) / len(ours.true)
         total += np.where(share > 0, difference, 0) * share
         weight += share
@@ -174,7 +174,7 @@ def p_value(shared: Shared, by_run: np.ndarray, by_speaker: np.ndarray | None) -
 
 
 def signed_rank(values: np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's test that values lie around 0 (Wilcoxon, 1945); those that are 0 say nothing.
+    """Two-sided p of Wilcoxon's test that values lie around 0 (Wilcoxon, 1945); zeros are left out.
 
     Exact up to 50 values, equal ones too: the sum of the ranks of positive values takes each of its sums in so many of
     the 2^n patterns of signs, counted by adding one rank after the other. `scipy.stats.wilcoxon` goes through all

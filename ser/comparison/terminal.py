@@ -22,7 +22,7 @@ def as_text(comparison: Comparison, width: int | None = None, styled: bool = Fal
     Args:
         comparison: What is shown.
         width: Columns of the terminal; None for as many as the tables need.
-        styled: Whether the terminal knows bold and italics.
+        styled: Whether the terminal shows bold and italics.
     """
     with io.StringIO() as file:
         console = Console(file=file, width=width or 10_000, force_terminal=styled, soft_wrap=width is None)
@@ -41,7 +41,7 @@ def _print_sheet(console: Console, sheet: Sheet) -> None:
     if left := [name for i, name in enumerate(sheet.header) if i not in fitting]:
         console.print(f"Too wide for this terminal: {', '.join(left)}. --metrics and --format choose.", **PLAIN)
     if sheet.pairs:
-        # the ranking above says what 1 and 2 are: names in full would not fit
+        # the ranking above names 1 and 2: full names would not fit
         at = [i for i, name in enumerate(sheet.pairs_header) if name not in ("first", "second")]
         header = _chosen(sheet.pairs_header, at)
         console.print(_table(header, [_chosen(_numbered(row), at) for row in sheet.pairs], len(header), NUMBERS))
@@ -62,7 +62,7 @@ def _numbered(pair: Sequence[str]) -> list[str]:
 
 
 def _fitting(sheet: Sheet, width: int) -> list[int]:
-    """The columns that a terminal has room for: costs are left out first, then the last figures, never the first."""
+    """The columns that fit into a terminal: costs are left out first, then the last figures, never the first."""
     sizes = [
         max(len(line) for cell in (_broken(name, cells), *cells) for line in cell.split("\n"))
         for name, cells in zip(sheet.header, zip(*sheet.rows, strict=True), strict=True)
@@ -77,7 +77,7 @@ def _fitting(sheet: Sheet, width: int) -> list[int]:
 
 
 def _broken(name: str, cells: Sequence[str]) -> str:
-    """A heading in two lines where it is wider than what stands below it: `model.` and `dropout`."""
+    """A heading in two lines where it is wider than its column: `model.` and `dropout`."""
     cut = max(name.rfind("."), name.rfind("/")) + 1
     return f"{name[:cut]}\n{name[cut:]}" if cut and len(name) > max(map(len, cells)) else name
 

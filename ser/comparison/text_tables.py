@@ -1,4 +1,4 @@
-"""A comparison as cells of text: what the terminal, Markdown, LaTeX and the page show alike."""
+"""A comparison as cells of text, shared by the terminal, Markdown, LaTeX and the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ DIGITS = {"seconds": ".1f", "num_parameters": ",.0f"}
 HEADINGS = {"num_parameters": "parameters"}
 APART = (
     "These runs do not share one protocol (recordings, classes, split), so they are not ranked together: each table "
-    "stands for itself."
+    "is a ranking of its own."
 )
 ALONE = "One row only: there is nothing to compare it with."
 ON_PAIRS = (
-    "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each for "
-    "itself, which resamples speakers. p: corrected by Holm over all pairs"
+    "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each on "
+    "its own, from resampled speakers. p: corrected by Holm over all pairs"
 )
 
 
@@ -28,8 +28,8 @@ class Sheet:
 
     Args:
         title, stamp: Of the section.
-        header, rows: The ranking; `left` counts the columns of words before those of numbers.
-        pairs_header, pairs: The paired tests; no rows where there are none.
+        header, rows: The ranking; `left` counts the text columns before those of numbers.
+        pairs_header, pairs: The paired tests; possibly no rows.
         notes: Sentences that belong to it.
     """
 
@@ -51,21 +51,21 @@ def sheets_of(comparison: Comparison) -> list[Sheet]:
 
 
 def closing(comparison: Comparison) -> list[str]:
-    """What holds of all sections: how they are sorted, why they stand apart, and what was skipped."""
-    said = list(dict.fromkeys(map(_sorted_by, comparison.sections)))
-    if len(said) > 1:
-        said = [f"{section.title}: {_sorted_by(section)}" for section in comparison.sections]
-    return [*said, *([APART] if len(comparison.sections) > 1 else []), *comparison.remarks]
+    """Remarks on all sections: how they are sorted, why they are separate, and what was skipped."""
+    sorting = list(dict.fromkeys(map(_sorted_by, comparison.sections)))
+    if len(sorting) > 1:
+        sorting = [f"{section.title}: {_sorted_by(section)}" for section in comparison.sections]
+    return [*sorting, *([APART] if len(comparison.sections) > 1 else []), *comparison.remarks]
 
 
 def _sorted_by(section: Section) -> str:
     words = [f"Sorted by {section.sort}", "best first" if "/" in section.sort else "", section.why]
-    flatters = " A test part that chooses flatters what it chose." if section.sort.startswith("test/") else ""
-    return f"{', '.join(filter(None, words))}.{flatters}"
+    warning = " Selecting by the test part makes its figures optimistic." if section.sort.startswith("test/") else ""
+    return f"{', '.join(filter(None, words))}.{warning}"
 
 
 def mean_cell(spread: Spread, style: str = ".3f") -> str:
-    """`0.586 ± 0.050`, without a spread for a single run, a dash for nothing.
+    """`0.586 ± 0.050`, without a spread for a single run, a dash without a value.
 
     >>> mean_cell(Spread(0.586, 0.05, 3)), mean_cell(Spread(0.586, None, 1)), mean_cell(Spread(None, None, 0))
     ('0.586 ± 0.050', '0.586', '–')
@@ -82,14 +82,14 @@ def p_cell(p: float | None) -> str:
 
 def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> Sheet:
     metrics = [name for name in comparison.question.metrics if name not in COSTS]
-    # a single column of nothing would say nothing: a row alone is called by its name
+    # a column without values is useless: a single row gets its name
     named = section.columns or ("configuration",)
     header = ("#", *named, *metrics, "runs", *(HEADINGS.get(name, name) for name in COSTS))
     rows = [_cells(number, row, section.columns, metrics) for number, row in enumerate(section.rows, start=1)]
     notes = [f"{section.varied}.", *section.remarks, *_on_pairs(comparison, section, pairs)]
     pairs_header = ("pair", "first", "second", "difference", "runs", "test", "p", "p (Holm)", "verdict")
-    said = tuple(_pair_cells(pair) for pair in pairs)
-    return Sheet(section.title, section.stamp, 1 + len(named), header, tuple(rows), pairs_header, said, tuple(notes))
+    cells = tuple(_pair_cells(pair) for pair in pairs)
+    return Sheet(section.title, section.stamp, 1 + len(named), header, tuple(rows), pairs_header, cells, tuple(notes))
 
 
 def _cells(number: int, row: Row, columns: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _cells(number: int, row: Row, columns: Sequence[str], metrics: Sequence[str]
 
 
 def _cost(name: str, spread: Spread) -> str:
-    """Sizes that are equal in all runs, as they mostly are, need no spread."""
+    """A cost as a cell; without a spread where it is equal in all runs, as sizes mostly are."""
     exact = Spread(spread.mean, spread.deviation or None, spread.count)
     return mean_cell(exact, DIGITS[name])
 
@@ -125,10 +125,10 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
     counted = " shown."
     if num_unshown(section, comparison.question):
         number = len(section.rows) * (len(section.rows) - 1) // 2
-        counted = f" of rows ({number} here), not those shown alone: test itself said which row is first."
-    said = [f"{ON_PAIRS}{counted}", *(f"No interval for some pairs: {remark}." for remark in without)]
+        counted = f" of rows ({number} here), not only those shown: a figure of test decides which row is first."
+    notes = [f"{ON_PAIRS}{counted}", *(f"No interval for some pairs: {remark}." for remark in without)]
     if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
-        said.append("Tests over utterances speak of these speakers only: too few are known to speak of others.")
+        notes.append("Tests over utterances hold for these speakers only: too few are known to generalise.")
     if any(pair.runs == 1 for pair in pairs):
-        said.append("Pairs of one run each compare two trainings; other seeds may turn them round.")
-    return said
+        notes.append("Pairs of one run each compare two trainings; other seeds may reverse the order.")
+    return notes

@@ -23,7 +23,7 @@ LATEX = {
 
 
 def as_csv(comparison: Comparison) -> str:
-    """A line a row of any section, with mean, standard deviation and number of runs of each figure in columns."""
+    """One line a row of any section, with mean, standard deviation and number of runs of each figure in columns."""
     columns = list(dict.fromkeys(column for section in comparison.sections for column in section.columns))
     metrics = list(dict.fromkeys([*comparison.question.metrics, *COSTS]))
     figures = [f"{metric}{end}" for metric in metrics for end in ("", "/std", "/runs")]
@@ -76,7 +76,7 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {
 
 
 def _csv_cell(value: Any) -> Any:
-    """Numbers with all their digits; nothing as an empty cell; lists and truth values as in the terminal."""
+    """Numbers with all their digits; None as an empty cell; lists and booleans as in the terminal."""
     return "" if value is None else value if type(value) in (int, float, str) else shown(value)
 
 
@@ -124,7 +124,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def _markdown(words: str) -> str:
-    """Words as they are: nothing in them is markup."""
+    """Text without markup."""
     return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(words.split()))
 
 
@@ -135,8 +135,8 @@ def _pipes(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> s
 
 
 def _latex_tables(sheet: Sheet) -> list[str]:
-    said = [f"% {' '.join(note.split())}" for note in sheet.notes]
-    tables = [_latex_table(sheet.header, sheet.rows, sheet.left, f"{sheet.title}: {sheet.stamp}"), *said]
+    notes = [f"% {' '.join(note.split())}" for note in sheet.notes]
+    tables = [_latex_table(sheet.header, sheet.rows, sheet.left, f"{sheet.title}: {sheet.stamp}"), *notes]
     if sheet.pairs:
         width = len(sheet.pairs_header)
         tables.append(_latex_table(sheet.pairs_header, sheet.pairs, width, f"{sheet.title}: paired tests"))

@@ -18,15 +18,15 @@ def recordings_of(part: Predictions) -> tuple[Recording, ...]:
 
 
 def average(parts: Sequence[Predictions]) -> Predictions | None:
-    """softmax of the mean of log-probabilities, which are logits up to a constant of the row that softmax does not see.
+    """softmax of the mean log-probabilities, which are logits up to a constant of the row that softmax cancels.
 
     Classes are matched by name. Recordings, classes and traits are those of the first part, in its order.
 
     Args:
-        parts: Of one model each.
+        parts: Each of one model.
 
     Returns:
-        The average over the recordings that all parts have, or None where there is none.
+        The average over the recordings that all parts have, or None where they share none.
 
     Raises:
         UserError: Other classes, or another true class of the same recording.
@@ -55,14 +55,13 @@ def average(parts: Sequence[Predictions]) -> Predictions | None:
 
 
 def _columns(classes: Sequence[str], theirs: Sequence[str]) -> list[int]:
-    """Where each class stands among those of another model.
+    """The column of each class in another model's predictions.
 
     Raises:
-        UserError: It has others.
+        UserError: It has other classes.
     """
     if set(classes) != set(theirs):
         raise UserError(
-            f"Runs of different classes cannot be averaged: one knows {', '.join(classes)}, another "
-            f"{', '.join(theirs)}."
+            f"Runs of different classes cannot be averaged: one has {', '.join(classes)}, another {', '.join(theirs)}."
         )
     return [theirs.index(name) for name in classes]

@@ -1,6 +1,6 @@
 """What a model must beat: always the commonest class, and a decision tree on the run's own features.
 
-Both give `Predictions` of the test part, so that they stand in the same table with the same intervals.
+Both return `Predictions` of the test part, so that they are in the same table with the same intervals.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ MOST_INPUTS = 1024  # a tree sorts every input at every node: 16,384 of them tak
 
 
 def majority(train_labels: np.ndarray, test: Predictions) -> Predictions:
-    """Says for everything the class that the training part has most of, with the shares of the classes there.
+    """Always predicts the commonest class of the training part, with its class shares as probabilities.
 
     Args:
         train_labels: Labels (M,) of the training part.
@@ -26,7 +26,7 @@ def majority(train_labels: np.ndarray, test: Predictions) -> Predictions:
 def decision_tree(
     train_inputs: np.ndarray, train_labels: np.ndarray, test_inputs: np.ndarray, test: Predictions, seed: int
 ) -> Predictions:
-    """scikit-learn's `DecisionTreeClassifier` with its defaults: grown until the training part is told apart.
+    """scikit-learn's `DecisionTreeClassifier` with its defaults: grown until it separates the training part.
 
     The base model of the third published system in `ser`'s baselines, which gives it 38.54 % on RAVDESS with a random
     split.
@@ -47,7 +47,7 @@ def decision_tree(
 
 
 def tree_inputs(features: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """One row of numbers an utterance, the same number for each.
+    """One row of numbers an utterance, all of equal length.
 
     Where all utterances are equally long and that makes at most 1024 numbers, the features as they are: contours and
     time statistics. Else the mean and standard deviation of each feature over the valid frames.

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and the one number that makes them more nearly so.
+"""Calibration: how well confidence matches accuracy, and temperature scaling, which improves it.
 
 Source: Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
 """
@@ -18,7 +18,7 @@ TEMPERATURES = (0.05, 20.0)
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """What a reliability diagram shows, by bin of equal width; NaN where a bin is empty.
+    """A reliability diagram's bins, of equal width; NaN where a bin is empty.
 
     Args:
         edges: (bins + 1,) from 0 to 1; a bin holds its upper edge.
@@ -60,11 +60,11 @@ def fit_temperature(val: Predictions) -> float:
     """The T that minimises the mean negative log-likelihood of softmax(logits / T) on the validation part.
 
     T > 1 where the model is overconfident. One number hardly overfits a validation part, and it changes no decision.
-    Where that part is wholly right the likelihood only grows as T falls: T is then so low that all probabilities are
-    0 or 1, and says that the part is too easy to calibrate on.
+    Where that part is entirely right the likelihood only grows as T falls: T is then so low that all probabilities
+    are 0 or 1, and the part is too easy to calibrate on.
 
     Args:
-        val: Never the test part.
+        val: The validation part, never the test part.
 
     Returns:
         T between 0.05 and 20.
@@ -83,7 +83,7 @@ def at_temperature(part: Predictions, temperature: float) -> Predictions:
 
 
 def logits_of(part: Predictions) -> np.ndarray:
-    """Log-probabilities (N, K): logits up to a constant of each row, which softmax does not see."""
+    """Log-probabilities (N, K): logits up to a constant of each row, which softmax cancels."""
     return np.log(np.maximum(part.probabilities, np.finfo(np.float64).tiny))  # below the least float64 all are one
 
 

@@ -1,14 +1,14 @@
-"""95 % intervals that say how a figure would vary with other speakers.
+"""95 % intervals: how a figure would vary with other speakers.
 
 Utterances of one speaker resemble each other: resampling files would pretend to hundreds of independent observations
-where there are two dozen. Speakers are resampled instead, with all that they said (the cluster bootstrap: Davison &
+where there are two dozen. Speakers are resampled instead, with all their utterances (the cluster bootstrap: Davison &
 Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
 
 From the resamples only the standard error s is taken. With n speakers and θ the figure, the interval is
 
     logit θ ± t(0.975, n−1) · √(n/(n−1)) · s / (θ(1−θ)),
 
-mapped back to (0, 1). Student's t and the factor mend what a bootstrap of few clusters misses (its variance has n in
+mapped back to (0, 1). Student's t and the factor correct the bias of a bootstrap of few clusters (its variance has n in
 the denominator, not n−1); the logit keeps the limits inside the range and makes them as lopsided as a figure near 1
 is. Coverage in per cent over 2000 simulated corpora of 24 speakers with 60 utterances in 8 classes each
 (`python -m tests.evaluation.simulated` prints it; the standard error is 0.5), classes averaged:
@@ -50,7 +50,7 @@ class Estimate:
     Args:
         value: NaN where the figure is not defined, such as the recall of a class that does not occur.
         low, high: Limits, or None.
-        remark: Why there are none.
+        remark: Why there is no interval.
     """
 
     value: float
@@ -127,7 +127,7 @@ class Speakers:
 
         Args:
             values: Of the part itself, then of each resample: (1 + R,); NaN where a resample does not define it.
-            utterances: Of each speaker, as far as the figure looks at them: (S,).
+            utterances: Of each speaker, as far as the figure uses them: (S,).
             difference: Whether the figure is a difference, which no logit fits, and not a share in [0, 1].
         """
         value, replicates = float(values[0]), values[1:][~np.isnan(values[1:])]
@@ -165,8 +165,8 @@ class Speakers:
 def num_alike(utterances: np.ndarray) -> float:
     """How many speakers of equal share vary as much as these of unequal shares: (Σm)² / Σm² (Kish, 1965).
 
-    The number of speakers where all say equally much. In RAVDESS and TESS together, two of 26 speakers say two thirds
-    of everything, and a mean over utterances is as uncertain as one over 4 speakers.
+    The number of speakers where all have equally many utterances. In RAVDESS and TESS together, two of 26 speakers have
+    two thirds of them, and a mean over utterances is as uncertain as one over 4 speakers.
 
     >>> num_alike(np.array([60] * 24)), round(num_alike(np.array([60] * 24 + [1400] * 2)), 1)
     (24.0, 4.5)

@@ -1,10 +1,10 @@
-"""What is scored of a part once an epoch: UAR, WA, macro F1 and loss, and the metrics that a config adds.
+"""The metrics of a part, once an epoch: UAR, WA, macro F1 and loss, and those that a config adds.
 
 A node of `metrics` names a class of `torchmetrics.classification`, or a metric of a package that the user trusts:
 
     metrics: {kappa: {_target_: torchmetrics.classification.MulticlassCohenKappa, weights: quadratic}}
 
-It is handed `num_classes`, and the whole part at once: probabilities (N, K) in float64, and labels (N,).
+It gets `num_classes`, and the whole part at once: probabilities (N, K) in float64, and labels (N,).
 """
 
 import warnings
@@ -22,13 +22,13 @@ from ser.evaluation.ranking import FALLING
 from ser.instantiate import build, parameters_of, resolve
 
 TAKEN = ("uar", "wa", "f1_macro", "auroc", "top2", "recall", *FALLING)  # by figures that every run has
-DIRECTION = "higher_is_better"  # of a node, where the class says none
+DIRECTION = "higher_is_better"  # of a node, where the class has none
 
 
 class OfMatrix(classification.MulticlassConfusionMatrix):
     """A figure of the confusion matrix in float64, so that what is logged is what metrics.json ends with.
 
-    torchmetrics' own macro recall is no UAR: a class that is predicted and never true counts there, with 0.
+    torchmetrics' own macro recall is not UAR: a class that is predicted and never true counts there, with 0.
 
     Args:
         figure: (K, K) counts → a number.
@@ -47,7 +47,7 @@ class OfMatrix(classification.MulticlassConfusionMatrix):
 
 
 def build_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
-    """UAR, WA and macro F1, and what a config adds, each tried on a made-up part.
+    """UAR, WA, macro F1 and the metrics that a config adds, each tried on an artificial part.
 
     Args:
         nodes: Name → node with `_target_` and settings; `metrics` of the config.
@@ -55,7 +55,7 @@ def build_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequ
         trust: Packages allowed beside our own.
 
     Raises:
-        UserError: A class that is no metric of probabilities or labels, a setting that cannot be, a result that is not
+        UserError: A class that is not a metric of probabilities or labels, an invalid setting, a result that is not
             one number, or a name that is taken.
     """
     own = {name: OfMatrix(figure, num_classes) for name, figure in (("uar", uar), ("wa", wa), ("f1_macro", f1_macro))}
@@ -63,7 +63,7 @@ def build_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequ
 
 
 def added_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
-    """What a config adds, as `build_metrics`."""
+    """The metrics that a config adds, as `build_metrics`."""
     return {name: _metric(str(name), node, num_classes, trust) for name, node in (nodes or {}).items()}
 
 
@@ -92,7 +92,7 @@ def compute(metrics: Mapping[str, Metric], true: np.ndarray, probabilities: np.n
         probabilities: (N, K).
 
     Raises:
-        UserError: A metric that the part does not suit.
+        UserError: A metric that cannot be computed on the part.
     """
     labels, shares = torch.as_tensor(true), torch.as_tensor(probabilities)
     values = {}
@@ -109,22 +109,22 @@ def compute(metrics: Mapping[str, Metric], true: np.ndarray, probabilities: np.n
 
 
 def falling(nodes: Mapping[str, Any], metrics: Mapping[str, Metric], watched: Iterable[Any] = ()) -> list[str]:
-    """Names of the metrics of which less is better: their class says it, or `higher_is_better` of the node.
+    """Names of the metrics where lower is better, by their class or by `higher_is_better` of the node.
 
     Args:
         nodes: `metrics` of the config.
         metrics: Built from them.
-        watched: What something goes by: `monitor`, …
+        watched: Metrics that select something: `monitor`, …
 
     Raises:
-        UserError: A metric that is watched, and does not say it.
+        UserError: A watched metric whose direction is not known.
     """
     ways = {name: nodes[name].get(DIRECTION, metric.higher_is_better) for name, metric in metrics.items()}
     for name in (str(word).rpartition("/")[2] for word in watched):
         if ways.get(name, True) is None:
             raise UserError(
-                f"{type(metrics[name]).__name__} does not say whether more of it is better, and something goes by "
-                f"val/{name}: add +metrics.{name}.{DIRECTION}=true, or false."
+                f"{type(metrics[name]).__name__} does not say whether higher is better, and val/{name} selects "
+                f"something: add +metrics.{name}.{DIRECTION}=true, or false."
             )
     return [name for name, way in ways.items() if way is False]
 
@@ -158,7 +158,7 @@ def _target(node: Any, where: str, trust: Sequence[str]) -> type[Metric]:
     """The class that a node names.
 
     Raises:
-        UserError: It is no metric; of torchmetrics the nearest one is named.
+        UserError: It is not a metric; of torchmetrics the nearest one is named.
     """
     dotted = str(node.get("_target_") if isinstance(node, Mapping) else None)
     try:
@@ -173,14 +173,14 @@ def _target(node: Any, where: str, trust: Sequence[str]) -> type[Metric]:
             if near
             else f"Choose from: {', '.join(known.values())}."
         )
-        raise UserError(f"{where}._target_={dotted} is no metric of torchmetrics.classification. {hint}") from error
+        raise UserError(f"{where}._target_={dotted} is not a metric of torchmetrics.classification. {hint}") from error
     if not (isinstance(target, type) and issubclass(target, Metric)):
-        raise UserError(f"{where}._target_={dotted} is no metric: it must be a subclass of torchmetrics.Metric.")
+        raise UserError(f"{where}._target_={dotted} is not a metric: it must be a subclass of torchmetrics.Metric.")
     return target
 
 
 def _try(metric: Metric, where: str, num_classes: int, averages: bool) -> None:
-    """Computes a metric of a made-up part, in which each class occurs."""
+    """Computes a metric of an artificial part, in which each class occurs."""
     name = type(metric).__name__
     labels = np.arange(4 * num_classes) % num_classes
     probabilities = np.random.default_rng(0).dirichlet(np.ones(num_classes), len(labels))
@@ -199,7 +199,7 @@ def _try(metric: Metric, where: str, num_classes: int, averages: bool) -> None:
             f"numbers of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
         )
         hint = f"Set {where}.average=macro, or take another." if averages else "Take another."
-        raise UserError(f"{where}: {name} gives {what}, and what is logged is one number. {hint}")
+        raise UserError(f"{where}: {name} returns {what}, but a logged metric must be one number. {hint}")
 
 
 def _first_line(error: Exception) -> str:

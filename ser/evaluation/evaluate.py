@@ -1,4 +1,4 @@
-"""Everything a report says of a run, or of the folds of a cross-validation, from their predictions."""
+"""All figures of a report on a run, or on the folds of a cross-validation, from their predictions."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What one training run leaves to evaluate.
+    """The predictions of one training run.
 
     Args:
         test: Its test part.
@@ -45,7 +45,7 @@ class Evaluation:
         absent: Classes that the test part lacks: they have no recall, and no mean counts them.
         num_utterances: Tested.
         num_speakers: Tested, or None where they are unknown.
-        remark: Why there are no intervals; empty where there are.
+        remark: Why there are no intervals, or empty.
         temperatures: Of each fold; empty where a fold has no validation part.
         systems: `model` first, then the baselines.
         reliability: `before` and, where there are temperatures, `after` scaling.
@@ -63,7 +63,7 @@ class Evaluation:
     divisions: tuple[Division, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data that JSON gives back unchanged; what is not defined is None."""
+        """Plain data that survives JSON unchanged; undefined figures are None."""
         return _plain(asdict(self))
 
     def as_metrics(self) -> dict[str, float]:
@@ -88,7 +88,7 @@ def evaluate(folds: Sequence[Fold], resamples: int = RESAMPLES, seed: int = 0) -
         seed: Of the resamples, not of the run: equal parts are resampled alike, so that systems can be compared.
 
     Raises:
-        UserError: The folds do not belong together.
+        UserError: The folds do not match.
     """
     names = list(folds[0].baselines)
     if any(list(fold.baselines) != names for fold in folds):

@@ -37,8 +37,8 @@ class Division:
         trait: `gender`, `speaker`, …
         groups: By the alphabet.
         gaps: Figure → largest less smallest value. Between two groups it has an interval, in which 0 means that chance
-            explains it; among more it grows with their number, however alike they are, and has none.
-        remark: What keeps the groups from being compared, or from being listed.
+            explains it; among more it grows with their number, even for equal groups, and has none.
+        remark: Why the groups cannot be compared, or listed.
     """
 
     trait: str
@@ -48,7 +48,7 @@ class Division:
 
 
 def divide(part: Predictions, speakers: Speakers) -> tuple[Division, ...]:
-    """The part divided by each trait that at least two groups of it differ in."""
+    """The part divided by each trait that has at least two values in it."""
     divisions = []
     for trait in DIVIDING:
         names = np.array([word or "unknown" for word in part.traits[trait]])
@@ -62,18 +62,18 @@ def divide(part: Predictions, speakers: Speakers) -> tuple[Division, ...]:
 
 def _division(part: Predictions, speakers: Speakers, trait: str, masks: dict[str, np.ndarray]) -> Division:
     matrices = {name: confusion_matrices(part, speakers, rows) for name, rows in masks.items()}
-    said = {name: speakers.utterances(rows) for name, rows in masks.items()}
+    utterances = {name: speakers.utterances(rows) for name, rows in masks.items()}
     values = {figure: {name: of(matrices[name]) for name in masks} for figure, of in OF_DECISIONS.items()}
     groups = []
     for name, rows in masks.items():
-        figures = {figure: speakers.estimate(values[figure][name], said[name]) for figure in OF_DECISIONS}
+        figures = {figure: speakers.estimate(values[figure][name], utterances[name]) for figure in OF_DECISIONS}
         groups.append(Group(name, int(rows.sum()), part.absent(rows), figures))
     differ = len({group.absent for group in groups}) > 1
-    gaps = {figure: _gap(of_groups, said, speakers) for figure, of_groups in values.items()}
+    gaps = {figure: _gap(of_groups, utterances, speakers) for figure, of_groups in values.items()}
     return Division(trait, tuple(groups), gaps, "the groups have different classes" if differ else "")
 
 
-def _gap(values: dict[str, np.ndarray], said: dict[str, np.ndarray], speakers: Speakers) -> Estimate:
+def _gap(values: dict[str, np.ndarray], utterances: dict[str, np.ndarray], speakers: Speakers) -> Estimate:
     """Largest less smallest of the groups' values (1 + R,)."""
     order = sorted(values, key=lambda name: values[name][0])
     lowest, highest = order[0], order[-1]
@@ -81,5 +81,5 @@ def _gap(values: dict[str, np.ndarray], said: dict[str, np.ndarray], speakers: S
     if len(values) > 2:
         return Estimate(float(differences[0]), remark=f"largest less smallest of {len(values)} groups")
     # as uncertain as the group of fewer speakers: all speakers are drawn together, so pairs stay pairs
-    smaller = min(said.values(), key=lambda utterances: (utterances > 0).sum())
+    smaller = min(utterances.values(), key=lambda of_speakers: (of_speakers > 0).sum())
     return speakers.estimate(differences, smaller, difference=True)

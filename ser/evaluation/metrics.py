@@ -1,6 +1,6 @@
 """Scores from predictions: UAR, WA, macro F1, recall by class, and the confusion matrix they all come from.
 
-Everything is float64 NumPy over whole parts; `ser.evaluation.epoch_scores` makes metrics of torchmetrics of it.
+Everything is float64 NumPy over whole parts; `ser.evaluation.epoch_scores` wraps it for torchmetrics.
 The field's names: UAR is unweighted average recall, which scikit-learn calls `balanced_accuracy_score`; WA is weighted
 accuracy, plain accuracy. The functions of a matrix take any number of them, (..., K, K): `ser.evaluation` calls them
 for thousands of resamples at once.
@@ -16,7 +16,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) 
 
 
 def recalls(matrix: np.ndarray) -> np.ndarray:
-    """Share of each class that is found: (..., K, K) → (..., K); NaN for a class without examples."""
+    """Share of each class that is recognised: (..., K, K) → (..., K); NaN for a class without examples."""
     return ratio(_hits(matrix), matrix.sum(axis=-1))
 
 
@@ -61,13 +61,13 @@ def negative_log_likelihood(true: np.ndarray, probabilities: np.ndarray) -> floa
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """`part / whole`, NaN where there is nothing to take a share of."""
+    """`part / whole`, NaN where `whole` is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, dtype=np.float64), whole)
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)[()]
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not NaN: (..., K) → (...)."""
+    """Mean over the last axis, without NaN: (..., K) → (...)."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 

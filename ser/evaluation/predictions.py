@@ -19,10 +19,10 @@ from ser.evaluation.metrics import softmax
 from ser.system.files import read_bytes, write_atomically
 
 TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
-"""What predictions.csv says of an utterance, by the names of `Utterance`'s fields."""
+"""The columns of predictions.csv that describe an utterance, named as `Utterance`'s fields."""
 
 MOST_BYTES = 2**30  # of the file
-SUM_TOLERANCE = 1e-4  # files of others, rounded to five digits, are read too
+SUM_TOLERANCE = 1e-4  # files rounded to five digits are read too
 REMEDY = "The file is damaged or was edited: train the run again with run.rerun=true"
 
 
@@ -97,7 +97,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
     for part in parts:
         if part.classes != classes:
             raise UserError(
-                f"These runs cannot be pooled: one knows {', '.join(classes)}, another {', '.join(part.classes)}."
+                f"These runs cannot be pooled: one has {', '.join(classes)}, another {', '.join(part.classes)}."
             )
     pooled = Predictions(
         classes,
@@ -118,9 +118,9 @@ def write_predictions(path: Path, part: Predictions) -> None:
     """predictions.csv: path, what is known of the utterance, true and predicted class, the probability of each class.
 
     Columns: `path`, those of `TRAITS` (empty where the corpus does not know), `true`, `predicted`, then one for each
-    class by its name. Probabilities are written with as many digits as give back the very same number: every figure
-    can be recomputed from the file, and the logarithm of a probability is its logit up to a constant of the row, all
-    that temperature scaling needs (`ser.evaluation.calibration`).
+    class by its name. Probabilities are written with all digits: every figure can be recomputed from the file, and the
+    logarithm of a probability is its logit up to a constant of the row, all that temperature scaling needs
+    (`ser.evaluation.calibration`).
     """
     traits = zip(*(part.traits[name] for name in TRAITS), strict=True)
     rows = zip(part.keys, traits, part.true, part.predicted, part.probabilities.tolist(), strict=True)
@@ -137,9 +137,9 @@ def write_predictions(path: Path, part: Predictions) -> None:
 
 
 def read_predictions(path: Path, count: int | None = None) -> Predictions:
-    """Reads predictions.csv, whoever wrote it.
+    """Reads predictions.csv, with checks: it may come from elsewhere.
 
-    Columns as `write_predictions` says; those of `TRAITS` may be missing, the classes are all columns
+    Columns as in `write_predictions`; those of `TRAITS` may be missing, the classes are all columns
     after `predicted`.
 
     Args:
@@ -147,7 +147,7 @@ def read_predictions(path: Path, count: int | None = None) -> Predictions:
         count: How many utterances it should hold (`num_test` in metrics.json), where that is known.
 
     Raises:
-        UserError: The file cannot be read, or is not what it should be; the message names the line.
+        UserError: The file cannot be read, or is invalid; the message names the line.
     """
     (_, header), *rows = _lines(path)
     if count is not None and len(rows) != count:
@@ -181,8 +181,8 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         raise UserError(f"{path} is not CSV in UTF-8 ({error}). {REMEDY}.") from error
     if len(lines) < 2:
         raise UserError(f"{path} holds no predictions. {REMEDY}.")
-    if not text.endswith("\n"):  # else a number cut short would pass for a number
-        raise UserError(f"{path}, line {lines[-1][0]}: the last line has no end, the file is cut short. {REMEDY}.")
+    if not text.endswith("\n"):  # else a truncated number would be read as another number
+        raise UserError(f"{path}, line {lines[-1][0]}: the last line has no end, the file is truncated. {REMEDY}.")
     width = len(lines[0][1])
     for number, cells in lines:
         if len(cells) != width:
@@ -216,7 +216,7 @@ def _probabilities(path: Path, number: int, cells: list[str]) -> list[float]:
         shares = [np.nan]
     if not (min(shares) >= 0 and abs(sum(shares) - 1) <= SUM_TOLERANCE):  # written so that NaN fails
         raise UserError(
-            f"{path}, line {number}: the cells of the classes are no probabilities that sum to 1. {REMEDY}."
+            f"{path}, line {number}: the cells of the classes are not probabilities that sum to 1. {REMEDY}."
         )
     return shares
 
@@ -224,7 +224,7 @@ def _probabilities(path: Path, number: int, cells: list[str]) -> list[float]:
 def _check_decisions(
     path: Path, rows: list[tuple[int, list[str]]], classes: Sequence[str], predicted: np.ndarray, shares: np.ndarray
 ) -> None:
-    # an edited cell would make UAR speak of other decisions than AUROC and calibration
+    # an edited cell would give UAR other decisions than AUROC and calibration
     below = shares.max(axis=1) - shares[np.arange(len(shares)), predicted]
     if (below > SUM_TOLERANCE).any():
         row = int((below > SUM_TOLERANCE).argmax())

@@ -1,4 +1,4 @@
-"""By which figure runs are ranked, and whether more of it is better."""
+"""By which figure runs are ranked, and whether higher is better."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ FALLING = ("loss", "ece", "ece_scaled", "seconds", "num_parameters", "epochs", "
 
 
 def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
-    """The metric of validation that ranks some runs: their monitor; where they have different ones, `val/uar`.
+    """The validation metric that ranks runs: their monitor, or `val/uar` where they have different ones.
 
     Args:
         configs: Of at least one run.
@@ -18,11 +18,11 @@ def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def falls(metric: str, lower_is_better: Iterable[str] = ()) -> bool:
-    """Whether less of a figure is better, or comes first.
+    """Whether lower is better, or comes first.
 
     Args:
         metric: By its name in metrics.json.
-        lower_is_better: Metrics that configs add and that are to fall; a run's config lists them under this name.
+        lower_is_better: Added metrics where lower is better; a run's config lists them under this name.
 
     >>> falls("val/loss"), falls("test/uar"), falls("test/ece/low"), falls("val/error", ["error"])
     (True, False, True, True)
@@ -31,6 +31,6 @@ def falls(metric: str, lower_is_better: Iterable[str] = ()) -> bool:
 
 
 def added(configs: Iterable[Mapping[str, Any]], key: str = "metrics") -> list[str]:
-    """Names of the metrics that some runs' configs add; with `lower_is_better` for the key those that are to fall."""
+    """Names of the metrics that runs' configs add; with the key `lower_is_better`, those where lower is better."""
     found = [config[key] for config in configs if isinstance(config.get(key), Mapping | list)]
     return list(dict.fromkeys(str(name) for names in found for name in names))

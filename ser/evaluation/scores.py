@@ -36,7 +36,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Scores":
-        """Scores as evaluation.json holds them, where None stands for what is not defined.
+        """Scores from evaluation.json, where None stands for undefined figures.
 
         Raises:
             KeyError, TypeError, AttributeError: It holds something else.
@@ -55,7 +55,7 @@ def _estimates(plain: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
         limits = (estimate.low, estimate.high)
         numbers = (estimate.value,) if limits == (None, None) else (estimate.value, *limits)
         if not all(isinstance(number, int | float) for number in numbers):
-            raise TypeError("a figure that is no number")
+            raise TypeError("a figure that is not a number")
     return found
 
 

@@ -94,7 +94,7 @@ def test_machine_formats_stay_clean_beside_a_page(ser, runs):
         (["--wher", "seed=1"], "Did you mean '--where'"),
         (["--where"], "expected one argument"),
         (["--where", "modle=mlp"], "Did you mean 'model'"),
-        (["--where", "seed>99"], "fits none of 8 finished runs. There seed is 0"),
+        (["--where", "seed>99"], "matches none of 8 finished runs: seed is 0"),
         (["--where", "__import__('os').system('touch hacked')"], "--where"),
         (["--sort", "test/uarr"], "Did you mean 'test/uar'"),
         (["--metrics", "test/uar,val/uarr"], "Did you mean 'val/uar'"),

@@ -88,7 +88,7 @@ def test_a_condition_chooses_and_says_what_is_there(tmp_path):
     write(tmp_path), write(tmp_path, model="cnn1d"), write(tmp_path, model="cnn1d", **{"optimizer.lr": 1e-4})
     found = gather([tmp_path], Condition("model=cnn1d and optimizer.lr<1e-3 and test/uar>0", "--where")).runs
     assert [run.settings["optimizer.lr"] for run in found] == [1e-4]
-    with pytest.raises(UserError, match="fits none of 3 finished runs. There model is cnn1d, mlp"):
+    with pytest.raises(UserError, match="matches none of 3 finished runs: model is cnn1d, mlp"):
         gather([tmp_path], Condition("model=cnn", "--where"))
     with pytest.raises(UserError, match="Did you mean 'optimizer.lr'"):
         gather([tmp_path], Condition("optimiser.lr=1", "--where"))

@@ -169,12 +169,12 @@ def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures
     assert [(pair.first, pair.second) for pair in compared.pairs[0]] == [(1, 2), (1, 3)]
     text = as_text(compared)
     assert said in text and section.sort in compared.question.metrics
-    assert ("(3 here), not those shown alone" in text) == section.sort.startswith("test/")
+    assert ("(3 here), not only those shown" in text) == section.sort.startswith("test/")
 
 
 def test_a_condition_on_test_is_remarked_on(grid):
     remarks = compare([grid], Question(where=Condition("test/uar > 0.1", "--where"), pairs="none")).remarks
-    assert "--where chooses runs by figures of test" in remarks[-1]
+    assert "--where selects runs by figures of test" in remarks[-1]
     assert not compare([grid], Question(where=Condition("val/uar > 0.1", "--where"), pairs="none")).remarks
 
 

@@ -122,7 +122,7 @@ def test_where_test_ranks_all_pairs_are_corrected_for(grid):
         raw = [pair.p for pair in found.pairs[0]]
         padded = multipletests([*raw, *[1.0] * (family - 3)], method="holm")[1][:3]
         assert [pair.corrected for pair in found.pairs[0]] == pytest.approx(list(padded))
-        assert ("over all pairs of rows (6 here), not those shown alone" in as_text(found)) == (family == 6)
+        assert ("over all pairs of rows (6 here), not only those shown" in as_text(found)) == (family == 6)
     every = compare([grid], Question(sort="test/uar", pairs="all")).pairs[0]
     holm = multipletests([pair.p for pair in every], method="holm")[1]
     assert [pair.corrected for pair in every] == pytest.approx(list(holm))

@@ -49,7 +49,7 @@ def test_a_class_of_probability_zero_stays_finite():
 
 def test_what_cannot_be_averaged():
     logits = np.zeros((1, 3))
-    with pytest.raises(UserError, match="different classes cannot be averaged: one knows angry, happy, sad"):
+    with pytest.raises(UserError, match="different classes cannot be averaged: one has angry, happy, sad"):
         average([part(logits, "a"), replace(part(logits, "a"), classes=("angry", "happy", "calm"))])
     with pytest.raises(UserError, match="a has one emotion in one of the runs and another in another"):
         average([part(logits, "a"), replace(part(logits, "a"), true=np.array([0]))])

@@ -112,8 +112,8 @@ def test_a_part_of_one_class_defines_what_it_defines():
     [
         (of("CohenKapa"), "Did you mean torchmetrics.classification.MulticlassCohenKappa?"),
         ({"x": {"_target_": "torchmetrics.CohenKappa"}}, "Did you mean torchmetrics.classification.MulticlassCohenKa"),
-        ({"x": {"_target_": "torchmetrics.regression.MeanSquaredError"}}, "no metric of torchmetrics.classification"),
-        ({"x": {"_target_": "torchmetrics.text.bert.BERTScore"}}, "no metric of torchmetrics.classification"),
+        ({"x": {"_target_": "torchmetrics.regression.MeanSquaredError"}}, "not a metric of torchmetrics.classif"),
+        ({"x": {"_target_": "torchmetrics.text.bert.BERTScore"}}, "not a metric of torchmetrics.classification"),
         ({"x": {"_target_": "torchmetrics.classification.BinaryAccuracy"}}, "cannot be computed from probabilities"),
         ({"x": {"_target_": "torch.nn.Linear"}}, "a subclass of torchmetrics.Metric"),
         ({"x": {"_target_": "os.system"}}, "outside the trusted packages"),
@@ -125,10 +125,10 @@ def test_a_part_of_one_class_defines_what_it_defines():
         (of("CohenKappa", num_classes=8), "has no setting 'num_classes'"),
         (of("FBetaScore"), "needs a value for metrics.x.beta"),
         (of("FBetaScore", beta=-1.0), "metrics.x: Expected argument `beta`"),
-        (of("ConfusionMatrix"), "numbers of shape (4, 4), and what is logged is one number. Take another"),
+        (of("ConfusionMatrix"), "numbers of shape (4, 4), but a logged metric must be one number. Take another"),
         (
             of("Accuracy", average="none"),
-            "of shape (4,), and what is logged is one number. Set metrics.x.average=macro",
+            "of shape (4,), but a logged metric must be one number. Set metrics.x.average=macro",
         ),
         (of("PrecisionRecallCurve"), "gives a tuple"),
         ({"uar": of("CohenKappa")["x"]}, "'uar' names another figure"),

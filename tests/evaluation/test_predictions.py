@@ -119,12 +119,12 @@ def without(column):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (cell(5, "sad", "a lot"), "line 5: the cells of the classes are no probabilities"),
-        (cell(5, "sad", ""), "line 5: the cells of the classes are no probabilities"),
-        (cell(5, "sad", "nan"), "line 5: the cells of the classes are no probabilities"),
-        (cell(5, "angry", "inf"), "line 5: the cells of the classes are no probabilities"),
-        (cell(5, "sad", "-0.5"), "line 5: the cells of the classes are no probabilities"),
-        (cell(5, "sad", "1.5"), "line 5: the cells of the classes are no probabilities"),
+        (cell(5, "sad", "a lot"), "line 5: the cells of the classes are not probabilities"),
+        (cell(5, "sad", ""), "line 5: the cells of the classes are not probabilities"),
+        (cell(5, "sad", "nan"), "line 5: the cells of the classes are not probabilities"),
+        (cell(5, "angry", "inf"), "line 5: the cells of the classes are not probabilities"),
+        (cell(5, "sad", "-0.5"), "line 5: the cells of the classes are not probabilities"),
+        (cell(5, "sad", "1.5"), "line 5: the cells of the classes are not probabilities"),
         (cell(3, "true", "bored"), "line 3: the file has no column for the class 'bored'"),
         (cell(3, "predicted", ""), "line 3: the file has no column for the class ''"),
         (lambda lines: lines[7].pop(), "line 8: 11 cells under 12 columns"),
@@ -189,5 +189,5 @@ def test_runs_that_do_not_belong_together_are_not_pooled():
     part = predictions_of(*made_up())
     with pytest.raises(UserError, match=r"Act 0/ä,b.wav is tested 2 times"):
         pool([part, part])
-    with pytest.raises(UserError, match="one knows angry, happy, or so, sad, another x, y, z"):
+    with pytest.raises(UserError, match="one has angry, happy, or so, sad, another x, y, z"):
         pool([part, replace(part, classes=("x", "y", "z"))])
