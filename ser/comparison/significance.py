@@ -98,8 +98,8 @@ def corrected(pairs: Sequence[Pair], unshown: int = 0) -> list[Pair]:
 
     Args:
         pairs: Of all sections.
-        unshown: Further pairs to correct for without testing them, where the test part selected the pairs. Each counts as
-            p = 1, which can only raise the corrected p of the others.
+        unshown: Further pairs to correct for without testing them, where the test part selected the pairs. Each counts
+            as p = 1, which can only raise the corrected p of the others.
     """
     tested = [pair.p for pair in pairs if pair.p is not None]
     if not tested:
@@ -121,7 +121,7 @@ def _compared(rows: Sequence[Row], first: int, second: int) -> Pair:
 
 
 def shared_tests(one: Row, other: Row) -> list[tuple[Answered, Answered]]:
-    """The test parts of runs with equal seed, fold and pooled settings, over the same recordings."""
+    """The test parts of runs with equal seed, fold and pooled settings, over one set of recordings."""
     theirs = other.units()
     pairs = [(run.answered, theirs[unit].answered) for unit, run in one.units().items() if unit in theirs]
     return [(ours, other) for ours, other in pairs if ours.part == other.part]

@@ -16,7 +16,7 @@ def class_bars(by_class: Mapping[str, Mapping[str, Estimate]], stamp: str) -> Pi
 
     Args:
         by_class: Class → `recall`, `precision`, `f1`.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
     """
     figure = blank(1.1 + 0.42 * len(by_class), stamp)
     axes = figure.subplots()

@@ -18,14 +18,14 @@ from ser.reports.figures import Picture
 from ser.reports.page import Page, columns, details, figure, heading, note, table, text
 from ser.system.files import write_text
 
-MOST_CURVES = 8  # rows that one figure overlays and eyes can tell apart
+MOST_CURVES = 8  # rows that can be distinguished in one figure
 MOST_RUNS = 12  # of a row whose event files are read, each in a tenth of a second
 MOST_AXES = 6
 CURVES = {"curves_val_uar": "val/uar", "curves_val_loss": "val/loss", "curves_train_loss": "train/loss"}
 
 
 def write_comparison(path: Path, comparison: Comparison, heat: Sequence[str] = ()) -> None:
-    """Writes the page, which loads nothing from elsewhere.
+    """Writes the page, which is self-contained.
 
     Args:
         path: The file.
@@ -47,7 +47,7 @@ def write_comparison(path: Path, comparison: Comparison, heat: Sequence[str] = (
 
 
 def heat_keys(section: Section, metric: str) -> tuple[str, str] | None:
-    """The two columns whose map has the most cells filled and the fewest empty; None where fewer than two differ.
+    """The two columns whose heat map has most cells filled and fewest empty; None where fewer than two differ.
 
     Args:
         section: Its rows.
@@ -102,7 +102,7 @@ def _curves(rows: Sequence[Row]) -> dict[str, list[Mapping[str, Curve]]]:
     for row in rows[:MOST_CURVES]:
         found[row.name] = []
         for run in row.runs[:MOST_RUNS]:
-            with suppress(Exception):  # whatever a cut-off event file makes TensorBoard raise
+            with suppress(Exception):  # TensorBoard raises various errors on a truncated event file
                 found[row.name].append(curves_of(run.path))
     return found
 

@@ -27,7 +27,7 @@ def heat_map(rows: Sequence[Row], keys: tuple[str, str], metric: str, stamp: str
     Args:
         rows: Of one section.
         keys: Down and across.
-        metric: What is shown.
+        metric: The figure shown.
         stamp: Of the section.
     """
     runs = [run for row in rows for run in row.runs if is_number(run.metrics.get(metric))]
@@ -36,9 +36,9 @@ def heat_map(rows: Sequence[Row], keys: tuple[str, str], metric: str, stamp: str
     counts = np.zeros(means.shape, dtype=int)
     for place in np.ndindex(means.shape):
         wanted = [frozen(down[place[0]]), frozen(across[place[1]])]
-        there = [run.metrics[metric] for run in runs if [frozen(value_of(run, key)) for key in keys] == wanted]
-        if there:
-            means[place], counts[place] = np.mean(there), len(there)
+        values = [run.metrics[metric] for run in runs if [frozen(value_of(run, key)) for key in keys] == wanted]
+        if values:
+            means[place], counts[place] = np.mean(values), len(values)
     figure = blank(0.9 + 0.42 * len(down) + 0.5, stamp, max(WIDTH, 1.5 + 0.6 * len(across)))
     axes = figure.subplots()
     image = axes.imshow(means, cmap="Blues", aspect="auto")
@@ -55,12 +55,12 @@ def heat_map(rows: Sequence[Row], keys: tuple[str, str], metric: str, stamp: str
     axes.tick_params(length=2)
     axes.set_title(literal(metric), fontsize=8.5)
     figure.colorbar(image, ax=axes, shrink=0.9).ax.tick_params(labelsize=7)
-    said = "; ".join(
+    cells = "; ".join(
         f"{shown(down[i])} and {shown(across[j])}: {means[i, j]:.3f} over {counts[i, j]} runs"
         for i, j in np.argwhere(counts > 0)
     )
-    caption = f"Mean {metric} over all runs with the two values, whatever else differs"
-    return Picture("heat_map", png_of(figure), f"Heat map of {metric} by {keys[0]} and {keys[1]}. {said}.", caption)
+    caption = f"Mean {metric} over all runs with the two values, other settings may differ"
+    return Picture("heat_map", png_of(figure), f"Heat map of {metric} by {keys[0]} and {keys[1]}. {cells}.", caption)
 
 
 def curves_picture(name: str, metric: str, curves: Mapping[str, Sequence[Curve]], stamp: str) -> Picture | None:
@@ -80,7 +80,7 @@ def curves_picture(name: str, metric: str, curves: Mapping[str, Sequence[Curve]]
         return None
     figure = blank(3.0 + 0.16 * len(known), stamp)
     axes = figure.subplots()
-    said = []
+    in_words = []
     for i, (row, of_runs) in enumerate(known.items()):
         color, dash = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
         epochs, values = _by_epoch(of_runs)
@@ -89,13 +89,13 @@ def curves_picture(name: str, metric: str, curves: Mapping[str, Sequence[Curve]]
         axes.plot(epochs, means, color=color, ls=dash, lw=1.4, marker=marker, ms=2.5, label=_short(row, 48))
         if len(of_runs) > 1:
             axes.fill_between(epochs, list(map(min, values)), list(map(max, values)), color=color, alpha=0.12, lw=0)
-        said.append(f"{row} from {means[0]:.3g} to {means[-1]:.3g} over {len(epochs)} epochs")
+        in_words.append(f"{row} from {means[0]:.3g} to {means[-1]:.3g} over {len(epochs)} epochs")
     axes.set_title(metric, fontsize=8.5)
     counted_along(axes, "epoch")
     figure.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside upper center", ncols=1)
     several = any(len(of_runs) > 1 for of_runs in known.values())
     caption = f"{metric} by epoch" + (": mean over the runs, shaded from the least to the largest" if several else "")
-    return Picture(name, png_of(figure), f"Learning curves, {metric}: {'; '.join(said)}.", caption)
+    return Picture(name, png_of(figure), f"Learning curves, {metric}: {'; '.join(in_words)}.", caption)
 
 
 def parallel_coordinates(rows: Sequence[Row], columns: Sequence[str], metric: str, stamp: str) -> Picture | None:
@@ -141,7 +141,7 @@ def parallel_coordinates(rows: Sequence[Row], columns: Sequence[str], metric: st
 
 
 def values_of(values: Sequence[Any]) -> list[Any]:
-    """Each value once: numbers by size, then texts by the alphabet, nothing last."""
+    """Each value once: numbers by size, then texts by the alphabet, None last."""
     once = list({frozen(value): value for value in values}.values())
     numeric = [value for value in once if is_number(value)]
     others = [value for value in once if not is_number(value) and value is not None]
@@ -149,7 +149,7 @@ def values_of(values: Sequence[Any]) -> list[Any]:
 
 
 def _by_epoch(curves: Sequence[Curve]) -> tuple[list[int], list[list[float]]]:
-    """Epochs, and the values of the runs that got so far, each the last that was written."""
+    """Epochs, and the values of the runs that reached them, each the last that was written."""
     together: dict[int, list[float]] = {}
     for curve in curves:
         for epoch, value in dict(curve).items():

@@ -1,4 +1,4 @@
-"""Learning curves of a run: losses, and the scores of validation by which its checkpoint was chosen.
+"""Learning curves of a run: losses, and the validation scores that selected its checkpoint.
 
 Epochs are counted from 0, as in metrics.json, in the log and in TensorBoard.
 """
@@ -13,12 +13,12 @@ SCORES = {"val/uar": ("UAR", BLUE), "val/wa": ("WA", ORANGE)}
 
 
 def learning_curves(curves: Mapping[str, Curve], best_epoch: int | None, stamp: str) -> list[Picture]:
-    """Losses, and where there is a validation part its UAR and WA, each with the epoch whose weights count.
+    """Losses, and where there is a validation part its UAR and WA, each with the best epoch marked.
 
     Args:
         curves: From `ser.reports.events.curves_of`.
-        best_epoch: Whose weights count.
-        stamp: What the split has apart.
+        best_epoch: The epoch of the selected weights.
+        stamp: The split's stamp.
     """
     pictures = []
     for name, title, chosen in (("learning_loss", "loss", LOSSES), ("learning_scores", "validation score", SCORES)):
@@ -54,9 +54,9 @@ def _picture(
     axes.set_title(title, fontsize=8.5)
     counted_along(axes, "epoch")
     axes.legend(fontsize=7.5, frameon=False)
-    said = "; ".join(_in_words(styles[key][0], points, best_epoch) for key, points in curves.items())
-    dashed = "" if best_epoch is None else f" Dashed: epoch {best_epoch}, whose weights count"
-    return Picture(name, png_of(figure), f"{title.capitalize()} by epoch. {said}.", f"{title.capitalize()}.{dashed}")
+    words = "; ".join(_in_words(styles[key][0], points, best_epoch) for key, points in curves.items())
+    dashed = "" if best_epoch is None else f" Dashed: epoch {best_epoch}, of the selected weights"
+    return Picture(name, png_of(figure), f"{title.capitalize()} by epoch. {words}.", f"{title.capitalize()}.{dashed}")
 
 
 def _in_words(label: str, points: Curve, best_epoch: int | None) -> str:

@@ -18,7 +18,7 @@ class CurvesCsv:
 
     Args:
         folder: The run directory.
-        first_epoch: Where writing begins; rows from there on, which an interrupted process wrote, are taken away.
+        first_epoch: Where writing begins; later rows, which an interrupted process wrote, are removed.
     """
 
     def __init__(self, folder: str, first_epoch: int = 0):
@@ -30,7 +30,7 @@ class CurvesCsv:
             self._write(rows)
 
     def epoch(self, epoch: int, scores: dict[str, float], learning_rate: float) -> None:
-        """One row; the file is closed again, and lacks nothing if the process is killed."""
+        """Writes one row and closes the file, so that a killed process loses nothing."""
         row = {"epoch": epoch, **scores, "train/learning_rate": learning_rate}
         if row.keys() - set(self._columns):
             self._write([*read_rows(self._file), row])
@@ -39,13 +39,13 @@ class CurvesCsv:
                 csv.DictWriter(file, self._columns).writerow(row)
 
     def result(self, config: dict, metrics: dict[str, float], confusion: np.ndarray, protocol: str) -> None:
-        """Nothing: they lie beside it, in metrics.json."""
+        """Does nothing: metrics.json has them."""
 
     def flush(self) -> None:
-        """Nothing: each row is written at once."""
+        """Does nothing: each row is written at once."""
 
     def close(self, status: str) -> None:
-        """Nothing is open."""
+        """Does nothing: no file is open."""
 
     def _write(self, rows: Iterable[dict[str, float]]) -> None:
         self._columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -59,10 +59,10 @@ class CurvesCsv:
 def read_rows(file: Path) -> list[dict[str, float]]:
     """Its rows, `epoch` and the scores by name; empty where there is no such file. A damaged row is left out."""
     rows = []
-    if not file.is_file():  # a pipe would be waited for
+    if not file.is_file():  # reading a pipe might never end
         return rows
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         for row in csv.DictReader(lines):
-            with suppress(ValueError, TypeError, KeyError):  # cut off by a power cut, or written by hand
+            with suppress(ValueError, TypeError, KeyError):  # truncated by a power failure, or written by hand
                 rows.append({"epoch": int(row.pop("epoch")), **{key: float(row[key]) for key in row if row[key] != ""}})
     return rows

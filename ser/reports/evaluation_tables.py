@@ -74,7 +74,7 @@ def _table(title: str) -> Table:
 
 
 def cell(estimate: Estimate | None) -> str:
-    """`0.631 [0.535, 0.718]`, without the interval where there is none, `-` for what is not defined."""
+    """`0.631 [0.535, 0.718]`, without brackets if there is no interval, `-` if not defined."""
     if estimate is None or np.isnan(estimate.value):
         return "-"
     interval = "" if estimate.low is None else f" [{estimate.low:.3f}, {estimate.high:.3f}]"
@@ -82,7 +82,7 @@ def cell(estimate: Estimate | None) -> str:
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
-    """What a reader of the figures must know: why there are no intervals, which classes lack, the temperature."""
+    """Remarks on the figures: why there are no intervals, which classes are absent, the temperature."""
     found = [evaluation.remark or "in brackets 95 % intervals, which resample speakers; ECE has none"]
     if evaluation.absent:
         found.append(f"no test utterance is {', '.join(evaluation.absent)}")

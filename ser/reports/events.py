@@ -1,4 +1,4 @@
-"""What a run's loggers left on the disk: its curves, and its time."""
+"""A run's curves and times, from its loggers' files."""
 
 import logging
 from pathlib import Path
@@ -21,10 +21,9 @@ def epoch_ends(run_dir: Path) -> list[float]:
 def curves_of(run_dir: Path) -> dict[str, Curve]:
     """`train/loss`, `val/uar`, … of a run by epoch, counted from 0, from TensorBoard's events and from `curves.csv`.
 
-    Empty where neither is there. Where one begins in the middle, because a run was continued with other loggers, the
-    other fills in.
+    Empty where there is neither. Where one starts late, since a run was resumed with other loggers, the other fills in.
     """
-    if not all(file.is_file() for file in run_dir.glob("*tfevents*")):  # a pipe would be waited for
+    if not all(file.is_file() for file in run_dir.glob("*tfevents*")):  # reading a pipe might never end
         return {}
     points: dict[str, dict[int, float]] = {}
     for row in read_rows(run_dir / NAME):

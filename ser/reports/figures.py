@@ -1,7 +1,7 @@
 """Figures of a run. Object-oriented matplotlib on the Agg canvas: nothing opens a window, nothing is global.
 
 All of them have one style: 100 pixels of the page to the inch and twice as many in the file, so that two stand side by
-side on a desk and one fills a telephone; and at the foot what the split has apart, without which no figure can be read.
+side on a desk and one fills a telephone; and at the foot the split's stamp.
 """
 
 import io
@@ -30,8 +30,8 @@ class Picture:
     Args:
         name: Of its file in `figures/`, without suffix.
         png: The file.
-        alt: What one sees in it, numbers included, for those who do not see it.
-        caption: One line to stand below it.
+        alt: A description, numbers included, for screen readers.
+        caption: One line below it.
     """
 
     name: str
@@ -45,7 +45,7 @@ def blank(height: float, stamp: str, width: float = WIDTH, laid_out: bool = True
 
     Args:
         height, width: Inches.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
         laid_out: Whether matplotlib places the axes; False where the caller does, in half the time.
     """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained" if laid_out else None)
@@ -66,7 +66,7 @@ def light_grid(axes: Axes) -> None:
 
 
 def counted_along(axes: Axes, what: str) -> None:
-    """A light grid over whole numbers: what is counted from left to right, such as epochs."""
+    """A light grid over whole numbers on the horizontal axis, such as epochs."""
     axes.set_xlabel(what, fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     light_grid(axes)
@@ -78,12 +78,12 @@ def stamp_lines(stamp: str, width: float = WIDTH) -> list[str]:
 
 
 def literal(words: str) -> str:
-    """Words as they are: between two dollar signs matplotlib would set a formula, and fail where it is none."""
+    """Text without formulas: between two dollar signs matplotlib would set one, or fail."""
     return words.replace("$", r"\$")
 
 
 def png_of(figure: Figure) -> bytes:
-    """The figure as a PNG file: what `savefig` writes, in two thirds of the time, since it draws twice."""
+    """The figure as a PNG file, in two thirds of the time of `savefig`, which draws twice."""
     with io.BytesIO() as buffer:
         imsave(buffer, as_image(figure), format="png")
         return buffer.getvalue()
@@ -107,7 +107,7 @@ def confusion_figure(
         matrix: Counts (K, K), true class by row.
         classes: Names in order.
         title: One line.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
         normalised: Write the share in per cent, not the count.
     """
     share = shares(matrix)
@@ -140,7 +140,7 @@ def confusion_pictures(matrix: np.ndarray, classes: Sequence[str], stamp: str) -
     Args:
         matrix: Counts (K, K), true class by row.
         classes: Names in order.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
     """
     counts = confusion_figure(matrix, classes, "test, counts", stamp)
     percent = confusion_figure(matrix, classes, "test, per cent of the true class", stamp, normalised=True)

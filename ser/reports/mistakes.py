@@ -1,4 +1,4 @@
-"""The mistakes that a model is surest of, each with what one hears and sees in it."""
+"""The most confident mistakes of a model, each with its sound and picture."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ MOST_SOUND_BYTES = 3_000_000  # of all players of a page, so that it can be sent
 
 
 class Sounds:
-    """Waveforms as the model hears them, found by corpus and key.
+    """Waveforms as the model gets them, found by corpus and key.
 
     Args:
         decoded: Utterances and their waveforms.
@@ -29,7 +29,7 @@ class Sounds:
         self._index = {(utterance.corpus, utterance.key): i for i, utterance in enumerate(decoded.utterances)}
 
     def find(self, corpus: str | None, key: str) -> np.ndarray | None:
-        """The waveform (T,) of a recording, or None where it is not among these."""
+        """The waveform (T,) of a recording, or None if it is missing."""
         i = self._index.get((corpus, key))
         return None if i is None else self._decoded.waveforms[self._decoded.rows[i]][: self._num_samples]
 
@@ -53,24 +53,24 @@ class Mistake:
     cut: bool = False
 
 
-def surest_mistakes(test: Predictions, count: int) -> list[int]:
+def most_confident_mistakes(test: Predictions, count: int) -> list[int]:
     """Rows of the wrong predictions with the highest probabilities, highest first."""
     wrong = np.flatnonzero(~test.right)
     return wrong[np.argsort(-test.confidence[wrong], kind="stable")][:count].tolist()
 
 
 def find_mistakes(test: Predictions, sounds: Sounds | None, stamp: str) -> list[Mistake]:
-    """The ten surest mistakes with their recordings.
+    """The ten most confident mistakes with their recordings.
 
     Args:
-        test: What the model said.
+        test: The model's predictions.
         sounds: The recordings, where they are at hand.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
     """
-    rows, mistakes = surest_mistakes(test, MOST), []
+    rows, mistakes = most_confident_mistakes(test, MOST), []
     for place, row in enumerate(rows, start=1):
-        true, said = test.classes[test.true[row]], test.classes[test.predicted[row]]
-        title = f"{place}. {true} taken for {said}, {test.confidence[row]:.0%}"
+        true, predicted = test.classes[test.true[row]], test.classes[test.predicted[row]]
+        title = f"{place}. {true} taken for {predicted}, {test.confidence[row]:.0%}"
         waveform = None if sounds is None else sounds.find(test.traits["corpus"][row], test.keys[row])
         if waveform is None:
             mistakes.append(Mistake(row, title))
@@ -97,17 +97,17 @@ def mistake_card(mistake: Mistake, test: Predictions) -> Markup:
     if mistake.wav is not None:
         parts.append(audio(mistake.wav, f"{test.keys[row]}, true {test.classes[true]}"))
     if mistake.cut:
-        parts.append(note("The player holds the beginning of it."))
+        parts.append(note("The player has its beginning only."))
     return card(*parts)
 
 
 def mistakes_parts(test: Predictions, mistakes: list[Mistake]) -> list[Markup]:
-    """What stands above the cards."""
+    """The text above the cards."""
     wrong = int((~test.right).sum())
     if not wrong:
         return [text("The model made no mistake in the test part.")]
-    words = f"{wrong} of {len(test)} utterances are wrong; these are the {len(mistakes)} that the model was surest of."
+    words = f"{wrong} of {len(test)} utterances are wrong; these are the {len(mistakes)} with the highest confidence."
     lost = sum(mistake.wav is None for mistake in mistakes)
     if lost:
-        words += f" {lost} of these recordings are not at hand, and stand without sound and picture."
+        words += f" {lost} of these recordings are not available, and have no sound and picture."
     return [text(words)]

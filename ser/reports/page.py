@@ -1,8 +1,7 @@
 """One self-contained HTML page, put together from parts: it opens anywhere, loads nothing and runs nothing.
 
-The HTML stands in Jinja's templates beside this module, `page.html` and `parts.html`, with autoescape: whatever is not
-`Markup` is escaped, and only the functions of this module make `Markup`. Class names, paths and config text come from
-strangers' folders and files.
+The HTML is in the Jinja templates `page.html` and `parts.html`, with autoescape: everything but `Markup` is
+escaped, and only the functions of this module make `Markup`. Class names, paths and config text are not trusted.
 
     page = Page("demo-log_mel-mlp", "speaker-independent")
     page.section("Result", text("Test was scored once."), table(["class", "recall"], [["<b>", 0.5]]))
@@ -43,7 +42,7 @@ class Page:
         self._sections: list[tuple[str, Sequence[Part]]] = []
 
     def section(self, title: str, *parts: Part) -> "Page":
-        """Adds a section; a plain `str` among its parts becomes a paragraph. Gives the page back."""
+        """Adds a section; a plain `str` among its parts becomes a paragraph. Returns the page."""
         self._sections.append((title, parts))
         return self
 
@@ -59,7 +58,7 @@ def text(words: str) -> Markup:
 
 
 def note(words: str) -> Markup:
-    """A remark beside the matter: smaller, set apart."""
+    """A remark in smaller type."""
     return PARTS.note(words)
 
 
@@ -69,12 +68,12 @@ def heading(words: str) -> Markup:
 
 
 def breakable(words: str) -> Markup:
-    """Words with paths in them, which may break behind each folder and underscore; they are copied as they are."""
+    """Text with paths, which may break behind each folder and underscore; copying it gives the original."""
     return escape(words).replace("/", Markup("/<wbr>")).replace("_", Markup("_<wbr>"))
 
 
 def code(words: str) -> Markup:
-    """Text as it stands, such as YAML; long lines scroll in their own box."""
+    """Preformatted text, such as YAML; long lines scroll in their own box."""
     return PARTS.code(words)
 
 
@@ -94,18 +93,18 @@ def columns(*parts: Part) -> Markup:
 
 
 def facts(pairs: Mapping[str, object]) -> Markup:
-    """Names with their values, the values large: the few numbers that a reader looks for first."""
+    """Names with their values, the values large: the key numbers."""
     return PARTS.facts(pairs)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", stamp: str = "") -> Markup:
-    """A table that scrolls inside its own box; the first cell of each row is its heading, numbers stand to the right.
+    """A table that scrolls inside its own box; the first cell of each row is its heading, numbers are right-aligned.
 
     Args:
         header: A name a column; the first may be empty.
         rows: As wide as the header; cells are text, numbers or `Markup`.
         caption: One line above it; it names the table for screen readers too.
-        stamp: A small line below it, for tables of results what the split has apart.
+        stamp: A small line below it; for results the split's stamp.
     """
     numeric = [column > 0 and _is_numeric([row[column] for row in rows]) for column in range(len(header))]
     return PARTS.table(header, rows, numeric, caption, stamp)
@@ -116,11 +115,11 @@ def figure(png: bytes, alt: str, caption: str = "") -> Markup:
 
     Args:
         png: A PNG of twice the pixels that it takes on the page.
-        alt: What one sees in it, numbers included, for those who do not see it.
+        alt: A description, numbers included, for screen readers.
         caption: One line below it.
 
     Raises:
-        ValueError: It is no PNG.
+        ValueError: It is not a PNG.
     """
     width, height = (side // DENSITY for side in _size(png))
     return PARTS.figure(_data_uri(png, "image/png"), alt, caption, width, height)
@@ -131,7 +130,7 @@ def audio(wav: bytes, label: str) -> Markup:
 
     Args:
         wav: A WAV file, e.g. from `wav_bytes`.
-        label: What is heard, for screen readers.
+        label: A description, for screen readers.
     """
     return PARTS.audio(_data_uri(wav, "audio/wav"), label)
 
@@ -149,18 +148,18 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
 
 
 def _is_numeric(cells: Sequence[object]) -> bool:
-    """Whether a column holds numbers: `0.61 [0.5, 0.7]`, `12 %`; a dash or an empty cell says nothing.
+    """Whether a column holds numbers: `0.61 [0.5, 0.7]`, `12 %`; dashes and empty cells are ignored.
 
     >>> _is_numeric([0.5, "-", "0.61 [0.5, 0.7]"]), _is_numeric(["happy", 1]), _is_numeric(["-"])
     (True, False, False)
     """
-    said = [text for text in (str(cell).strip() for cell in cells) if text not in ("", "-", "–")]
-    return bool(said) and all(NUMBER.match(text) for text in said)
+    filled = [text for text in (str(cell).strip() for cell in cells) if text not in ("", "-", "–")]
+    return bool(filled) and all(NUMBER.match(text) for text in filled)
 
 
 def _size(png: bytes) -> tuple[int, int]:
     if png[:8] != b"\x89PNG\r\n\x1a\n":
-        raise ValueError("a figure of the page is no PNG")
+        raise ValueError("a figure of the page is not a PNG")
     return struct.unpack(">II", png[16:24])
 
 

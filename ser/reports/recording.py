@@ -12,7 +12,7 @@ from ser.frontends.stft import Stft
 from ser.reports.figures import BLUE, Picture, blank, png_of, stamp_lines
 
 BANDS = 64
-RANGE_DB = 70.0  # below the loudest point; what lies deeper is the room
+RANGE_DB = 70.0  # below the loudest point; lower values are background noise
 COLUMNS = 700  # of the waveform: more than there are pixels for
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
@@ -24,7 +24,7 @@ def recording_picture(name: str, waveform: np.ndarray, sample_rate: int, stamp: 
         name: Of the file.
         waveform: (T,), T at least 1.
         sample_rate: Hz.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
     """
     seconds = len(waveform) / sample_rate
     mel = mel_db(waveform, sample_rate)
@@ -52,7 +52,7 @@ def recording_picture(name: str, waveform: np.ndarray, sample_rate: int, stamp: 
 
 
 def mel_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mel spectrogram (64, L) in dB, windows of 25 ms every 10 ms: for the eye, whatever the run's frontend is."""
+    """Mel spectrogram (64, L) in dB, windows of 25 ms every 10 ms: for viewing, independent of the run's frontend."""
     batch = torch.from_numpy(np.array(waveform, dtype=np.float32))[None]  # (1, T)
     with torch.inference_mode():
         features, frames = _frontend(sample_rate)(batch, torch.tensor([len(waveform)]))

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often the model is right when it says how sure it is (Guo et al., ICML 2017)."""
+"""Reliability diagrams: accuracy by confidence (Guo et al., ICML 2017)."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, light_grid, 
 
 
 def reliability_picture(name: str, title: str, bins: Reliability, error: Estimate, stamp: str) -> Picture:
-    """Share that is right by confidence, the ideal diagonal, and below how many utterances stand behind each bar.
+    """Share that is right by confidence, the ideal diagonal, and below the number of utterances of each bar.
 
     Args:
         name: Of the file.
         title: One line.
-        bins: What is shown.
+        bins: The bins shown.
         error: The ECE of these probabilities.
-        stamp: What the split has apart.
+        stamp: The split's stamp.
     """
     figure = blank(3.9, stamp)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))

@@ -1,4 +1,4 @@
-"""`report.html`: all that is known of an evaluation on one page that opens anywhere, and its figures as files."""
+"""`report.html`: an evaluation on one self-contained page, and its figures as files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,29 +22,29 @@ from ser.reports.reliability import reliability_picture
 from ser.system.files import write_atomically, write_text
 
 BY_GROUP = ("uar", "wa", "f1_macro")
-MOST_ROWS = 14  # of a table that stands open
+MOST_ROWS = 14  # of a table that is shown open
 ON_LOSSES = (
     "The training loss is measured with dropout, augmentation and label smoothing as configured, so it may lie above "
     "that of validation."
 )
-ON_GROUPS = "Gap: largest less smallest value of the groups. It grows with their number, however alike they are."
+ON_GROUPS = "Gap: largest less smallest value of the groups. It grows with their number, even for equal groups."
 
 
 @dataclass(frozen=True, slots=True)
 class ReportInputs:
-    """What a report is written from.
+    """The inputs of a report.
 
     Args:
         title: Of the page.
-        stamp: What the split has apart; it stands at every figure and table.
-        test: What the model said.
+        stamp: The split's stamp; it is on every figure and table.
+        test: The model's predictions.
         evaluation: Its figures.
-        sounds: The recordings, where they are at hand.
+        sounds: The recordings, where available.
         about: Name → value: identity, device, versions, …
         config: The run's.
-        notes: What a reader should know beside.
+        notes: Further remarks.
         curves: Of the training, from `ser.reports.events.curves_of`.
-        best_epoch: Whose weights count, from 0.
+        best_epoch: The epoch of the selected weights, from 0.
     """
 
     title: str
@@ -85,7 +85,7 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
         groups = columns(*(_groups(division, stamp) for division in evaluation.divisions))
         page.section("Groups", note(ON_GROUPS), groups)
     cards = [mistake_card(mistake, inputs.test) for mistake in mistakes]
-    page.section("Surest mistakes", *mistakes_parts(inputs.test, mistakes), columns(*cards))
+    page.section("Most confident mistakes", *mistakes_parts(inputs.test, mistakes), columns(*cards))
     page.section("This run", *_run(inputs))
     path = folder / "report.html"
     write_text(path, page.html())
@@ -129,7 +129,7 @@ def _reliability(evaluation: Evaluation, stamp: str) -> list[Picture]:
 
 
 def _on_confidence(evaluation: Evaluation) -> str:
-    words = "How often the model is right when it says how sure it is; on the dashed line, as often as it says."
+    words = "Accuracy by confidence; on the dashed line they are equal."
     if not evaluation.temperatures:
         return words
     listed = ", ".join(f"{temperature:.2f}" for temperature in evaluation.temperatures)
@@ -167,7 +167,7 @@ def _shown(picture: Picture) -> str:
 
 
 def _save(folder: Path, pictures: Sequence[Picture]) -> None:
-    """The figures as files; those of mistakes that an earlier report showed go away."""
+    """The figures as files; earlier figures of mistakes are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("mistake_*.png"):
         stale.unlink()

@@ -1,4 +1,4 @@
-"""The report of a run, from what lies in its directory."""
+"""The report of a run, from the files in its directory."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,10 +25,10 @@ def write_run_report(
 
     Args:
         directory: Of the run.
-        test: What the model said of its test part.
+        test: The model's predictions of its test part.
         evaluation: Its figures.
-        sounds: Its recordings, where they are at hand.
-        notes: What a reader should know beside.
+        sounds: Its recordings, where available.
+        notes: Further remarks.
 
     Raises:
         UserError: A file of the run is missing or damaged, or the directory cannot be written.
@@ -52,7 +52,7 @@ def write_run_report(
 
 
 def stamps_of(directory: RunDirectory) -> dict[str, object]:
-    """What identifies a run, and what it ran on."""
+    """A run's identity and machine."""
     metrics, environment = directory.metrics(), {}
     with suppress(UserError):
         environment = read_json(directory.path / "environment.json")

@@ -18,7 +18,7 @@ LONGEST_REASON = 160  # characters; csv and json have all of it
 
 
 def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
-    """One line a run, and what they are together."""
+    """One line a run, and totals."""
     table = Table()
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
@@ -50,7 +50,7 @@ def as_json(rows: Sequence[RunRow]) -> str:
 
 
 def print_removals(console: Console, removals: Sequence[Removal]) -> None:
-    """What would go, run by run, and how much that is."""
+    """The files to remove, run by run, and their size."""
     table = Table()
     table.add_column("run", overflow="fold")
     table.add_column("state")

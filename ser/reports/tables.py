@@ -1,4 +1,4 @@
-"""Tables for the terminal: what is about to be trained, and what came out."""
+"""Tables for the terminal: the run before training, and its results."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ def print_summary(
     """Shows the composed run.
 
     Args:
-        console: Where to.
+        console: The terminal.
         corpus: Name.
         parts: Label → one line about it (frontend shape, parameters, …).
         split, utterances, labels, classes: Of the run.
@@ -51,10 +51,10 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, con
     """Shows the scores of validation and test, and the recall of each class on test.
 
     Args:
-        console: Where to.
+        console: The terminal.
         metrics: metrics.json.
         protocol: The stamp.
-        config: The metrics that it adds are shown, and what is `published` of this system.
+        config: The metrics that it adds are shown, and the `published` result of this system.
     """
     console.print(f"Result ({protocol}; test scored once)", style="italic", markup=False, highlight=False)
     table = Table()

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: curves by epoch, confusion matrix, config, and a row in the HParams table."""
+"""A run in TensorBoard: curves by epoch, confusion matrix, config, and a row in the HParams table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ class RunBoard:
     ) -> None:
         """The finished run: metrics, settings as text and as a row of the HParams table, confusion matrix (H, W, 3).
 
-        Only a finished run has a row: what was interrupted or failed shows its curves, and no result.
+        Only a finished run has a row; interrupted and failed ones only have curves.
 
         TensorBoard takes the columns of its table from one run's experiment record and drops what other runs have
         beyond it. Without that record it takes the union over all runs, with every scalar as a metric; so only the
@@ -51,7 +51,7 @@ class RunBoard:
             self._writer.file_writer.add_summary(record)
 
     def flush(self) -> None:
-        """Writes what is buffered; a full disk is heard of here, before the run is marked as finished."""
+        """Writes what is buffered; a full disk shows here, before the run is marked as finished."""
         self._writer.flush()
 
     def close(self, status: str) -> None:
@@ -60,7 +60,7 @@ class RunBoard:
 
 
 def final_scores(metrics: dict[str, float]) -> dict[str, float]:
-    """metrics.json by the names under which loggers show it: a best `val/uar` is no point of the curve `val/uar`.
+    """metrics.json under the loggers' names: the best `val/uar` is not a point of the curve `val/uar`.
 
     >>> final_scores({"val/uar": 0.5, "test/uar": 0.4, "test/recall/sad": 0.3, "epochs": 9})
     {'test/uar': 0.4, 'test/recall/sad': 0.3, 'final/val/uar': 0.5, 'final/test/uar': 0.4, 'run/epochs': 9}
@@ -74,25 +74,25 @@ def final_scores(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def _of_both_parts(name: str, metrics: dict[str, float]) -> bool:
-    """Whether it is a score of validation and of test, as those are that a config adds."""
+    """Whether it is a score of validation and of test, as the metrics that a config adds."""
     score = name.partition("/")[2]
     return {f"val/{score}", f"test/{score}"} <= metrics.keys()
 
 
 def hyperparameters(config: dict[str, Any]) -> dict[str, str | float | bool]:
-    """The settings that count, flat, with the group choices by name; lists and nulls become strings.
+    """The settings of the identity, flat, with the group choices by name; lists and nulls become strings.
 
     >>> hyperparameters({"choices": {"model": "mlp"}, "model": {"hidden": [8], "dropout": 0.1}})
     {'model': 'mlp', 'model.hidden': '[8]', 'model.dropout': 0.1}
     """
     row = {group: str(choice) for group, choice in config.get("choices", {}).items()}
     for key, value in flatten(config):
-        if (key == "batch_size" or counts(key)) and not _said_by_choice(key, value, row):
+        if (key == "batch_size" or counts(key)) and not _named_by_choice(key, value, row):
             row[key] = value if isinstance(value, (bool, int, float, str)) else str(value)
     return row
 
 
-def _said_by_choice(key: str, value: Any, choices: Mapping[str, Any]) -> bool:
-    """Whether it is the class that a group's choice stands for, one of ours: `model` says it in a shorter way."""
+def _named_by_choice(key: str, value: Any, choices: Mapping[str, Any]) -> bool:
+    """Whether it is the class of a group's choice, one of ours: `model` has the shorter name."""
     node, _, last = key.rpartition(".")
     return last == "_target_" and node in choices and str(value).startswith(("ser.", "torch."))

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from ser.evaluation.evaluate import Fold, evaluate
-from ser.reports.mistakes import find_mistakes, surest_mistakes
+from ser.reports.mistakes import find_mistakes, most_confident_mistakes
 from ser.reports.report import ReportInputs, write_report
 from tests.evaluation.simulated import made_of
 from tests.evaluation.test_evaluate import fold
 
 STAMP = "speaker-dependent; 3 of 3 test speakers also in train"
 SECTIONS = (
-    "Result", "Learning curves", "Confusion", "Classes", "Calibration", "Groups", "Surest mistakes", "This run",
+    "Result", "Learning curves", "Confusion", "Classes", "Calibration", "Groups", "Most confident mistakes", "This run",
 )  # fmt: skip
 CURVES = {
     "train/loss": [(0, 2.0), (1, 1.5), (2, 1.2)],
@@ -94,8 +94,8 @@ def test_ten_players_and_a_page_that_can_be_sent(page):
     assert "<script" not in page and not re.search(r"https?:|//[a-z]", re.sub(r"base64,[^\"]+", "", page))
 
 
-def test_surest_mistakes_come_first(inputs):
-    rows = surest_mistakes(inputs.test, 10)
+def test_most_confident_mistakes_come_first(inputs):
+    rows = most_confident_mistakes(inputs.test, 10)
     confidence = inputs.test.confidence[rows]
     assert (np.diff(confidence) <= 0).all() and not inputs.test.right[rows].any()
     assert confidence[-1] >= np.sort(inputs.test.confidence[~inputs.test.right])[-10]

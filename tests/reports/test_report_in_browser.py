@@ -21,6 +21,6 @@ def test_report_can_be_read_on_a_telephone_and_on_a_desk(report, tmp_path):
             assert look.errors == [] and look.overflow == 0 and look.wide == []
             assert look.images >= 7 and look.broken == [] and look.mute == 0
             assert look.players and all(seconds and seconds > 0.05 for seconds in look.players)
-            assert look.title == report.parent.name and "Surest mistakes" in look.text
+            assert look.title == report.parent.name and "Most confident mistakes" in look.text
     finally:
         browser.close()

@@ -12,14 +12,14 @@ from torch.utils.tensorboard import SummaryWriter
 from ser.reports.exploration.explore import Exploration
 from ser.reports.figures import Picture
 
-SUFFIX = ".explore"  # by which our event files are known among others
+SUFFIX = ".explore"  # marks our event files
 
 
 def write_board(folder: Path, exploration: Exploration, pictures: Sequence[Picture]) -> None:
     """Writes an event file, and removes the one of an earlier exploration.
 
     Args:
-        folder: What TensorBoard is pointed at.
+        folder: TensorBoard's log directory.
         exploration: For the sounds.
         pictures: Of the corpus.
     """
@@ -35,7 +35,7 @@ def write_board(folder: Path, exploration: Exploration, pictures: Sequence[Pictu
 
 
 def _image(picture: Picture) -> Summary:
-    """The PNG as it is: `add_image` would decode and encode it again."""
+    """The PNG unchanged: `add_image` would decode and encode it again."""
     width, height = struct.unpack(">II", picture.png[16:24])
     image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=picture.png)
     return Summary(value=[Summary.Value(tag=f"corpus/{picture.name}", image=image)])

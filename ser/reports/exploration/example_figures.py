@@ -35,7 +35,7 @@ class ExamplePainter:
         self.ticks = frequency_ticks(frontend)
         self.longest_s = 1.02 * max(len(example.waveform) for example in examples) / sample_rate
         values = np.concatenate([example.features.ravel() for example in examples])
-        self.low, self.high = np.percentile(values, [10, 99.9])  # what lies deeper is the room
+        self.low, self.high = np.percentile(values, [10, 99.9])  # lower values are background noise
 
     @rc_context(STYLE)
     def cell(self, example: Example) -> Picture:

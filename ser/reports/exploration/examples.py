@@ -11,15 +11,15 @@ from ser.reports.exploration.inspection import Inspected
 Cell = tuple[str | None, str]  # gender, None where it is not known, and emotion
 
 
-def draw_examples(recordings: Sequence[Inspected], passed_over: set[int], seed: int) -> dict[Cell, int]:
+def draw_examples(recordings: Sequence[Inspected], suspicious: set[int], seed: int) -> dict[Cell, int]:
     """An index for each gender and emotion that occur, by emotion, then by gender.
 
-    A gender is spoken by one voice, the one with most emotions, and all say one sentence at one intensity, as far as
+    Each gender has one speaker, the one with most emotions, and all examples one sentence at one intensity, as far as
     the corpus has it; between equals the seed decides.
 
     Args:
         recordings: Inspected ones; bad ones are never drawn.
-        passed_over: Suspicious ones, drawn only where there is no other.
+        suspicious: Suspicious ones, drawn only where there is no other.
         seed: Another one shows other examples.
     """
     usable = [i for i, recording in enumerate(recordings) if recording.bad is None]
@@ -32,10 +32,10 @@ def draw_examples(recordings: Sequence[Inspected], passed_over: set[int], seed: 
     sentence, intensity = (_commonest([recordings[i] for i in order], trait) for trait in ("statement", "intensity"))
 
     def distance(i: int) -> tuple[bool, ...]:
-        """How far a recording is from what is wanted of an example."""
-        said = recordings[i].utterance
-        wanted = (said.speaker == voices[said.gender], said.statement == sentence, said.intensity == intensity)
-        return i in passed_over, *(not met for met in wanted)
+        """How far a recording is from the wanted example."""
+        it = recordings[i].utterance
+        wanted = (it.speaker == voices[it.gender], it.statement == sentence, it.intensity == intensity)
+        return i in suspicious, *(not met for met in wanted)
 
     found: dict[Cell, int] = {}
     for i in sorted(order, key=distance):

@@ -20,9 +20,9 @@ from ser.reports.exploration.inspection import Inspected, inspect_recordings
 from ser.reports.exploration.outliers import Suspicion, find_suspicious
 from ser.system.cache import cache_folder
 
-UNSPLIT = {"_target_": "ser.data.splits.base.Splitter"}  # has a use for every recording
-MOST_EMOTIONS = 16  # of which examples are shown: those with most recordings
-LONGEST_S = 10.0  # of an example; of a longer recording the beginning
+UNSPLIT = {"_target_": "ser.data.splits.base.Splitter"}  # uses every recording
+MOST_EMOTIONS = 16  # with examples: those with most recordings
+LONGEST_S = 10.0  # of an example; longer recordings are cut
 Progress = Callable[[str, int], Callable[[Iterable], Iterable]]
 
 
@@ -32,7 +32,7 @@ class Example:
 
     Args:
         gender: `female`, `male`, or None where it is not known.
-        recording: What it is.
+        recording: Its facts.
         waveform: (T,) as training gets it, at its own length, at most 10 s.
         features: (F, L) of the frontend.
     """
@@ -50,12 +50,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exploration:
-    """All that is shown of a corpus.
+    """The facts that are shown of a corpus.
 
     Args:
         corpus: Short name.
         recordings: The chosen ones.
-        emotions: The words that occur, in their order.
+        emotions: Those that occur, in order.
         suspicious: Why some deserve a look.
         examples: By emotion, then by gender.
         audio: How they are prepared for training.
@@ -76,14 +76,14 @@ class Exploration:
 
 
 def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -> Exploration:
-    """Looks at a corpus; what is decoded for it, training finds in the store.
+    """Inspects a corpus; training reuses the waveforms decoded here from the store.
 
     Args:
         config: The resolved `explore.yaml`.
-        bars: Gives a progress bar for what is done to so many files.
+        bars: Makes a progress bar from a label and a number of files.
 
     Raises:
-        UserError: From the corpus, the selection or the store; a setting that makes no sense; no usable recording.
+        UserError: From the corpus, the selection or the store; an invalid setting; no usable recording.
     """
     seed = config["examples"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -121,10 +121,10 @@ def _examples(
     seed: int,
     longest: int,
 ) -> Iterator[Example]:
-    passed_over = {suspicion.index for suspicion in suspicious}
+    avoided = {suspicion.index for suspicion in suspicious}
     counts = Counter(recording.emotion for recording in recordings if recording.bad is None)
     shown = {emotion for emotion, _ in counts.most_common(MOST_EMOTIONS)}
-    for (gender, emotion), i in draw_examples(recordings, passed_over, seed).items():
+    for (gender, emotion), i in draw_examples(recordings, avoided, seed).items():
         if emotion in shown:
             waveform = np.array(waveforms[recordings[i].row][:longest])  # (T,), a copy: the store is read-only
             features, _ = frontend(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))  # (1, F, L)

@@ -1,4 +1,4 @@
-"""Pictures of a corpus: classes, speakers, durations, levels, silence. Each says in words what one sees in it."""
+"""Pictures of a corpus: classes, speakers, durations, levels, silence, each with a description in words."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid.axis": "x",
     "grid.color": "#e3e6ec", "legend.frameon": False,
 }  # fmt: skip
-COLOURS = {"female": ORANGE, "male": BLUE}  # told apart by the colour-blind too
+COLOURS = {"female": ORANGE, "male": BLUE}  # distinguishable for the colour-blind too
 OTHER_COLOURS = (GREEN, GREY)
 ROW = 0.21  # inches a row of a chart
 MOST_SPEAKERS = 60  # shown one by one; of larger corpora those with most recordings
@@ -27,7 +27,7 @@ SPREAD = "Line: 5 to 95 % of the recordings; bar: the middle half; dot: the medi
 
 
 def corpus_pictures(exploration: Exploration) -> list[Picture]:
-    """All of this module that the corpus has something to show in."""
+    """The pictures of this module that the corpus has data for."""
     recordings = exploration.recordings
     usable = [recording for recording in recordings if recording.bad is None]
     pictures = [classes_picture(recordings, exploration.emotions)]
@@ -125,7 +125,7 @@ def durations_picture(usable: Sequence[Inspected], limit_s: float | None) -> Pic
 
 @rc_context(STYLE)
 def silence_picture(usable: Sequence[Inspected]) -> Picture:
-    """How much silence stands at the two ends of the files."""
+    """How much silence is at the two ends of the files."""
     leading, trailing = (np.array([getattr(r.file, name) for r in usable]) for name in ("leading_s", "trailing_s"))
     figure = blank(2.3, "")
     axes = figure.subplots()
@@ -172,23 +172,23 @@ def speakers_of(recordings: Iterable[Inspected]) -> list[str]:
 
 
 def shown_speakers(recordings: Sequence[Inspected]) -> list[str]:
-    """Those that a figure has room for."""
+    """The speakers that fit into a figure."""
     counts = Counter(r.utterance.speaker for r in recordings if r.utterance.speaker is not None)
     return sorted(speaker for speaker, _ in counts.most_common(MOST_SPEAKERS))
 
 
 def _about_speakers(recordings: Sequence[Inspected]) -> str:
-    """What a reader of a picture by speaker must know: the colours of the names, and whether all are there."""
+    """The caption of a picture by speaker: the colours of the names, and whether all are shown."""
     genders = [gender for gender in genders_of(recordings) if gender in COLOURS]
-    said = ["orange names are female speakers, blue ones male"] if len(genders) == 2 else []
+    sentences = ["orange names are female speakers, blue ones male"] if len(genders) == 2 else []
     count = len(speakers_of(recordings))
     if count > MOST_SPEAKERS:
-        said.append(f"the {MOST_SPEAKERS} speakers with most recordings, of {count:,}")
-    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in said)
+        sentences.append(f"the {MOST_SPEAKERS} speakers with most recordings, of {count:,}")
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 
 
 def colour_of(gender: str | None, genders: Sequence[str | None]) -> str:
-    """The colour of a gender among those that occur; of the only one that there is, blue."""
+    """The colour of a gender among those that occur; blue if there is only one."""
     others = [other for other in genders if other not in COLOURS]
     if gender in COLOURS:
         return COLOURS[gender]
@@ -205,7 +205,7 @@ def short(name: str, length: int = 18) -> str:
 
 
 def printable(name: str) -> str:
-    """A name on one line, without characters that would steer a terminal.
+    """A name on one line, without control characters.
 
     >>> printable("a\\nb")
     'a?b'
@@ -227,7 +227,7 @@ def _colour_by_gender(axes: Axes, speakers: Sequence[str], recordings: Sequence[
 
 
 def _add_spreads(axes: Axes, groups: Sequence[Sequence[float]], label: str | None = None) -> None:
-    """A row for each group: what `SPREAD` says."""
+    """A row for each group, as `SPREAD` describes."""
     axes.grid(True)
     for row, values in enumerate(groups):
         low, left, middle, right, high = np.percentile(values, [5, 25, 50, 75, 95])

@@ -1,4 +1,4 @@
-"""What each recording of a corpus is: its file as it was recorded, and what the waveform store made of it.
+"""Facts of each recording of a corpus: its file as it was recorded, and what the waveform store made of it.
 
 Everything is measured on the samples of the file, before `audio` resamples, trims or mixes them down. Levels are in
 dBFS: 0 is full scale, and -100 stands for digital silence.
@@ -22,13 +22,13 @@ LEAST_DB = -100.0
 BLOCK = 512  # samples whose level is taken together: 32 ms at 16 kHz
 FLOOR_PERCENTILE = 10  # of the blocks' levels: speech pauses at least that often
 FULL_SCALE = 0.999
-LEAST_CLIPPED_PEAK = 0.25  # -12 dBFS; below it three equal samples in a row are an everyday matter
+LEAST_CLIPPED_PEAK = 0.25  # -12 dBFS; below it three equal samples in a row are common
 SILENCE_DB = 40.0  # below the loudest, where `audio.trim_db` does not say
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one file is.
+    """Facts of one file.
 
     Args:
         facts: Sample rate, channels and coding.
@@ -59,11 +59,11 @@ class Inspected:
     """One recording.
 
     Args:
-        utterance: What the corpus knows of it, with the hash of its samples.
-        emotion: What it counts as, after merging.
+        utterance: The corpus's facts, with the hash of its samples.
+        emotion: Its class, after merging.
         row: Of the store.
-        file: What its file is; None where the file cannot be read.
-        used_s: Seconds that are left for training, after offset and trimming; 0 for a bad file.
+        file: Facts of its file; None where it cannot be read.
+        used_s: Seconds used in training, after offset and trimming; 0 for a bad file.
         bad: Why it cannot be used, else None.
     """
 
@@ -83,7 +83,7 @@ def inspect_recordings(
     Args:
         recordings: Of the corpus.
         waveforms: Their store.
-        settings: What the store was made with.
+        settings: Those of the store.
         progress: Wraps the iterator over measured files, e.g. in a progress bar.
     """
     silence_db = SILENCE_DB if settings.trim_db is None else settings.trim_db
@@ -96,7 +96,7 @@ def inspect_recordings(
             row=row,
             file=file,
             used_s=float(waveforms.lengths[row]) / settings.sample_rate,
-            bad=waveforms.bad.get(row) or ("changed while it was looked at" if file is None else None),
+            bad=waveforms.bad.get(row) or ("changed while it was measured" if file is None else None),
         )
         for utterance, label, row, file in zip(
             recordings.utterances, recordings.labels, recordings.chosen, measured, strict=True
@@ -117,7 +117,7 @@ def measure_all(
 
 
 def measure(path: Path, silence_db: float = SILENCE_DB, channel: int | None = None) -> Measured:
-    """What a file is.
+    """Measures a file.
 
     Args:
         path: The file.
@@ -148,7 +148,7 @@ def measure(path: Path, silence_db: float = SILENCE_DB, channel: int | None = No
 def block_levels(waveform: np.ndarray) -> np.ndarray:
     """Level (L,) of each block of `BLOCK` samples in dBFS, without its mean: a DC offset is not taken for noise.
 
-    What is left behind the last whole block is skipped; a waveform shorter than a block is one.
+    Samples behind the last whole block are skipped; a waveform shorter than a block is one.
     """
     count = len(waveform) // BLOCK
     blocks = waveform[: count * BLOCK].reshape(count, BLOCK) if count else waveform[None]  # (L, BLOCK)
@@ -191,5 +191,5 @@ def decibels(power: np.ndarray) -> np.ndarray:
 def _measure_or_none(path: Path, silence_db: float, channel: int | None) -> Measured | None:
     try:
         return measure(path, silence_db, channel)
-    except BadRecording:  # the store says why
+    except BadRecording:  # the store has the reason
         return None

@@ -1,8 +1,8 @@
-"""Which files of a corpus deserve a look before anybody trains on them, and why: each reason in words.
+"""Which files of a corpus deserve a look before training, and why.
 
 Some rules look at one file (clipped, DC offset, unusable), some compare it with the others of its corpus: robust
 z-scores, so that a few odd files neither hide each other nor make the others look odd. The thresholds are the constants
-below; no rule says that a file is wrong.
+below; a match does not prove that a file is wrong.
 """
 
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ import numpy as np
 from ser.errors import some
 from ser.reports.exploration.inspection import Inspected, Measured
 
-KINDS = {  # in the order in which they are told: `5 files with another number of channels`
+KINDS = {  # in the order of the report: `5 files with another number of channels`
     "unusable": "that cannot be used",
     "copy": "with the samples of another",
     "clipped": "clipped",
@@ -34,7 +34,7 @@ LEAST_OFFSET_SHARE = 0.05  # ... and of the file's own level (RMS)
 MOST_Z = 4.5
 FEWEST = 10  # recordings of a corpus from which on they can be compared
 MOST_COMMON = 0.9  # share that one sample rate or channel count must have for the others to be odd
-# The least spread that recordings are taken to have: with equal ones, nothing would have to differ much.
+# The least spread assumed: among nearly equal recordings, tiny differences would stand out.
 LEVEL_SPREAD = 2.0  # dB
 LENGTH_SPREAD = 0.1  # of the natural logarithm: half as long again stands out
 SILENCE_SPREAD = 0.05  # of the share
@@ -67,7 +67,7 @@ def find_suspicious(recordings: Sequence[Inspected]) -> list[Suspicion]:
 
 
 def _flaws(recordings: Sequence[Inspected]) -> Iterator[Suspicion]:
-    """What is wrong with a file by itself."""
+    """Flaws of single files."""
     for i, recording in enumerate(recordings):
         if recording.bad is not None:
             yield Suspicion(i, "unusable", f"cannot be used: {recording.bad}")
@@ -75,13 +75,13 @@ def _flaws(recordings: Sequence[Inspected]) -> Iterator[Suspicion]:
             continue
         if file.clipped >= LEAST_CLIPPED:
             share = f"{100 * file.clipped:.{2 if file.clipped < 0.1 else 3}g} %"
-            yield Suspicion(i, "clipped", f"clipped: {share} of its samples stand in flat tops")
+            yield Suspicion(i, "clipped", f"clipped: {share} of its samples are in flat tops")
         if abs(file.dc_offset) >= max(LEAST_OFFSET, LEAST_OFFSET_SHARE * 10 ** (file.rms_db / 20)):
             yield Suspicion(i, "offset", f"DC offset: its mean is {file.dc_offset:+.3f} of full scale")
 
 
 def _copies(recordings: Sequence[Inspected]) -> Iterator[Suspicion]:
-    """Recordings whose samples, as the store prepared them, are those of another."""
+    """Recordings with the same samples, as prepared in the store, as another."""
     by_content = defaultdict(list)
     for i, recording in enumerate(recordings):
         if recording.utterance.content:
@@ -95,7 +95,7 @@ def _copies(recordings: Sequence[Inspected]) -> Iterator[Suspicion]:
 
 
 def _odd_ones(recordings: Sequence[Inspected], indices: Sequence[int]) -> Iterator[Suspicion]:
-    """Files whose format is not the one that nearly all have."""
+    """Files with another format than nearly all."""
     formats: dict[str, tuple[Callable[[Measured], int], Callable[[int], str]]] = {
         "rate": (lambda file: file.facts.sample_rate, lambda rate: f"{rate:,} Hz"),
         "channels": (lambda file: file.facts.channels, _channels),

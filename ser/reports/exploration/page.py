@@ -37,7 +37,7 @@ def check_folder(folder: Path) -> None:
     """Refuses a folder that cannot be written, before anything is decoded.
 
     Raises:
-        UserError: A file stands there or above it, or it may not be written.
+        UserError: It or a parent is a file, or it may not be written.
     """
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     why = "is a file" if not existing.is_dir() else "may not be written" if not os.access(existing, os.W_OK) else None
@@ -46,11 +46,11 @@ def check_folder(folder: Path) -> None:
 
 
 def write_exploration(exploration: Exploration, folder: Path) -> Path:
-    """Writes everything; a second time, over itself and nothing else.
+    """Writes everything, over an earlier exploration only.
 
     Args:
         exploration: Of a corpus.
-        folder: Is made where it is missing: `index.html`, `recordings.csv`, `figures/*.png`, TensorBoard's events.
+        folder: Made if missing: `index.html`, `recordings.csv`, `figures/*.png`, TensorBoard's events.
 
     Returns:
         The page.
@@ -94,36 +94,36 @@ def _suspicious(exploration: Exploration) -> list[page.Part]:
     rows = suspicious_rows(exploration)
     if not rows:
         return ["No file stands out: none is damaged, clipped, a copy, or far from the others in level or length."]
-    said = [f"{len(rows)} files: {kinds_in_words(exploration.suspicious)}. This is no verdict: nothing was changed."]
+    sentences = [f"{len(rows)} files: {kinds_in_words(exploration.suspicious)}. These are hints: nothing was changed."]
     if any(suspicion.kind == "unusable" for suspicion in exploration.suspicious):
-        said.append("Files that cannot be used stop a training, unless dataset.on_bad_file=skip leaves them out.")
+        sentences.append("Files that cannot be used stop a training, unless dataset.on_bad_file=skip leaves them out.")
     if len(rows) > MOST_ROWS:
-        said.append(f"The first {MOST_ROWS} are listed; recordings.csv has them all.")
+        sentences.append(f"The first {MOST_ROWS} are listed; recordings.csv has them all.")
     cells = [[page.breakable(key), page.breakable(reasons)] for key, reasons in rows[:MOST_ROWS]]
-    return [" ".join(said), page.table(["file", "why"], cells, "Suspicious files")]
+    return [" ".join(sentences), page.table(["file", "why"], cells, "Suspicious files")]
 
 
 def _examples(exploration: Exploration, painter: ExamplePainter) -> list[page.Part]:
     """A card for each gender and emotion: those of one emotion follow each other."""
     audio = exploration.audio
     ends = "silent ends kept" if audio.trim_db is None else "silent ends cut"
-    said = (
+    intro = (
         f"As training gets them: {audio.sample_rate:,} Hz, {ends}; below each waveform {exploration.features}. One "
         "voice for each gender, one sentence and one intensity, as far as the corpus has them. Time axis and colours "
         "are the same for all; each waveform has a scale of its own."
     )
     emotions = {example.recording.emotion for example in exploration.examples}
     if len(emotions) < len(exploration.emotions):
-        said += f" Of {len(exploration.emotions)} emotions, the {len(emotions)} with most recordings."
+        intro += f" Of {len(exploration.emotions)} emotions, the {len(emotions)} with most recordings."
     longest = MOST_SOUND_BYTES // (2 * len(exploration.examples))  # 2 bytes a sample
     cards = [_card(example, painter, audio.sample_rate, longest) for example in exploration.examples]
-    return [said, page.columns(*cards)]
+    return [intro, page.columns(*cards)]
 
 
 def _card(example: Example, painter: ExamplePainter, sample_rate: int, longest: int) -> page.Markup:
     utterance, picture = example.recording.utterance, painter.cell(example)
     known = [utterance.key, utterance.speaker, utterance.statement, utterance.intensity]
-    cut = [page.note("The player holds the beginning of it.")] if len(example.waveform) > longest else []
+    cut = [page.note("The player has its beginning only.")] if len(example.waveform) > longest else []
     return page.card(
         page.heading(example.name),
         page.note(" · ".join(word for word in known if word)),
@@ -134,7 +134,7 @@ def _card(example: Example, painter: ExamplePainter, sample_rate: int, longest: 
 
 
 def _write_rows(path: Path, exploration: Exploration) -> None:
-    """A row a file: what is known, what was measured, why it is suspicious."""
+    """A row a file: facts, measurements, and why it is suspicious."""
     reasons = reasons_of(exploration)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""What is said of a corpus in words and tables, on the page and in the terminal alike."""
+"""A corpus in words and tables, for the page and the terminal."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Table = tuple[list[str], list[list[object]]]  # header and rows
 
 
 def headline(exploration: Exploration) -> dict[str, str]:
-    """The few numbers that a reader looks for first."""
+    """The key numbers."""
     recordings = exploration.recordings
     seconds = sum(r.file.duration_s for r in recordings if r.file is not None)
     return {
@@ -28,7 +28,7 @@ def headline(exploration: Exploration) -> dict[str, str]:
 
 
 def speaker_counts(recordings: Sequence[Inspected]) -> dict[str, str]:
-    """`speakers` and, where genders are known, how many of each; nothing where speakers are not known."""
+    """`speakers` and, where genders are known, how many of each; empty where speakers are not known."""
     gender_of = {r.utterance.speaker: r.utterance.gender for r in recordings if r.utterance.speaker is not None}
     counts = Counter(gender for gender in gender_of.values() if gender is not None)
     of_gender = {f"speakers, {gender}": f"{counts[gender]:,}" for gender in genders_of(recordings) if counts[gender]}

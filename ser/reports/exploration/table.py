@@ -13,8 +13,8 @@ MOST_LINES = 20  # suspicious files; the page and the CSV file have them all
 
 def print_exploration(console: Console, exploration: Exploration) -> None:
     """Shows the corpus."""
-    said = headline(exploration)
-    title = f"{exploration.corpus}: " + ", ".join(f"{said[name]} {name}" for name in said if "," not in name)
+    facts = headline(exploration)
+    title = f"{exploration.corpus}: " + ", ".join(f"{facts[name]} {name}" for name in facts if "," not in name)
     console.print(title, style="bold", markup=False, highlight=False)
     console.print(_table(*emotion_table(exploration)))
     for sentence in (*exploration.notes, *unknown(exploration.recordings)):
