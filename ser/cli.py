@@ -28,12 +28,12 @@ Commands
   ser train                                     a first run on the demo corpus
   ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS
   ser train -m model=mlp,cnn1d,cnn2d seed=0,1   a grid
-  ser evaluate run=runs/NAME                    a page about a finished run; dataset=tess: on other recordings
+  ser evaluate run=runs/NAME                    a report on a finished run; dataset=tess: on other recordings
   ser predict runs/NAME a.wav folder/           the emotion in each recording
   ser train --help                              its groups and settings
   eval "$(ser -sc install=bash)"                completion in bash
 
-Exit codes: 0 done, 1 a bug or a failed sweep, 2 something you can mend, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 done, 1 a bug or a failed sweep, 2 something you can fix, 130 Ctrl-C, 143 SIGTERM.
 SER_TRACEBACK=1 shows where an error came from.
 """
 
@@ -49,19 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def guarded(
     command: Callable[[list[str]], int], arguments: list[str], only_prints: bool = False, is_program: bool = True
 ) -> int:
-    """Runs a command; what the user can mend becomes a sentence on stderr, and every end an exit code.
+    """Runs a command; a user's error becomes a sentence on stderr, and every end an exit code.
 
     Args:
         command: Gets the arguments.
         arguments: As typed.
-        only_prints: Whether the command makes nothing but what it prints, and ends where nobody reads that.
+        only_prints: Whether the command only prints, and ends when its output is closed.
         is_program: Whether the process ends with the command.
     """
     with standard_streams(only_prints), _without_warnings():
         try:
             with ending_in_time(for_good=is_program), interrupted_by_sigterm():
                 code = command(arguments)
-            sys.stdout.flush()  # a full disk is to be heard of here
+            sys.stdout.flush()  # a full disk shows here
             return code
         except ReaderLeft:
             return 0
@@ -92,7 +92,7 @@ def guarded(
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """What libraries warn of is for who writes programs with them; `python -W` and PYTHONWARNINGS bring it back."""
+    """Hides warnings of libraries, which are for programmers; `python -W` and PYTHONWARNINGS show them."""
     if sys.warnoptions:
         yield
         return

@@ -1,4 +1,4 @@
-"""The exceptions that end a command: what the user can mend, and what the user asked for."""
+"""The exceptions that end a command: errors that the user can fix, and interruptions."""
 
 import errno
 import os
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 
-MENDABLE = {  # what the system refuses and the user can mend
+MENDABLE = {  # errors of the system that the user can fix
     errno.ENOSPC: "The disk is full",
     errno.EACCES: "Permission denied",
     errno.EPERM: "Permission denied",
     errno.EROFS: "The file system is read-only",
-    errno.ENOTDIR: "A file stands where a folder is needed",
-    errno.EEXIST: "A file stands where a folder is needed",
+    errno.ENOTDIR: "A file is where a folder is needed",
+    errno.EEXIST: "A file is where a folder is needed",
 }
 
 
 class UserError(Exception):
-    """Something the user can mend: printed as one message without a traceback, exit code 2.
+    """An error that the user can fix: printed as one message without a traceback, exit code 2.
 
     The message says what is wrong, where it was looked for, and what to do next.
 
     Args:
-        message: May hold names of files that are no text.
+        message: May hold file names that are not valid text.
     """
 
     def __init__(self, message: str):
@@ -32,10 +32,10 @@ class UserError(Exception):
 
 
 class Interrupted(BaseException):
-    """The run was asked to stop; not an `Exception`, so that nothing on the way takes it for a failure.
+    """The run was asked to stop; not an `Exception`, so that no handler takes it for a failure.
 
     Args:
-        signum: Which signal asked.
+        signum: The signal.
     """
 
     def __init__(self, signum: int):
@@ -45,11 +45,11 @@ class Interrupted(BaseException):
 
 
 class Pruned(Exception):
-    """A search gave the run up: its figures were behind those of others. No failure, and test is not scored."""
+    """A search pruned the run: its figures were behind those of others. Not a failure; test is not scored."""
 
 
 def readable(text: str | os.PathLike) -> str:
-    r"""A name, or a sentence with names in it, as UTF-8 reads it; bytes that are none are written out.
+    r"""A name, or a sentence with names in it, as UTF-8; invalid bytes are escaped.
 
     The same name gives the same text in every locale: results and identities may rest on it.
 

@@ -2,11 +2,11 @@
 
 A node may name classes of the rooms of `ser` where parts live, of torch's `nn` and `optim` and of torchmetrics'
 `classification`, and the functions of `ser.training.schedules`. No other function: a class only makes an object, while
-one that clears the store, named in somebody's config, would do harm. Packages of the user's own are named by
+a function that clears the store, named in an untrusted config, would do harm. Packages of the user's own are named by
 `run.trust=[my_package]` on the command line, classes and functions alike. Without such a package each place takes parts
-of its own kind only (`PLACES`): a layer named where a corpus belongs would fill the memory before anybody asked what it
-is. Settings are checked against the target's signature, which is the schema: a misspelt one is named with its nearest
-right one, a value of another type or out of its range with what it may be (`ser.system.ranges`).
+of its own kind only (`PLACES`): a layer in the place of a corpus could fill the memory before it is checked. Settings
+are checked against the target's signature, which is the schema: a misspelt one is named with its nearest right one, a
+value of another type or out of its range with what it may be (`ser.system.ranges`).
 """
 
 import importlib
@@ -20,7 +20,7 @@ from ser.system.ranges import Range, check_value
 ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
 TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim", "torchmetrics.classification")
 FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
-PLACES = {  # first part of a node's place → where its parts and theirs are from; of a model the sizes are asked first
+PLACES = {  # first part of a node's place → packages of its parts, ours and others'; a model's sizes are checked first
     "audio": ("ser.data.audio.prepare",),
     "augmentation": ("ser.augmentations",),
     "dataset": ("ser.data",),
@@ -39,8 +39,8 @@ def build(node: dict[str, Any], where: str, trust: Sequence[str] = (), kind: typ
         node: A plain dict with `_target_` (full dotted name) and settings.
         where: The node's place in the config, for messages: `model`.
         trust: Packages allowed beside `TRUSTED`.
-        kind: What a class of ours must be, to stand here.
-        given: Arguments handed over at composition, which the node must not name.
+        kind: The base class of parts of ours in this place.
+        given: Arguments added at composition, which the node must not name.
 
     Raises:
         UserError: An unknown or untrusted target, one of another place, a misspelt or missing setting.
@@ -59,7 +59,7 @@ def build(node: dict[str, Any], where: str, trust: Sequence[str] = (), kind: typ
 
 
 def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Callable:
-    """What a node's `_target_` names, if it may be called.
+    """The class or function of a node's `_target_`, if it may be called.
 
     Args:
         node: A plain dict with `_target_`.
@@ -67,7 +67,7 @@ def resolve(node: dict[str, Any], where: str, trust: Sequence[str] = ()) -> Call
         trust: Packages allowed beside our own.
 
     Raises:
-        UserError: No such name, one that lies outside the trusted packages, or a function that no config may call.
+        UserError: No such name, one outside the trusted packages, or a function that configs may not call.
     """
     trust = [trust] if isinstance(trust, str) else list(trust or ())  # run.trust=my_package, without brackets
     if not isinstance(node, dict) or not isinstance(node.get("_target_"), str):
@@ -94,13 +94,13 @@ def check_place(target: Callable, dotted: str, where: str, kind: type | None = N
     """Refuses a part of another place.
 
     Args:
-        target: What is named.
-        dotted: As the config names it.
+        target: The named part.
+        dotted: Its name in the config.
         where: The node's place in the config.
-        kind: What a class must be.
+        kind: The base class of the place's parts.
 
     Raises:
-        UserError: It is none of this place's.
+        UserError: It is not a part of this place.
     """
     place = where.split(".")[0]
     if not _within(target.__module__, PLACES.get(place, TRUSTED)):
@@ -133,14 +133,14 @@ def check_settings(
     """Compares settings with the signature of `target`: their names, types and ranges.
 
     Args:
-        target: What is called.
+        target: The class or function.
         settings: By name.
         where: The node's place in the config, for messages.
-        given: Arguments handed over at composition.
-        ranges: Of numbers, where another library's signature says none.
+        given: Arguments added at composition.
+        ranges: Of numbers, where another library's signature has none.
 
     Raises:
-        UserError: A setting it does not have (with the nearest one that it has), a missing one, or one that cannot be.
+        UserError: A setting it does not have (with the nearest one that it has), a missing one, or an invalid value.
     """
     given = given or {}
     parameters = parameters_of(target)
@@ -149,7 +149,7 @@ def check_settings(
     free = [name for name in known if name not in given and name not in ("self", "params")]
     for key in settings:
         if not isinstance(key, str):
-            raise UserError(f"{where} has the setting {key!r}, which is no name.")
+            raise UserError(f"{where} has the setting {key!r}, which is not a name.")
         if key in given or (key not in known and not open_ended):
             raise UserError(f"{where} has no setting '{key}'. {did_you_mean(key, free)}")
     missing = [
@@ -167,7 +167,7 @@ def parameters_of(target: Callable) -> Mapping[str, inspect.Parameter]:
     """The parameters of a signature, their annotations evaluated where they can be."""
     try:
         return inspect.signature(target, eval_str=True).parameters
-    except (NameError, AttributeError, TypeError, SyntaxError):  # a name that is there for type checkers only
+    except (NameError, AttributeError, TypeError, SyntaxError):  # a name for type checkers only
         return inspect.signature(target).parameters
 
 

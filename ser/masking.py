@@ -1,4 +1,4 @@
-"""Which frames of a batch are real: what frontends and models both ask."""
+"""Which frames of a batch are valid, for frontends and models."""
 
 import torch
 from torch import Tensor
@@ -19,8 +19,8 @@ def frame_mask(frames: Tensor, num_frames: int) -> Tensor:
 def nothing_padded(lengths: Tensor, size: int) -> bool:
     """Whether all of a batch is as long as the longest, so that nothing needs to be masked.
 
-    Asked on a CPU only, where the answer is at hand; a GPU would have to be waited for, and a graph that is traced must
-    not depend on it. There it is always False, and masks that hide nothing do no harm.
+    Tested on a CPU only; on a GPU it would force a synchronisation, and a traced graph must not depend on it. There it
+    is always False, and masks that hide nothing do no harm.
 
     >>> nothing_padded(torch.tensor([3, 3]), 3), nothing_padded(torch.tensor([2, 3]), 3)
     (True, False)

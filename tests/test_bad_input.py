@@ -47,7 +47,7 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tone
         (["train", "optimizer.lr=abc"], ["optimizer", "abc"]),
         (["train", "optimizer.lr=-1"], ["optimizer", "-1"]),
         (["train", "trainer.max_epochs=0"], ["max_epochs=0"]),
-        (["train", "run.resume=/nowhere"], ["/nowhere", "no run directory"]),
+        (["train", "run.resume=/nowhere"], ["/nowhere", "not a run directory"]),
         (["train", "model._target_=os.system"], ["trust"]),
         (["show", "modle"], ["Did you mean 'model'"]),
         (["store", "lst"], ["Did you mean 'list'"]),

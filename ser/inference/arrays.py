@@ -1,4 +1,4 @@
-"""From a user's array to one mono waveform, as a file would have given it."""
+"""From a user's array to one mono waveform, as from a file."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ def mono(waveform: Any, channel: int | None = None) -> np.ndarray:
         (T,) or (channels, T) → (T,).
 
     Raises:
-        UserError: Another shape or type, no sample, NaN or infinite ones, or floats that were never divided.
+        UserError: Another shape or type, no sample, NaN or infinite ones, or floats that are not scaled.
         BadRecording: No such channel, or channels that cancel each other.
 
     >>> mono(np.array([[16384, 0], [0, 0]], dtype=np.int16)).tolist()
@@ -50,7 +50,7 @@ def rate(sample_rate: Any) -> int:
     """A sample rate in whole Hz.
 
     Raises:
-        UserError: No number, no whole one, or out of range.
+        UserError: Not a whole number, or out of range.
 
     >>> rate(44100.0)
     44100
@@ -66,7 +66,7 @@ def rate(sample_rate: Any) -> int:
 
 def _array(waveform: Any) -> np.ndarray:
     try:
-        if hasattr(waveform, "detach"):  # a tensor; bfloat16 is no type of NumPy's
+        if hasattr(waveform, "detach"):  # a tensor; NumPy has no bfloat16
             waveform = waveform.detach().cpu()
             return (waveform.float() if waveform.is_floating_point() else waveform).numpy()
         return np.asarray(waveform)
@@ -81,7 +81,7 @@ def _floats(array: np.ndarray) -> np.ndarray:
         return ((array.astype(np.float64) - offset) / full_scale).astype(np.float32)
     if not np.issubdtype(array.dtype, np.floating):
         raise UserError(
-            f"The waveform holds {kind}, which says nothing of its full scale: give floats in [-1, 1], or PCM as "
+            f"The waveform holds {kind}, whose full scale is unknown: give floats in [-1, 1], or PCM as "
             f"{', '.join(PCM)}."
         )
     if not np.isfinite(array).all():

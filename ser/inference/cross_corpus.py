@@ -38,12 +38,12 @@ from ser.training.trainer import training_device
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What came out.
+    """The result.
 
     Args:
         evaluation: All figures.
-        stamp: What training and these recordings have apart.
-        notes: What was left out, or counted as something else.
+        stamp: In what training and these recordings are disjoint.
+        notes: What was left out, or mapped to another class.
         report: The page.
     """
 
@@ -63,7 +63,7 @@ def score_elsewhere(
 ) -> Transfer:
     """Scores other recordings and writes `<run>/evaluations/<name>-<hash>/`; the run's own figures stay as they are.
 
-    The temperature is that of the run's validation part: nothing is fitted to what is tested.
+    The temperature is that of the run's validation part: nothing is fitted to the tested recordings.
 
     Args:
         run: The run.
@@ -74,42 +74,42 @@ def score_elsewhere(
         console: For the bars.
 
     Raises:
-        UserError: Nothing in common; recordings of training that cannot be told from others; from any of the parts.
+        UserError: No classes in common; training recordings that cannot be identified; from any of the parts.
     """
     check_unlinked(run.path, WRITTEN)
     test, val = run.predictions()
-    classifiers = run.classifiers(training_device(run.config["trainer"]))  # first: what cannot be built decodes nothing
+    classifiers = run.classifiers(training_device(run.config["trainer"]))  # before anything is decoded
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
     seen, trained_on = _seen(run, recordings)
     if seen is not None:
-        recordings, left = without(recordings, seen.hashes)
-        notes += left
+        recordings, left_out = without(recordings, seen.hashes)
+        notes += left_out
     scored = [
         _score(model, classifier, recordings, batch_size, console)
         for model, classifier in zip(run.models, classifiers, strict=True)
     ]
-    said, decoded = average([part for part, _ in scored]), scored[0][1]
+    predictions, decoded = average([part for part, _ in scored]), scored[0][1]
     baselines = {}
-    if seen is not None:  # the commonest of the classes that occur here: another would be wrong every time
-        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, said.true)], said)
-    evaluation = evaluate([Fold(said, val, baselines)])
+    if seen is not None:  # the commonest of the classes that occur here: any other would always be wrong
+        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, predictions.true)], predictions)
+    evaluation = evaluate([Fold(predictions, val, baselines)])
     stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
 
     mapping = json.dumps(dict(chosen or {}), sort_keys=True)
     key = content_hash(f"{recordings.fingerprint()} {mapping}".encode())[:10]
     folder = run.path / "evaluations" / f"{safe_name(name)}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(folder / "predictions.csv", said)
+    write_predictions(folder / "predictions.csv", predictions)
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     facts = {"protocol": stamp, "run": run.directory.recorded_identity(), "dataset": dataset, "map": dict(chosen or {})}
     write_text(folder / "about.json", json.dumps(facts | {"notes": notes}, indent=2) + "\n")
     inputs = ReportInputs(
         title=f"{run.path.name} on {name}",
         stamp=stamp,
-        test=said,
+        test=predictions,
         evaluation=evaluation,
         sounds=Sounds(decoded, build_audio(run.config)),
-        about={"scored on": f"{name}: {len(said)} utterances"} | stamps_of(run.directory),
+        about={"scored on": f"{name}: {len(predictions)} utterances"} | stamps_of(run.directory),
         config=run.config,
         notes=notes,
     )
@@ -117,7 +117,7 @@ def score_elsewhere(
 
 
 def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | None, set[str]]:
-    """What the run was trained on, if it can be found, and the names of its corpora."""
+    """The run's training recordings, if they can be found, and the names of its corpora."""
     try:
         with built_from(run.path / "config.yaml"):
             seen = together([seen_in_training(model, *model.predictions()) for model in run.models])
@@ -130,8 +130,8 @@ def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | No
     names -= {None}
     if shared := names & {utterance.corpus for utterance in recordings.utterances}:
         raise UserError(
-            f"Recordings of {', '.join(sorted(shared))} may have been in the run's training, and that cannot be told: "
-            f"{why} Say where the run's own recordings lie with root=FOLDER."
+            f"Recordings of {', '.join(sorted(shared))} may have been in the run's training, which cannot be checked: "
+            f"{why} Name the folder of the run's own recordings with root=FOLDER."
         )
     return None, names
 
@@ -139,7 +139,7 @@ def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | No
 def _score(
     model: FinishedRun, classifier: EmotionClassifier, recordings: Recordings, batch_size: int, console: Console
 ) -> tuple[Predictions, Decoded]:
-    """What one model says of recordings that are prepared as its own were, and these."""
+    """One model's predictions of recordings, prepared as its own were, and the recordings."""
     audio, classes = build_audio(model.config), classifier.description["classes"]
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
     labels = np.array([classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
@@ -151,11 +151,11 @@ def _logits(
     classifier: EmotionClassifier, audio: AudioSettings, decoded: Decoded, batch_size: int, console: Console
 ) -> np.ndarray:
     """Logits (N, K) of all utterances, in order."""
-    num_samples = audio.num_samples if classifier.views is None else None  # views are taken of whole recordings
+    num_samples = audio.num_samples if classifier.views is None else None  # views need whole recordings
     source = StoredWaveforms(decoded.waveforms, decoded.rows, num_samples, audio.padding_is_signal)
     most = MOST_BINS / bins_per_sample(classifier.frontend) / (num_samples or 1)
     everyone, logits = range(len(decoded.rows)), []
-    batch_size = max(1, min(batch_size, int(most)))  # of long clips fewer at a time
+    batch_size = max(1, min(batch_size, int(most)))  # smaller batches of long clips
     starts = range(0, len(everyone), batch_size)
     with torch.inference_mode():
         for start in bar(console, "scoring", len(starts))(starts):

@@ -1,4 +1,4 @@
-"""Finished runs as one: the mean of their logits, scored as a run of its own on what none of them was trained on."""
+"""An ensemble of finished runs: the mean of their logits, scored as a run on recordings that none was trained on."""
 
 import hashlib
 import json
@@ -32,14 +32,14 @@ from ser.training.job import claim
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Runs averaged.
+    """Averaged runs.
 
     Args:
         run: The ensemble as a run.
-        fold: What it leaves to evaluate: test, and the validation part that all members have in common.
+        fold: Its predictions of test, and of the validation recordings that all members share.
         evaluation: All figures.
-        notes: What a reader should know beside.
-        is_new: Whether it was made now, and not found.
+        notes: Further remarks.
+        is_new: Whether it was made now, not found.
     """
 
     run: FinishedRun
@@ -54,15 +54,15 @@ def make_ensemble(
 ) -> Ensemble:
     """Writes the directory of an ensemble, or finds it: the same runs with the same weights are the same ensemble.
 
-    Scored are the recordings that all members have in their test part: a splitter never parts identical recordings, so
-    that none of them was trained, or chosen, by any of these. Members' predictions are read, not made again.
+    It is scored on the recordings that all members have in their test part: splitters keep identical recordings
+    together, so none was used to train or select a member. Members' predictions are read from their files.
 
     Args:
         members: At least two, of equal classes.
-        folder: Where the directory belongs.
-        name: Begins that of the directory; by default the experiment or dataset.
-        trust: Packages that metrics in the members' configs may be from.
-        report: Whether it gets a page.
+        folder: The parent of the directory.
+        name: Prefix of the directory's name; by default the experiment or dataset.
+        trust: Packages allowed for metrics in the members' configs.
+        report: Whether a page is written.
 
     Raises:
         UserError: No recording is in all test parts, or the directory cannot be written.
@@ -96,14 +96,14 @@ def make_ensemble(
 
 
 def readable(config: dict[str, Any]) -> str:
-    """The part of the directory's name that is for people."""
+    """The readable part of the directory's name."""
     chosen = config["choices"]
     first = config["run"]["name"] or chosen.get("experiment") or chosen.get("dataset")
     return "-".join(str(word) for word in (first, *map(chosen.get, ("frontend", "model", "split")), "ensemble"))
 
 
 def merged_protocol(members: Sequence[Member]) -> str:
-    """What the members' splits have apart."""
+    """The stamp of the members' splits."""
     stamps = list(dict.fromkeys(member.run.protocol for member in members))
     return stamps[0] if len(stamps) == 1 else merged([member.run.protocol for member in members], "members")
 
@@ -111,7 +111,7 @@ def merged_protocol(members: Sequence[Member]) -> str:
 def _figures(
     members: Sequence[Member], fold: Fold, evaluation: Evaluation, config: dict[str, Any], trust: Sequence[str]
 ) -> dict[str, float]:
-    """metrics.json; of validation only where all members share that part, else other recordings would rank it."""
+    """metrics.json; of validation only where all members share that part, else it would be ranked by others."""
     metrics = build_metrics(config.get("metrics"), len(fold.test.classes), trust)
     figures = {f"test/{name}": value for name, value in score(fold.test.true, logits_of(fold.test), metrics).items()}
     figures |= evaluation.as_metrics()
@@ -125,7 +125,7 @@ def _figures(
 
 
 def _write(directory: RunDirectory, fold: Fold, evaluation: Evaluation, figures: dict[str, float]) -> None:
-    """The files of a run, but for its page and the marker."""
+    """Writes the files of a run, except its page and the marker."""
     path, protocol = directory.path, directory.protocol
     write_predictions(path / "predictions.csv", fold.test)
     if fold.val is not None:
@@ -141,8 +141,8 @@ def _write(directory: RunDirectory, fold: Fold, evaluation: Evaluation, figures:
 def _notes(members: Sequence[Member], test: Predictions, val: Predictions | None) -> tuple[str, ...]:
     notes = []
     tested = set().union(*(recordings_of(member.test) for member in members))
-    if left := len(tested) - len(test):
-        notes.append(f"{left} recordings left out, which not all of the runs have in their test part")
+    if left_out := len(tested) - len(test):
+        notes.append(f"{left_out} recordings left out, which not all of the runs have in their test part")
     if val is None:
         notes.append("no temperature: the runs have no validation recordings in common to fit it on")
     elif not _shares_validation(members, val):
@@ -151,12 +151,12 @@ def _notes(members: Sequence[Member], test: Predictions, val: Predictions | None
 
 
 def _shares_validation(members: Sequence[Member], val: Predictions) -> bool:
-    """Whether what all members have in their validation parts is all that any of them has there."""
+    """Whether all members have the same validation part."""
     return len(val) == max(len(member.val) for member in members)
 
 
 def _entry(place: int, member: Member, ensemble: Path) -> dict[str, str]:
-    """What the ensemble's config says of a member: its copy, where it came from, and what it is."""
+    """A member in the ensemble's config: its copy, its origin, and its identity."""
     path = member.run.path
     return {
         "folder": f"{place:02}-{safe_name(path.name)}",
@@ -167,5 +167,5 @@ def _entry(place: int, member: Member, ensemble: Path) -> dict[str, str]:
 
 
 def _identity(members: Sequence[Member]) -> str:
-    told = json.dumps(sorted([member.run.identity, member.weights] for member in members))
-    return hashlib.blake2b(told.encode(), digest_size=5).hexdigest()
+    contents = json.dumps(sorted([member.run.identity, member.weights] for member in members))
+    return hashlib.blake2b(contents.encode(), digest_size=5).hexdigest()

@@ -1,4 +1,4 @@
-"""Which finished runs an ensemble averages, which of them belong together, and the config that says what it is."""
+"""Which finished runs an ensemble averages, how they are grouped, and the ensemble's config."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from ser.runs.listing import FoundRun, find_runs
 from ser.runs.members import MOST, is_ensemble
 from ser.runs.weights import content_of_run
 
-LONGEST = 1000  # characters of what the members' settings are together
+LONGEST = 1000  # characters of a setting's values joined
 NOTHING_LEFT = (
-    "Nothing is left to score: no recording is in the test part of all of these runs, for what one tests another was "
-    "trained on. Name runs that share their split (several seeds with split.seed=0, several recipes), or several seeds "
-    "of each fold."
+    "Nothing is left to score: no recording is in the test part of all of these runs; one was trained on what "
+    "another tests. Name runs that share their split (several seeds with split.seed=0, several recipes), or several "
+    "seeds of each fold."
 )
 
 
@@ -27,7 +27,7 @@ class Member:
     """A finished run that is averaged.
 
     Args:
-        run: As it is compared.
+        run: As in comparisons.
         test, val: Its predictions; None where it has no validation part.
         weights: Their content hash.
     """
@@ -39,7 +39,7 @@ class Member:
 
 
 def find_members(places: Sequence[str | Path]) -> tuple[list[Member], list[str]]:
-    """The runs in all places, by path, and remarks on what was skipped; ensembles are.
+    """The runs in all places, by path, and remarks on what was skipped, such as ensembles.
 
     Args:
         places: Run directories, folders of them, sweeps, cross-validations (their folds), or patterns.
@@ -51,8 +51,8 @@ def find_members(places: Sequence[str | Path]) -> tuple[list[Member], list[str]]
     found: dict[Path, FoundRun] = {}
     remarks: list[str] = []
     for place in places:
-        runs, passed_over = find_runs([place])
-        remarks += passed_over
+        runs, skipped = find_runs([place])
+        remarks += skipped
         for run in runs:
             if is_ensemble(run.path):
                 remarks.append(f"{run.path} is an ensemble, and is left out")
@@ -66,14 +66,14 @@ def find_members(places: Sequence[str | Path]) -> tuple[list[Member], list[str]]
     for other in others:
         if set(other.test.classes) != set(first.test.classes):
             raise UserError(
-                f"{first.run.path} knows {some(first.test.classes)}, and {other.run.path} {some(other.test.classes)}: "
-                "an ensemble takes runs of the same classes."
+                f"{first.run.path} has {some(first.test.classes)}, and {other.run.path} {some(other.test.classes)}: "
+                "an ensemble needs runs of the same classes."
             )
     return members, list(dict.fromkeys(remarks))
 
 
 def by_test_part(members: Sequence[Member]) -> list[list[Member]]:
-    """Members in groups that test the same recordings, at least some: of several folds one group each, in their order.
+    """Members grouped by shared test recordings: of several folds one group each, in order.
 
     Raises:
         UserError: Each run tests other recordings, or the groups are of different seeds or settings.
@@ -94,22 +94,21 @@ def by_test_part(members: Sequence[Member]) -> list[list[Member]]:
 
 
 def description(members: Sequence[Member]) -> str:
-    """What tells an ensemble from others: `seeds 0, 1, 2`; of several configurations how many, and a hash of them."""
+    """What distinguishes an ensemble: `seeds 0, 1, 2`; of several configurations their number, and a hash."""
     runs = [member.run for member in members]
     kinds = {run.configuration for run in runs}
     seeds = [shown(run.drawn[0]) for run in sorted(runs, key=lambda run: frozen(run.drawn[0]))]
     if len(kinds) == 1:
         return f"seeds {', '.join(seeds)}"
-    told = "\n".join(sorted(frozen([run.configuration, run.drawn[0]]) for run in runs))
-    return (
-        f"{len(runs)} runs of {len(kinds)} configurations, {hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
-    )
+    configurations = "\n".join(sorted(frozen([run.configuration, run.drawn[0]]) for run in runs))
+    digest = hashlib.blake2b(configurations.encode(), digest_size=3).hexdigest()
+    return f"{len(runs)} runs of {len(kinds)} configurations, {digest}"
 
 
 def ensemble_config(members: Sequence[Member], name: str | None = None) -> dict[str, Any]:
-    """What the config of an ensemble says: the settings that its members share, and of those that differ all values.
+    """The config of an ensemble: the settings that its members share, and all values of those that differ.
 
-    Nothing is built from it. Seed, and what is drawn, are those of the first member: by them a comparison pairs it.
+    Nothing is built from it. Seed, split seed and fold are the first member's: a comparison pairs it by them.
 
     Args:
         members: At least one.
@@ -126,9 +125,9 @@ def ensemble_config(members: Sequence[Member], name: str | None = None) -> dict[
         "run": {**first["run"], "name": name},
         "seed": first["seed"],
     }
-    for key, none in {"metrics": {}, "lower_is_better": []}.items():  # of metrics that not all have, none is computed
+    for key, empty in {"metrics": {}, "lower_is_better": []}.items():  # only metrics of all members are computed
         if len({frozen(config.get(key)) for config in configs}) > 1:
-            together[key] = none
+            together[key] = empty
     return {**together, "ensemble": description(members)}
 
 
@@ -149,11 +148,11 @@ def _check(found: Sequence[FoundRun], remarks: Sequence[str]) -> None:
         if run.state != "finished":
             raise UserError(
                 f"The run {run.path} is not finished ({run.state}): finish it with ser train run.resume={run.path}, or "
-                "name the others alone."
+                "name only the others."
             )
     if not 2 <= len(found) <= MOST:
-        passed_over = f" Passed over: {some(remarks)}." if remarks else ""
-        raise UserError(f"An ensemble takes 2 to {MOST} finished runs, and here are {len(found)}.{passed_over}")
+        skipped = f" Skipped: {some(remarks)}." if remarks else ""
+        raise UserError(f"An ensemble takes 2 to {MOST} finished runs, and here are {len(found)}.{skipped}")
     first: dict[str, FoundRun] = {}
     for run in found:
         if (same := first.setdefault(run.identity, run)) is not run:

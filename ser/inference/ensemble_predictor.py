@@ -1,4 +1,4 @@
-"""Several trained models used as one: the mean of their logits, each on the recording as its own run prepares it."""
+"""Several trained models as one: the mean of their logits, each on the recording as prepared by its own run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Pred
 
 
 class EnsemblePredictor:
-    """Names the emotion in recordings, as `Predictor` does.
+    """Predicts emotions, as `Predictor` does.
 
     Args:
         members: At least one, of equal classes in any order; the first one's order counts. At temperature 1.
-        temperature: The mean of the logits is divided by it; 1 leaves the probabilities as the models give them.
+        temperature: The mean of the logits is divided by it; 1 leaves the probabilities unchanged.
 
     Raises:
-        UserError: The members know different classes.
+        UserError: The members have different classes.
     """
 
     def __init__(self, members: Sequence[Predictor], temperature: float = 1.0):
         if len({frozenset(member.classes) for member in members}) > 1:
-            raise UserError("The members of this ensemble know different classes: it is damaged.")
+            raise UserError("The members of this ensemble have different classes: it is damaged.")
         self._members, self._temperature = tuple(members), temperature
 
     @property
@@ -61,7 +61,7 @@ class EnsemblePredictor:
         return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
 
     def _averaged(self, of_members: Sequence[dict[str, float]]) -> tuple[str, dict[str, float]]:
-        """The likeliest class and the probability of each."""
+        """The most probable class and the probability of each."""
         shares = np.array([[probabilities[name] for name in self.classes] for probabilities in of_members])
         logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)  # up to a constant
         found = softmax(logits[None] / self._temperature)[0].tolist()

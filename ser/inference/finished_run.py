@@ -17,18 +17,17 @@ from ser.runs.members import check_weights, is_ensemble, members_of
 from ser.training.module import EmotionClassifier
 from ser.training.trainer import check_trainer
 
-ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # of the trainer: what is evaluated runs on one device
+ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # of the trainer: evaluation runs on one device
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run that ended.
+    """A finished run.
 
     Args:
-        directory: Where it lies.
-        config: Its own, with what the caller decides: whom to trust, and where to compute. Of an ensemble that of its
-            first member.
-        members: Of an ensemble the runs that it averages.
+        directory: Its directory.
+        config: Its own, with the caller's trust and device. Of an ensemble that of its first member.
+        members: The runs that an ensemble averages.
     """
 
     directory: RunDirectory
@@ -46,10 +45,10 @@ class FinishedRun:
         return self.members or (self,)
 
     def moved_to(self, root: str) -> "FinishedRun":
-        """The run with its recordings in another folder, laid out there as they were.
+        """The run with its recordings in another folder of the same layout.
 
         Args:
-            root: What `dataset.root` would be today; for a corpus of several roots the folder that holds them.
+            root: The new `dataset.root`; for a corpus of several roots the folder that holds them.
         """
         elsewhere = {key: None for key in self.config["dataset"] if key.endswith("_root")}
         members = tuple(member.moved_to(root) for member in self.members)
@@ -57,7 +56,7 @@ class FinishedRun:
         return replace(self, config=config, members=members)
 
     def predictions(self) -> tuple[Predictions, Predictions | None]:
-        """Of test, and of validation where it has one.
+        """Predictions of test, and of validation where it has one.
 
         Raises:
             UserError: A file is missing or damaged.
@@ -69,7 +68,7 @@ class FinishedRun:
         return test, read_predictions(self.path / "predictions_val.csv", counts["num_val"])
 
     def classifiers(self, device: torch.device) -> list[EmotionClassifier]:
-        """Of each of `models` the whole path from waveform to logits with the weights that count, ready to judge.
+        """The classifier of each of `models`, from waveform to logits, with the selected weights in evaluation mode.
 
         Raises:
             UserError: A checkpoint is damaged, or does not belong to the config.
@@ -85,11 +84,11 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
 
     Args:
         path: The directory.
-        trust: Packages whose classes its config may name; what the config itself says of trust does not count.
+        trust: Packages whose classes its config may name; trust in the config itself is ignored.
         device: `auto`, `cpu` or `gpu`.
 
     Raises:
-        UserError: No such directory, no run, one that did not finish, or a GPU that is not there.
+        UserError: No such directory, no run, one that did not finish, or no GPU.
     """
     directory, config = finished_directory(path)
     if not is_ensemble(directory.path):
@@ -103,14 +102,14 @@ def open_run(path: Path, trust: Sequence[str] = (), device: str = "auto") -> Fin
 def _single(directory: RunDirectory, config: dict[str, Any], trust: Sequence[str], device: str) -> FinishedRun:
     trainer = {"max_epochs": 1, "precision": "32-true", **ALONE, "accelerator": device}
     check_trainer(trainer)
-    # how it began, how it was trained and how its code was compiled is of no more account
+    # how it was initialised, trained and compiled no longer matters
     config = {**trusting(config, trust), "trainer": trainer, "init_from": None}
     config["run"]["compile"] = "none"
     return FinishedRun(directory, {**config, "dataset": never_written(config["dataset"])})
 
 
 def never_written(node: dict[str, Any]) -> dict[str, Any]:
-    """The dataset of a run's config, which a stranger may have made: it is read, and nothing is written where it says.
+    """The dataset of a run's config, which is not trusted: it is read, and nothing is written to its folder.
 
     A demo corpus that is not in its folder is taken from the cache, where it is the same to the last bit.
 
@@ -121,9 +120,9 @@ def never_written(node: dict[str, Any]) -> dict[str, Any]:
         target = resolve(node, "dataset")
         if not (isinstance(target, type) and issubclass(target, Demo) and isinstance(node.get("root"), str)):
             return node
-        there = any(Path(node["root"]).expanduser().iterdir())
-    except UserError:  # whoever builds it says what it is
+        exists = any(Path(node["root"]).expanduser().iterdir())
+    except UserError:  # reported when it is built
         return node
-    except (OSError, RuntimeError, ValueError):  # no such folder, or nothing that can be one
-        there = False
-    return node if there else {**node, "root": None}
+    except (OSError, RuntimeError, ValueError):  # no such folder, or an invalid path
+        exists = False
+    return node if exists else {**node, "root": None}

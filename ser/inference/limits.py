@@ -1,8 +1,8 @@
-"""What the config of a run made by a stranger may ask for: refused before anything large is made.
+"""Limits on the config of an untrusted run: larger sizes are refused before anything is allocated.
 
-Files themselves are read under the limits of `ser.runs.reading` and `ser.runs.weights`; those here are of what is
-built. Who names a package with --trust lets its code run, and is asked nothing of this. The limits lie far beyond what
-speech needs: they only keep a few digits in a small file from taking all of the machine's memory.
+Files are read under the limits of `ser.runs.reading` and `ser.runs.weights`; those here are of the parts built.
+Packages named with --trust run their code without these limits. The limits are far beyond speech: they only prevent a
+few digits in a small file from exhausting the machine's memory.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,28 +16,28 @@ from ser.data.audio.prepare import AudioSettings
 from ser.errors import UserError
 from ser.frontends.stft import Stft
 
-CONFIGURED = ("audio", "frontend", "model", "normaliser")  # nodes that a model is built from
+CONFIGURED = ("audio", "frontend", "model", "normaliser")  # nodes of the parts of a model
 LARGEST = 2**20  # any whole number in frontend and model
 MOST_SAMPLES = 2**27  # of a clip: two hours at 16 kHz
 MOST_WEIGHTS = 2**23  # of all filterbanks
 MOST_BINS = 2**26  # of the spectrogram of one clip: 256 MiB
 MOST_LAYERS = 2000  # of a model
-MOST_BYTES = 2**29  # of a model's weights, where no checkpoint says how many there are
+MOST_BYTES = 2**29  # of a model's weights, where there is no checkpoint to compare with
 
 
 class BeyondLimits(UserError):
-    """A config that asks for more than any model that hears speech."""
+    """A config with sizes beyond any model for speech."""
 
 
 def check_sizes(config: Mapping[str, Any], where: Path) -> None:
-    """Refuses what no config of a model that hears speech says.
+    """Refuses sizes beyond any model for speech.
 
     Args:
-        config: As it was read; nothing of it is built yet.
-        where: The file that it stands in, for the message.
+        config: As read; nothing of it is built yet.
+        where: Its file, for the message.
 
     Raises:
-        BeyondLimits: Numbers beyond all use; the message names the setting.
+        BeyondLimits: A number is too large; the message names the setting.
     """
     for name in ("frontend", "model"):
         _check_numbers(config.get(name), name, where)
@@ -47,7 +47,7 @@ def check_sizes(config: Mapping[str, Any], where: Path) -> None:
 
 
 def check_clip(audio: AudioSettings, frontend: nn.Module, where: Path) -> None:
-    """Refuses clips that are longer, or a transform that is finer, than memory is large.
+    """Refuses clips or transforms that are too large for memory.
 
     Raises:
         BeyondLimits: The message names the setting.
@@ -66,13 +66,13 @@ def check_clip(audio: AudioSettings, frontend: nn.Module, where: Path) -> None:
 
 
 def bins_per_sample(frontend: nn.Module) -> float:
-    """Values of the largest spectrogram for each sample of a recording; at least 1, for what computes none."""
+    """Values of the largest spectrogram for each sample of a recording; at least 1."""
     stfts = (getattr(part, "stft", None) for part in frontend.modules())
     return max([1.0, *(stft.num_bins / stft.hop_length for stft in stfts if isinstance(stft, Stft))])
 
 
 def check_shapes(modules: Mapping[str, nn.Module], state: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Compares what a config describes with the weights that are there.
+    """Compares the model that a config describes with the weights.
 
     Args:
         modules: By the first part of their weights' names; on the meta device, where nothing takes memory.
@@ -80,7 +80,7 @@ def check_shapes(modules: Mapping[str, nn.Module], state: Mapping[str, torch.Ten
         where: Their file.
 
     Raises:
-        BeyondLimits: A weight is missing or has another shape, or many are made of a few.
+        BeyondLimits: A weight is missing or has another shape, or is expanded from fewer values.
     """
     for prefix, module in modules.items():
         for name, value in module.state_dict(prefix=f"{prefix}.").items():
@@ -94,7 +94,7 @@ def check_shapes(modules: Mapping[str, nn.Module], state: Mapping[str, torch.Ten
 
 
 def check_size(modules: Mapping[str, nn.Module], most: int, where: Path) -> None:
-    """Refuses a model that is larger than its checkpoint, or than one whose checkpoint is gone may be.
+    """Refuses a model that is larger than its checkpoint, or than the limit where the checkpoint is gone.
 
     Args:
         modules: On the meta device.

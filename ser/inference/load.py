@@ -1,4 +1,4 @@
-"""A trained model to use: a finished run, a checkpoint by itself, or an ensemble."""
+"""Loads a trained model: a finished run, a single checkpoint, or an ensemble."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DEVICES = ("auto", "cpu", "gpu")
 def load(
     run: str | Path, device: str = "auto", trust: str | Sequence[str] = (), calibrated: bool = False
 ) -> Predictor | EnsemblePredictor:
-    """A trained model, from the directory of a finished run or of an ensemble, or from a checkpoint by itself.
+    """A trained model, from the directory of a finished run or of an ensemble, or from a single checkpoint.
 
     Nothing that the files hold is executed: weights and plain data only, and the config may name classes of `ser` and
     of torch's `nn` and `optim` only.
@@ -67,5 +67,5 @@ def _predictor(source: Source, device: str, temperature: float = 1.0) -> Predict
 
 def _device(name: str) -> torch.device:
     if name == "gpu" and not torch.cuda.is_available():
-        raise UserError("A GPU is asked for and torch finds no CUDA device. Use cpu, or auto to take what there is.")
+        raise UserError("A GPU is asked for and torch finds no CUDA device. Use cpu, or auto for the best available.")
     return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")

@@ -1,4 +1,4 @@
-"""Other recordings in the words of a run: its target, its emotions, and nothing that it has seen in training."""
+"""Other recordings in a run's terms: its target, its emotions, and without those seen in training."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,18 +13,18 @@ from ser.data.selection import Selection
 from ser.errors import UserError
 from ser.instantiate import build
 
-OF_EMOTIONS = ("emotion", "gender_emotion")  # targets that a map of emotions has to do with
+OF_EMOTIONS = ("emotion", "gender_emotion")  # targets that a map of emotions applies to
 
 
 class Renamed:
-    """A corpus in a run's words; an emotion without a counterpart stands in brackets, and no selection takes it.
+    """A corpus with a run's emotions; an emotion without a counterpart is put in brackets and never selected.
 
-    It stays in the scan all the same, so that the store holds the corpus once for every run.
+    It stays in the scan, so that all runs share one store of the corpus.
 
     Args:
         corpus: The corpus.
         scan: Its recordings.
-        words: Its emotion → the run's.
+        words: The corpus's emotion → the run's.
     """
 
     def __init__(self, corpus: Corpus, scan: Scan, words: Mapping[str, str]):
@@ -51,7 +51,7 @@ def find_others(
         cache: The folder of hashes.
 
     Raises:
-        UserError: From the corpus; nothing in common; a map where the target is no emotion.
+        UserError: From the corpus; nothing in common; a map where the target is not an emotion.
     """
     target = run["dataset"].get("target", "emotion")
     own = {key: value for key, value in dataset.items() if key != "on_bad_file"}
@@ -74,10 +74,10 @@ def find_others(
 
 
 def without(recordings: Recordings, seen: Collection[str]) -> tuple[Recordings, list[str]]:
-    """Leaves out what a run was trained or chosen by, known by its content.
+    """Leaves out the recordings that a run was trained or validated on, by their content.
 
     Args:
-        recordings: Of which.
+        recordings: All of them.
         seen: Content hashes.
 
     Raises:
@@ -114,7 +114,7 @@ def scan_emotions(scan: Scan) -> list[str]:
 
 
 def _merged_in_training(run: Mapping[str, Any], left_out: Collection[str]) -> list[str]:
-    """A hint where training counted an emotion as another that is left out here."""
+    """A hint where training merged an emotion into another that is left out here."""
     merged = run["dataset"].get("merge") or {}
     again = [f"{old}: {new}" for old, new in merged.items() if old in left_out]
     return [f"training counted some as others; to do so here: map='{{{', '.join(again)}}}'"] if again else []

@@ -1,4 +1,4 @@
-"""A trained model as people use it: a waveform or files in, emotions with their probabilities out."""
+"""A trained model for use: a waveform or files in, emotions with their probabilities out."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,13 +23,13 @@ from ser.system.machine import num_cores
 from ser.training.module import EmotionClassifier
 
 BATCH_SIZE = 64
-MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings go in fewer at a time
-NO_NUMBER = "the model's answer to it is no number"
+MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings are in smaller batches
+NOT_FINITE = "the model's output for it is NaN or infinite"
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one recording.
+    """The prediction for one recording.
 
     Args:
         emotion: The most probable class.
@@ -47,7 +47,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class FilePrediction:
-    """What a model says of one file, or why it says nothing.
+    """The prediction for one file, or why there is none.
 
     Args:
         path: As it was named, or found in the folder that was named.
@@ -68,7 +68,7 @@ class FilePrediction:
 
 
 class Predictor:
-    """Names the emotion in recordings.
+    """Predicts the emotion in recordings.
 
     They are prepared as those of the run were: mono, resampled, offset, trimmed, levelled; a clip longer than the
     run's `audio.duration_s` is cut at its end, a shorter one is padded. So a test recording gets the probabilities of
@@ -77,7 +77,7 @@ class Predictor:
     Args:
         classifier: With its weights, in evaluation mode.
         audio: How the run prepares recordings.
-        temperature: Logits are divided by it; 1 leaves the probabilities as the model gives them.
+        temperature: Logits are divided by it; 1 leaves the probabilities unchanged.
     """
 
     def __init__(self, classifier: EmotionClassifier, audio: AudioSettings, temperature: float = 1.0):
@@ -119,7 +119,7 @@ class Predictor:
             raise UserError(f"The waveform cannot be used: {error}.") from error
         (shares,) = self._probabilities([clip])
         if shares is None:
-            raise UserError(f"The waveform cannot be used: {NO_NUMBER}.")
+            raise UserError(f"The waveform cannot be used: {NOT_FINITE}.")
         return Prediction(*shares)
 
     def files(
@@ -132,13 +132,13 @@ class Predictor:
             batch_size: Recordings at once; changes nothing but time and memory.
 
         Raises:
-            UserError: Nothing to listen to. A file that cannot be used is no reason to stop: it comes with its `error`.
+            UserError: No recordings. A file that cannot be used does not stop it: its prediction has an `error`.
         """
         places = [places] if isinstance(places, (str, Path)) else places
         return self.read(find_files(places)[0], batch_size)
 
     def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
-        """As `files`, of files alone."""
+        """As `files`, for files only."""
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be a whole number, at least 1.")
         return self._answers(paths, batch_size)
@@ -157,7 +157,7 @@ class Predictor:
         yield from self._batch(waiting)
 
     def _decoded(self, paths: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray | str]]:
-        """Each file with its clip or the reason why there is none; threads read a few files ahead."""
+        """Each file with its clip, or why it cannot be used; threads read a few files ahead."""
         workers = min(8, num_cores())
         ahead: deque[Future] = deque()
         with ThreadPoolExecutor(workers) as pool:
@@ -180,7 +180,7 @@ class Predictor:
             return path, str(error)
 
     def _cut(self, waveform: np.ndarray) -> np.ndarray:
-        """What fits into a clip; the rest of the memory is given back."""
+        """The part that fits into a clip; the other memory is released."""
         width = self._width
         return waveform if width is None or len(waveform) <= width else waveform[:width].copy()
 
@@ -190,12 +190,12 @@ class Predictor:
             if isinstance(found, str):
                 yield FilePrediction(path, error=found)
             elif (shares := next(answers)) is None:
-                yield FilePrediction(path, error=NO_NUMBER)
+                yield FilePrediction(path, error=NOT_FINITE)
             else:
                 yield FilePrediction(path, *shares)
 
     def _probabilities(self, clips: list[np.ndarray]) -> list[tuple[str, dict[str, float]] | None]:
-        """The likeliest class and the probability of each, for each clip; None where logits are no numbers."""
+        """The most probable class and the probability of each, for each clip; None where logits are NaN or infinite."""
         if not clips:
             return []
         logits = self._logits(clips) / self._temperature

@@ -1,4 +1,4 @@
-"""A finished run evaluated again: its figures from its own files, and on demand what sweeps leave out."""
+"""A finished run evaluated again from its own files, with the report that sweeps leave out."""
 
 import json
 from contextlib import suppress
@@ -30,8 +30,8 @@ from ser.training.setup import Parts, prepare
 def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str], Path]:
     """Writes evaluation.json, figures/ and report.html anew, from predictions.csv and predictions_val.csv.
 
-    The test part is not scored again: what the model said of it stands in the files. Baselines and sounds need the
-    recordings; where they have moved, the report goes without and says so, and keeps the baselines it had.
+    The test part is not scored again: its predictions are read from the files. Baselines and sounds need the
+    recordings; if these have moved, the report notes that they are missing, and keeps the baselines it had.
 
     Args:
         run: The run.
@@ -41,7 +41,7 @@ def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str
         All figures, remarks, and the page.
 
     Raises:
-        UserError: A file of the run is missing or damaged, or somebody trains it at this moment.
+        UserError: A file of the run is missing or damaged, or a process is training it.
     """
     run.directory.lock()
     try:
@@ -61,7 +61,7 @@ def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str
 
 
 def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[Parts | None, list[str]]:
-    """The run made ready once more, if its recordings are still where they were and what they were."""
+    """The run's data prepared again, if its recordings are unchanged and still in place."""
     where, best = run.path / "config.yaml", run.directory.best
     try:
         check_model(run.config, len(test.classes), where, max(MOST_BYTES, best.stat().st_size if best.is_file() else 0))
@@ -73,14 +73,14 @@ def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[
     except UserError as error:
         why = str(error).splitlines()[0].rstrip(":")
         return None, [f"Without sounds, and baselines are not computed again: {why}"]
-    said = list(zip(test.traits["corpus"], test.keys, test.true.tolist(), strict=True))
-    there = [
+    predicted = list(zip(test.traits["corpus"], test.keys, test.true.tolist(), strict=True))
+    present = [
         (utterance.corpus, utterance.key, int(parts.decoded.labels[i]))
         for i, utterance in ((i, parts.decoded.utterances[i]) for i in parts.split.test)
     ]
-    if said != there:
+    if predicted != present:
         return None, [
-            "Without sounds, and baselines are not computed again: the recordings there are other ones than those that "
+            "Without sounds, and baselines are not computed again: the recordings in its folder are not those that "
             "the run was tested on."
         ]
     return parts, []

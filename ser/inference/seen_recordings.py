@@ -1,4 +1,4 @@
-"""What a run has seen in training, and what that has in common with other recordings."""
+"""The recordings seen in training, and what they have in common with others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from ser.system.cache import cache_folder
 
 @dataclass(frozen=True, slots=True)
 class SeenRecordings:
-    """The recordings by which a run was trained and chosen.
+    """The recordings that a run was trained and validated on.
 
     Args:
         train, val: The parts.
-        labels: Of `train`; of several runs' those of the first.
-        hashes: Contents of both.
+        labels: Of `train`; of several runs, those of the first.
+        hashes: Content hashes of both.
     """
 
     train: tuple[Utterance, ...]
@@ -31,20 +31,20 @@ class SeenRecordings:
 
 
 def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | None) -> SeenRecordings:
-    """Finds them again: whatever the run used of its corpus and did not test on, train if it is not validation.
+    """Finds them again: the run's recordings without its test part; train is what is not validation.
 
     Args:
         run: The run.
         test, val: Its own predictions, which name the recordings of these parts.
 
     Raises:
-        UserError: The recordings are not where they were, or are other ones.
+        UserError: The recordings have moved or changed.
     """
     recordings = build_recordings(run.config, cache_folder())
     keys = [(utterance.corpus, utterance.key) for utterance in recordings.utterances]
     tested, chosen_by = (set(zip(p.traits["corpus"], p.keys, strict=True)) if p else set() for p in (test, val))
     if recordings.classes != test.classes or not (tested | chosen_by) <= set(keys):
-        raise UserError("the recordings there are other ones than those that the run was trained on.")
+        raise UserError("the recordings in its folder are not those that the run was trained on.")
     train = [i for i, key in enumerate(keys) if key not in tested | chosen_by]
     validated = [i for i, key in enumerate(keys) if key in chosen_by]
     return SeenRecordings(
@@ -56,7 +56,7 @@ def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | Non
 
 
 def together(seen: Sequence[SeenRecordings]) -> SeenRecordings:
-    """What any of several runs has seen."""
+    """The recordings seen by any of several runs."""
     train, val = (
         tuple(dict.fromkeys(it for of_run in seen for it in getattr(of_run, part))) for part in ("train", "val")
     )
@@ -67,15 +67,15 @@ def transfer_stamp(seen: SeenRecordings | None, trained_on: set[str], others: Se
     """`cross-corpus: trained on ravdess, tested on tess; …`, then the stamp that every split has.
 
     Args:
-        seen: What the run was trained on; None where that cannot be found.
+        seen: The recordings seen in training; None if they cannot be found.
         trained_on: Names of its corpora.
-        others: What it is tested on.
+        others: The recordings that it is tested on.
     """
     tested_on = {utterance.corpus for utterance in others}
     kind = "same corpus" if trained_on & tested_on else "cross-corpus"
     head = f"{kind}: trained on {' + '.join(sorted(trained_on))}, tested on {' + '.join(sorted(tested_on))}"
     if seen is None:
-        return f"{head}; shared speakers not counted, since the training recordings are not at hand"
+        return f"{head}; shared speakers not counted, since the training recordings are not available"
     groups = {"train": seen.train, "val": seen.val, "test": others}
     everyone = [utterance for group in groups.values() for utterance in group]
     ends = np.cumsum([len(group) for group in groups.values()]).tolist()

@@ -1,8 +1,8 @@
-"""Where a trained model comes from: a run's directory, or a checkpoint that was copied elsewhere.
+"""The source of a trained model: a run's directory, or a checkpoint that was copied elsewhere.
 
-Both are files that a stranger may have made. They are read as plain data: YAML without tags, weights with
-`weights_only`, no `${…}` is resolved. What the config names is built by `ser.instantiate`, which goes by what a name
-resolves to; sizes are looked at before anything is made (`ser.inference.limits`).
+Neither is trusted. They are read as plain data: YAML without tags, weights with `weights_only`, no `${…}` is resolved.
+The config's parts are built by `ser.instantiate`, which checks what a name resolves to; sizes are checked before
+anything is built (`ser.inference.limits`).
 """
 
 import os
@@ -52,14 +52,14 @@ class Source:
 
 
 def find_source(place: str | Path, trust: str | Sequence[str] = ()) -> Source:
-    """A finished run by its directory, or a checkpoint by itself.
+    """A finished run by its directory, or a single checkpoint.
 
     Args:
         place: Directory or file.
-        trust: Packages whose classes the config may name; what the config itself says of trust does not count.
+        trust: Packages whose classes the config may name; trust in the config itself is ignored.
 
     Raises:
-        UserError: Neither of the two is there.
+        UserError: It is neither of the two.
     """
     path = Path(os.path.expanduser(place))
     if path.is_dir():
@@ -73,28 +73,28 @@ def find_source(place: str | Path, trust: str | Sequence[str] = ()) -> Source:
         raise UserError(f"{path} is neither the directory of a run nor a checkpoint.")
     config = _described(read_checkpoint(path), path).get("config")
     if not isinstance(config, dict):
-        raise UserError(f"The checkpoint {path} does not say how its model is built: it is none of ser's.")
+        raise UserError(f"The checkpoint {path} has no config of its model: it is none of ser's.")
     return Source(path, trusting(with_defaults(check_config(config, path)), trust), None)
 
 
 def trusting(config: dict[str, Any], trust: str | Sequence[str]) -> dict[str, Any]:
-    """A run's config with the caller's trust: what the config itself says of it does not count."""
+    """A run's config with the caller's trust in place of its own."""
     trust = [trust] if isinstance(trust, str) else list(trust)
     return {**config, "run": {**config["run"], "trust": trust}}
 
 
 def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
-    """The whole path from waveform to logits, in evaluation mode on the CPU, and how recordings are prepared for it.
+    """The whole path from waveform to logits, in evaluation mode on the CPU, and its audio settings.
 
     Raises:
-        UserError: Not ser's, damaged, names what may not be built, or asks for more than a machine has.
+        UserError: Not ser's, damaged, names parts that are not allowed, or is too large.
     """
     config, where = source.config, source.checkpoint
     checkpoint = read_checkpoint(where)
     described = _described(checkpoint, where)
     classes, beside = _classes(described, where), _auxiliary(described, where)
     if missing := [name for name in CONFIGURED if name not in config]:
-        raise UserError(f"The config of {where} says nothing of {', '.join(missing)}: it is none of ser's.")
+        raise UserError(f"The config of {where} lacks {', '.join(missing)}: it is none of ser's.")
     check_finite(checkpoint["state_dict"], where)
     with built_from(where):
         classifier, audio = _assemble(config, classes, beside, checkpoint["state_dict"], where)
@@ -104,7 +104,7 @@ def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
 
 @contextmanager
 def built_from(where: Path) -> Iterator[None]:
-    """Tells whatever goes wrong while parts are made of a config that nobody has tried.
+    """Turns any error while parts are built from an untrusted config into a `UserError`.
 
     Raises:
         UserError: Always, where anything is raised.
@@ -115,23 +115,21 @@ def built_from(where: Path) -> Iterator[None]:
         if str(where) in str(error):
             raise
         raise type(error)(f"{where} cannot be used: {error}") from error
-    except Exception as error:  # words where numbers belong fail in every way, in every part
-        raise UserError(
-            f"The config of {where} describes nothing that can be built ({type(error).__name__}: {error})."
-        ) from error
+    except Exception as error:  # wrong types raise various errors in the parts
+        raise UserError(f"The config of {where} cannot be built ({type(error).__name__}: {error}).") from error
 
 
 def check_model(config: dict[str, Any], num_classes: int, where: Path, most: int) -> None:
-    """Refuses a model beyond all use, whose weights need not be there: its own are made of the config alone.
+    """Refuses a model that is too large, by its config alone: its weights may be missing.
 
     Args:
         config: Of a run.
-        num_classes: That it tells apart.
+        num_classes: Its number of classes.
         where: The file of the config.
         most: Bytes of its weights.
 
     Raises:
-        UserError: It is beyond limits, or cannot be built.
+        UserError: It is too large, or cannot be built.
     """
     with built_from(where):
         _, _, sizes = _measured(config, where)
@@ -143,16 +141,16 @@ def calibration(known: float | None, where: Path) -> float:
     """The temperature of `--calibrated`.
 
     Args:
-        known: What the metrics.json of a run says.
-        where: The run, or a checkpoint by itself.
+        known: The temperature in the run's metrics.json.
+        where: The run, or a single checkpoint.
 
     Raises:
         UserError: It is not known.
     """
     if known is None:
         raise UserError(
-            f"Nothing is known of the calibration of {where}: the temperature is fitted on a validation part and "
-            "stands in the run's metrics.json. Name the directory of a run that had one, or leave calibrated out."
+            f"The calibration of {where} is not known: the temperature is fitted on a validation part and "
+            "saved in the run's metrics.json. Name the directory of a run that had one, or leave calibrated out."
         )
     low, high = TEMPERATURES
     if not 0.99 * low <= known <= 1.01 * high:
@@ -173,7 +171,7 @@ def _assemble(
 
 
 def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:
-    """What comes before the model, and the sizes that this gives it."""
+    """The parts before the model, and the sizes that they determine."""
     if not config["run"]["trust"]:
         check_sizes(config, where)
     audio, frontend = build_audio(config), build_frontend(config)
@@ -183,7 +181,7 @@ def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Front
 
 
 def _on_meta(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> dict[str, nn.Module]:
-    """The parts with weights, where these have shapes and take no memory."""
+    """The parts with weights, on the meta device: shapes without memory."""
     with torch.device("meta"):
         normaliser, model = _sized(config, sizes, num_classes)
     return {"normaliser": normaliser, "model": model}
@@ -197,22 +195,22 @@ def _sized(config: dict[str, Any], sizes: dict[str, int | None], num_classes: in
 def _described(checkpoint: dict[str, Any], where: Path) -> dict[str, Any]:
     described = checkpoint.get("ser")
     if not isinstance(described, dict):
-        raise UserError(f"The checkpoint {where} does not say its classes: it is none of ser's.")
+        raise UserError(f"The checkpoint {where} has no classes: it is none of ser's.")
     return described
 
 
 def _auxiliary(described: dict[str, Any], where: Path) -> int:
-    """Outputs of the model behind those of the classes; a checkpoint of before has none."""
+    """Outputs of the model behind those of the classes; an older checkpoint has none."""
     beside = described.get("auxiliary", 0)
     if type(beside) is not int or not 0 <= beside <= MOST_CLASSES:
-        raise UserError(f"The checkpoint {where} says nothing sensible of its auxiliary outputs: it is none of ser's.")
+        raise UserError(f"The checkpoint {where} has invalid auxiliary outputs: it is none of ser's.")
     return beside
 
 
 def _classes(described: dict[str, Any], where: Path) -> list[str]:
     classes = described.get("classes")
     if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
-        raise UserError(f"The checkpoint {where} does not say its classes: it is none of ser's.")
+        raise UserError(f"The checkpoint {where} has no classes: it is none of ser's.")
     if not 1 <= len(set(classes)) == len(classes) <= MOST_CLASSES:
         raise UserError(f"The checkpoint {where} has no classes, one of them twice, or more than {MOST_CLASSES}.")
     return classes

@@ -1,4 +1,4 @@
-"""Predictions as a table for the eye, as CSV and as JSON lines; nothing in a file's name can do harm there."""
+"""Predictions as a table, as CSV and as JSON lines; file names are made safe."""
 
 import csv
 import json
@@ -12,14 +12,14 @@ from rich.text import Text
 from ser.inference.predictor import FilePrediction
 from ser.system.names import printable
 
-SHOWN = 0.01  # the least probability that the table names beside the first
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+SHOWN = 0.01  # the least probability shown beside the first
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read these as the start of a formula
 
 
 def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
-    """Columns path, emotion, probability, one for each class, error; a row as soon as it is known.
+    """Columns path, emotion, probability, one for each class, error; each row as soon as it is known.
 
-    Probabilities have as many digits as give back the very same number. Control characters in names are written out
+    Probabilities have all digits. Control characters in names are escaped
     (`printable`). A path that a spreadsheet would take for a formula begins with `./`, which names the same file;
     another such cell with an apostrophe.
 
@@ -38,7 +38,7 @@ def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: Tex
 
 
 def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
-    """One JSON object a line, in ASCII: every name comes back as it was, whatever characters it has.
+    """One JSON object a line, in ASCII: every name can be restored exactly.
 
     Keys: path, emotion, probability and probabilities; for a file that could not be used path and error.
 
@@ -48,14 +48,14 @@ def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: T
     failed = 0
     for row in found:
         failed += bool(row.error)
-        said = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
-        about = {"path": str(row.path), **({"error": row.error} if row.error else said)}
+        prediction = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
+        about = {"path": str(row.path), **({"error": row.error} if row.error else prediction)}
         file.write(json.dumps(about, allow_nan=False) + "\n")
     return failed
 
 
 def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
-    """A table for the eye: the emotion, its probability, and whatever else has 1 % or more.
+    """A table to read: the emotion, its probability, and other emotions with 1 % or more.
 
     Returns:
         How many files could not be used.
@@ -89,7 +89,7 @@ WRITERS: dict[str, Callable[[Iterable[FilePrediction], Sequence[str], TextIO], i
 
 
 def _probability(row: FilePrediction) -> float | str:
-    """The probability of the emotion, empty where there is none."""
+    """The probability of the emotion, or empty."""
     return "" if row.probability is None else row.probability
 
 
@@ -107,5 +107,5 @@ def _others(row: FilePrediction) -> str:
 
 
 def _percent(share: float) -> str:
-    """`100.0 %` only where nothing is left."""
+    """`100.0 %` only for a probability of 1."""
     return f"{min(100 * share, 99.9) if share < 1 else 100:.1f} %"

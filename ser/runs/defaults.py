@@ -1,4 +1,4 @@
-"""Settings that a run's config lacks, or has at another place, because it was written before they were there."""
+"""Settings that an older run's config lacks or has at another place."""
 
 import copy
 from functools import cache
@@ -11,15 +11,15 @@ from ser.runs.identity import counts
 from ser.system.config_folder import config_folder
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only, like safe_load, and ten times as fast
-NEVER_FILLED = frozenset(["batch_size", "choices"])  # they say what the run is, in another way than by their key
-BEFORE = {"dir": "runs_dir"}  # what had another name when it stood at the top
+NEVER_FILLED = frozenset(["batch_size", "choices"])  # part of the identity in another way than by their key
+BEFORE = {"dir": "runs_dir"}  # settings with another name at the top of older configs
 
 
 def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with today's default of each setting that does not count for the identity and that it lacks.
+    """The config with today's default of each missing setting that is not part of the identity.
 
-    What counts is never filled in: the run was made without it, and would get another identity. Settings of the nodes
-    `run` and `sweep` that stand at the top, as they did before there was a node `run`, are moved into it.
+    Settings of the identity are never filled in: the run would get another one. Settings of the nodes `run` and `sweep`
+    that are at the top, as in older configs, are moved into them.
 
     >>> filled = with_defaults({"seed": 3, "name": "mine", "runs_dir": "elsewhere"})
     >>> filled["seed"], filled["run"]["name"], filled["run"]["dir"], filled["run"]["rerun"], "name" in filled
@@ -39,7 +39,7 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _defaults(file: Path) -> dict[str, Any]:
-    """The settings of train.yaml itself that do not count."""
+    """The settings of train.yaml itself that are not part of the identity."""
     settings = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
     plain = {key: value for key, value in settings.items() if key not in ("defaults", "hydra")}
     return {key: value for key, value in plain.items() if key not in NEVER_FILLED and not counts(key)}

@@ -7,13 +7,13 @@ chosen.json         under `checkpoint=refit`, how many epochs validation chose
 predictions.csv     one row a test utterance; predictions_val.csv: of validation
 checkpoints/        best.ckpt, last.ckpt
 figures/            pictures; report.html: all of them on one page
-evaluations/        what `ser evaluate` found on other recordings; members/: the runs that an ensemble averages
+evaluations/        results of `ser evaluate` on other recordings; members/: the runs that an ensemble averages
 run.json            identity and split protocol; environment.json: versions, device, threads, git commit
 train.log           the one log file
 events.out.…        TensorBoard; curves.csv: the curves as a table; loggers.json: which run of W&B or MLflow it is
 .lock               held while a process works here
 finished.json       written last: a run without it did not finish
-failed.json         why it did not: an error; pruned.json: a search gave it up
+failed.json         why it did not: an error; pruned.json: a search pruned it
 """
 
 import json
@@ -34,10 +34,10 @@ from ser.runs.defaults import with_defaults
 from ser.runs.reading import read_config, read_json
 from ser.system.files import check_unlinked, write_text
 
-NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build what it was
-REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` took away, and when
-WRITTEN = ("train.log", "figures", "evaluations")  # where others than `write_atomically` write
-PATIENCE_S = 1.0  # `ser runs` looks whether a lock is held by taking it for a moment
+NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build its parts
+REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` removed, and when
+WRITTEN = ("train.log", "figures", "evaluations")  # written by others than `write_atomically`
+PATIENCE_S = 1.0  # `ser runs` tests a lock by taking it for a moment
 
 
 class RunDirectory:
@@ -73,7 +73,7 @@ class RunDirectory:
             raise UserError(
                 f"{path} holds another run (identity {found}, this one is {identity}): settings, recordings or the "
                 "batch over all devices differ. Name another hydra.run.dir, or leave it out: runs find their own "
-                "directories; with run.resume=, give back what the run began with."
+                "directories; with run.resume=, restore the settings that the run began with."
             )
         if found is None and path.is_dir() and any(map(_is_foreign, path.iterdir())):
             raise UserError(f"{path} is not empty and holds no run. Name another hydra.run.dir.")
@@ -81,7 +81,7 @@ class RunDirectory:
 
     @property
     def best(self) -> Path:
-        """Weights that validation chose, or those of the last epoch."""
+        """Weights of the best epoch, or of the last."""
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
@@ -91,7 +91,7 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether the marker is there; it is written when all else is."""
+        """Whether the marker exists; it is written last."""
         return (self.path / "finished.json").is_file()
 
     def recorded_identity(self) -> str | None:
@@ -100,7 +100,7 @@ class RunDirectory:
 
     @property
     def protocol(self) -> str:
-        """What the split kept apart, as written when the run began."""
+        """The split's stamp, as written when the run began."""
         return self._recorded("protocol") or "protocol not recorded"
 
     def _recorded(self, what: str) -> str | None:
@@ -132,33 +132,33 @@ class RunDirectory:
             raise
 
     def release(self) -> None:
-        """Gives the run back; of one that never began, nothing stays."""
+        """Releases the run; the folder of one that never began is removed."""
         if not self._lock.is_locked:
             return
         (self.path / ".holder").unlink(missing_ok=True)
         if self.recorded_identity() is None:
             for file in (self.path / "train.log", self.path / ".lock"):
                 file.unlink(missing_ok=True)
-            with suppress(OSError):  # not empty: it holds something that is not ours
+            with suppress(OSError):  # not empty: it holds foreign files
                 self.path.rmdir()
         self._lock.release()
 
     def held(self) -> bool:
-        """Whether a living process works here; one that was killed holds nothing."""
-        if not (self.path / ".holder").is_file():  # given back, or never taken
+        """Whether a living process works here; a killed one holds no lock."""
+        if not (self.path / ".holder").is_file():  # released, or never locked
             return False
         probe = FileLock(self.path / ".lock")
         try:
             probe.acquire(timeout=0)
         except Timeout:
             return True
-        except OSError:  # a folder that may only be read: nobody else can tell
+        except OSError:  # a read-only folder: unknown
             return False
         probe.release()
         return False
 
     def begin(self, config: dict, environment: dict, protocol: str) -> None:
-        """Writes what the run is, before anything is trained; the identity first, so that the folder is known by it."""
+        """Records the run before training; the identity first, so that the folder can be found by it."""
         write_text(self.path / "run.json", json.dumps({"identity": self.identity, "protocol": protocol}) + "\n")
         self._forget_ends()
         for folder in ("checkpoints", "figures"):
@@ -167,7 +167,7 @@ class RunDirectory:
         write_text(self.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 
     def clear(self) -> None:
-        """Takes away the marker first, then the results and checkpoints of an earlier training, to train anew."""
+        """Removes the marker first, then the results and checkpoints of an earlier training, to train anew."""
         (self.path / "finished.json").unlink(missing_ok=True)
         results = ("metrics.json", "evaluation.json", "predictions*.csv", "figures/*", "report.html", "chosen.json")
         for pattern in (*results, "checkpoints/*.ckpt", f"checkpoints/{REMOVED}", "events.out.*"):
@@ -176,7 +176,7 @@ class RunDirectory:
         shutil.rmtree(self.path / "evaluations", ignore_errors=True)
 
     def fail(self, reason: str) -> None:
-        """Notes that the run ended by an error; it stays so until it begins again.
+        """Records that the run failed, until it begins again.
 
         Args:
             reason: One sentence for `ser runs` and for a sweep's list of failures.
@@ -184,7 +184,7 @@ class RunDirectory:
         self._end("failed", reason)
 
     def prune(self, reason: str) -> None:
-        """Notes that a search gave the run up; it stays so until it begins again.
+        """Records that a search pruned the run, until it begins again.
 
         Args:
             reason: One sentence.
@@ -216,11 +216,11 @@ class RunDirectory:
         try:
             metrics = read_json(file)
             if not all(type(value) in (int, float) for value in metrics.values()):
-                raise UserError(f"{file} is damaged (it is no list of figures by name).")
+                raise UserError(f"{file} is damaged (it does not map names to figures).")
         except UserError as error:
-            told = str(error).removeprefix(f"{self.path}/")
+            reason = str(error).removeprefix(f"{self.path}/")
             remedy = "Train it again with run.rerun=true."
-            raise UserError(f"{self.path} is marked as finished but its {told} {remedy}") from error
+            raise UserError(f"{self.path} is marked as finished but its {reason} {remedy}") from error
         return metrics
 
     def _holder(self) -> str:
@@ -230,21 +230,20 @@ class RunDirectory:
 
 
 def _is_foreign(file: Path) -> bool:
-    """Whether a file in a folder without an identity is someone else's, not left by a run that ended at the start."""
+    """Whether a file in a folder without an identity is foreign, and not left by a run that ended at the start."""
     return not file.name.startswith(".") and file.name != "train.log"
 
 
 def load_config(path: Path) -> dict:
     """The config of a run directory, read as plain data: nothing in it is resolved or executed.
 
-    What it lacks because it was written before there was such a setting has today's default, as far as no figure
-    depends on it (`ser.runs.defaults`).
+    Settings newer than the run get today's default, as far as no figure depends on them (`ser.runs.defaults`).
 
     Raises:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
     if not (path / "config.yaml").exists():
-        raise UserError(f"{path} is no run directory: it has no config.yaml that can be read.")
+        raise UserError(f"{path} is not a run directory: it has no readable config.yaml.")
     config = read_config(path / "config.yaml")
     if config.get("choices") is None:
         raise UserError(f"{path / 'config.yaml'} is not the config of a run.")
@@ -252,7 +251,7 @@ def load_config(path: Path) -> dict:
 
 
 def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
-    """The directory of a finished run and its config as it stands there, as plain data.
+    """The directory of a finished run and its config, as plain data.
 
     Raises:
         UserError: No such directory, no run, or one that did not finish.
@@ -263,8 +262,8 @@ def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
     config = load_config(path)
     missing = [key for key in NEEDED if config.get(key) is None]
     if missing or not isinstance(config["seed"], int):
-        told = f"it says nothing of {', '.join(missing)}" if missing else "its seed is no whole number"
-        raise UserError(f"{path / 'config.yaml'} is not the config of a run: {told}.")
+        reason = f"it lacks {', '.join(missing)}" if missing else "its seed is not a whole number"
+        raise UserError(f"{path / 'config.yaml'} is not the config of a run: {reason}.")
     directory = RunDirectory(path, RunDirectory(path, "").recorded_identity() or "")
     if not directory.finished:
         raise UserError(f"The run {path} did not finish: first continue it with `ser train run.resume={path}`.")
@@ -272,7 +271,7 @@ def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
 
 
 def safe_name(text: str) -> str:
-    """At most 80 characters that every file system takes: letters, digits, `.`, `_`, `-`.
+    """At most 80 characters that are valid on every file system: letters, digits, `.`, `_`, `-`.
 
     >>> safe_name("my data/log_mel")
     'my_data_log_mel'

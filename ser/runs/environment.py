@@ -1,4 +1,4 @@
-"""What a run ran on: noted beside it, never part of its identity."""
+"""The environment of a run: recorded beside it, never part of its identity."""
 
 import platform
 import subprocess
@@ -20,7 +20,7 @@ def describe_environment(device: str, threads: int) -> dict:
     """Versions, device, threads, git commit and time.
 
     Args:
-        device: Name of what computes.
+        device: Name of the device.
         threads: CPU threads that torch uses.
     """
     return {
@@ -38,14 +38,14 @@ def made_by_another(run: Path) -> str:
     """One sentence where a run was made by another version of `ser`, of its code, or of torch; else empty.
 
     Args:
-        run: Its directory. What its environment.json does not say is no difference.
+        run: Its directory. Facts missing in its environment.json are no difference.
     """
     changed = _changed(run)
-    return changed and f"It was made with {changed}; run.rerun=true trains it with what is here now."
+    return changed and f"It was made with {changed}; run.rerun=true trains it with the current versions."
 
 
 def made_by_others(runs: Sequence[Path]) -> list[str]:
-    """The same of the finished runs of a sweep: one sentence for all that differ in the same way.
+    """The same for the finished runs of a sweep: one sentence for all that differ in the same way.
 
     Args:
         runs: Their directories.
@@ -54,7 +54,7 @@ def made_by_others(runs: Sequence[Path]) -> list[str]:
     subject = {1: "1 finished run was"}
     return [
         f"{subject.get(count, f'{count} finished runs were')} made with {changed}; run.rerun=true trains anew with "
-        "what is here now."
+        "the current versions."
         for changed, count in counted.items()
     ]
 
@@ -64,14 +64,14 @@ def _changed(run: Path) -> str:
     try:
         before = read_json(run / "environment.json")
         versions = before.get("versions") or {}
-        told = {
+        versions = {
             "ser": (versions.get("ser"), _version("ser")),
             "commit": (before.get("git_commit"), _git_commit()),
             "torch": (versions.get("torch"), _version("torch")),
         }
     except (UserError, AttributeError):
         return ""
-    return ", ".join(f"{name} {old} (now {new})" for name, (old, new) in told.items() if old and new and old != new)
+    return ", ".join(f"{name} {old} (now {new})" for name, (old, new) in versions.items() if old and new and old != new)
 
 
 def _version(package: str) -> str | None:

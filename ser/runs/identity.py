@@ -1,7 +1,7 @@
-"""A run's identity: a hash of its configuration and of what its paths point to. Two runs with one identity are one run.
+"""A run's identity: a hash of its configuration and of the content of its paths. Equal identities are the same run.
 
-What counts is whatever changes a number. What does not: where files lie, which device computes, how much is printed,
-and all that is done with a run (`run.name`, `run.rerun`, `sweep.skip`).
+Part of it is every setting that changes a number. Not part of it are the places of files, the device, the verbosity
+and the management of runs (`run.name`, `run.rerun`, `sweep.skip`).
 """
 
 import hashlib
@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-# `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: told by the key's last word
-PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is no path
+# `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
+PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
@@ -25,7 +25,7 @@ def counts(key: str) -> bool:
     (True, False, False, True)
     """
     if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
-        return False  # what a list's columns are called makes no difference, what they say does
+        return False  # the names of a list's columns make no difference, their content does
     return not PATH_KEY.search(key.split(".")[-1])
 
 
@@ -50,10 +50,10 @@ def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: 
 
     Args:
         config: The resolved config.
-        fingerprints: Content hashes of what paths point to: `dataset`, `init_from`.
+        fingerprints: Content hashes of the paths' targets: `dataset`, `init_from`.
         num_devices: Batches are counted over all devices: 2 × 32 is the same experiment as 1 × 64.
 
-    Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a truth value are two.
+    Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a boolean are two.
     """
     counted = {key: _plain(value) for key, value in flatten(config) if counts(key)}
     counted["batch_size"] = config["batch_size"] * num_devices
@@ -62,7 +62,7 @@ def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: 
 
 
 def _plain(value: Any) -> Any:
-    """Numbers that are equal look equal: `1`, `1.0` and `1e0` are one setting."""
+    """Equal numbers become equal values: `1`, `1.0` and `1e0` are one setting."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

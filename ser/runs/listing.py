@@ -1,4 +1,4 @@
-"""Which runs lie in a folder, and what became of each."""
+"""The runs in a folder, and the state of each."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.data.corpora.audio_files import passed_over
+from ser.data.corpora.audio_files import is_skipped
 from ser.errors import UserError, some
 from ser.runs.directory import RunDirectory, load_config
 from ser.runs.reading import read_json
 
 STATES = ("finished", "running", "interrupted", "failed", "pruned", "damaged")
-OURS = ("run.json", "finished.json", "failed.json", "pruned.json")  # a folder with one of them is a run's
+OURS = ("run.json", "finished.json", "failed.json", "pruned.json")  # a folder with one of them holds a run
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run as it lies on disk.
+    """A run on disk.
 
     Args:
         path: Its directory, links resolved.
         state: One of `STATES`.
-        reason: Why it failed, was given up or cannot be read, in one sentence; else empty.
-        config: Its config, or {} where there is none that can be read.
+        reason: Why it failed, was pruned or cannot be read, in one sentence; else empty.
+        config: Its config, or {} if unreadable.
         identity: As recorded, or empty.
-        protocol: What its split kept apart.
+        protocol: Its split's stamp.
         metrics: metrics.json of a finished run, else {}.
     """
 
@@ -39,14 +39,14 @@ class FoundRun:
 
 
 def find_runs(places: Sequence[str | Path]) -> tuple[list[FoundRun], list[str]]:
-    """The runs in all places, each once, by path; and remarks on what was skipped.
+    """The runs in all places, each once, by path; and remarks on skipped folders.
 
     Args:
         places: Run directories, folders of them (`runs/`), sweep folders of links, directories of a cross-validation
             (its folds), or patterns such as `runs/ravdess-*`.
 
     Raises:
-        UserError: A place does not exist, or there is no run in any.
+        UserError: A place does not exist, or none holds a run.
     """
     remarks: list[str] = []
     folders = [folder for place in places for folder in _in_place(place, remarks)]
@@ -55,15 +55,15 @@ def find_runs(places: Sequence[str | Path]) -> tuple[list[FoundRun], list[str]]:
     remarks += _copies(runs)
     if not runs:
         looked = some([str(place) for place in places])
-        passed = f" Passed over: {some(remarks)}." if remarks else ""
+        skipped = f" Skipped: {some(remarks)}." if remarks else ""
         raise UserError(
-            f"There is no run in {looked}.{passed} Name run directories, or a folder of them such as runs/."
+            f"There is no run in {looked}.{skipped} Name run directories, or a folder of them such as runs/."
         )
     return runs, remarks
 
 
 def read_run(path: Path) -> FoundRun:
-    """What became of the run in a directory, told by its files; they are read as plain data.
+    """The state of the run in a directory, from its files, which are read as plain data.
 
     Args:
         path: A run directory.
@@ -79,7 +79,7 @@ def read_run(path: Path) -> FoundRun:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run: what became of it is another question."""
+    """Whether a folder holds a run, in any state."""
     return path.is_dir() and any((path / name).is_file() for name in OURS)
 
 
@@ -87,13 +87,13 @@ def _state(directory: RunDirectory, identity: str, config: dict) -> tuple[str, s
     """(state, reason, metrics).
 
     Raises:
-        UserError: A file that says so is damaged.
+        UserError: A file with its state is damaged.
     """
     path = directory.path
     if directory.finished:
         recorded = read_json(path / "finished.json").get("identity")
         if not identity:
-            raise UserError("its run.json, which says what run it is, cannot be read.")
+            raise UserError("its run.json, which has its identity, cannot be read.")
         if recorded != identity:
             raise UserError(f"finished.json is of another run ({recorded}) than run.json ({identity}).")
         if not config:
@@ -127,7 +127,7 @@ def _copies(runs: Sequence[FoundRun]) -> list[str]:
 
 
 def _in_place(place: str | Path, remarks: list[str]) -> list[Path]:
-    """The run directories that one place means.
+    """The run directories that one place stands for.
 
     Raises:
         UserError: It does not exist.
@@ -150,8 +150,8 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
 
     Args:
         folder: Exists.
-        remarks: Gets what is skipped.
-        named: Whether the user named it, so that what lies in it is looked at.
+        remarks: Receives remarks on skipped folders.
+        named: Whether the user named it, so that its content is searched.
     """
     if is_run(folder):
         yield folder
@@ -160,11 +160,11 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
     elif named or (folder / "sweep.json").is_file():
         for child in sorted(folder.iterdir()):
             if child.is_symlink() and not child.exists():
-                remarks.append(f"{child} leads nowhere: its run was moved or deleted")
-            elif not passed_over(child.name) and child.is_dir():
+                remarks.append(f"{child} is a broken link: its run was moved or deleted")
+            elif not is_skipped(child.name) and child.is_dir():
                 yield from _runs_in(child, remarks, named=False)
     elif RunDirectory(folder, "").held():
-        remarks.append(f"{folder} has only just been begun by another process")
+        remarks.append(f"{folder} was started by another process a moment ago")
     else:
         remarks.append(f"{folder} holds no run of ser")
 
@@ -181,4 +181,4 @@ def _folds(folder: Path, remarks: list[str]) -> Iterator[Path]:
         if Path(name).name == name and is_run(fold):
             yield fold
         else:
-            remarks.append(f"{folder}: its fold {name} is not there")
+            remarks.append(f"{folder}: its fold {name} is missing")

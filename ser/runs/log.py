@@ -10,10 +10,10 @@ log = logging.getLogger("ser")
 
 
 class LogFile(logging.FileHandler):
-    """A file of log lines; a line for which the disk has no space is let go, since the log is not the run."""
+    """A file of log lines; a line that does not fit on the disk is dropped, since a run does not depend on its log."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Says what `logging` says of a line that cannot be written, unless the system refused it."""
+        """Reports a line that cannot be written as `logging` does, unless the system refused it."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 

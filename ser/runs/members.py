@@ -1,6 +1,6 @@
-"""The runs that an ensemble averages: copies of what it needs of them, in its own folder, so that it can be moved.
+"""The runs that an ensemble averages, copied into its own folder as far as needed, so that it can be moved.
 
-members/<name>/   a run directory: config, figures, predictions and the weights that count
+members/<name>/   a run directory: config, figures, predictions and the selected weights
 """
 
 import shutil
@@ -32,7 +32,7 @@ def members_of(path: Path, config: dict[str, Any]) -> list[Path]:
         config: Its own.
 
     Raises:
-        UserError: The config does not name the members, or names what lies elsewhere.
+        UserError: The config does not name the members, or names folders elsewhere.
     """
     if not is_ensemble(path):
         return []
@@ -47,7 +47,7 @@ def check_weights(path: Path, config: dict[str, Any]) -> None:
     """Compares the weights of an ensemble's members with the hashes in its config.
 
     Raises:
-        UserError: A member has other weights than those that the ensemble was scored with, or none.
+        UserError: A member has other weights than the ensemble was scored with, or none.
     """
     for member, entry in zip(members_of(path, config), config["members"], strict=True):
         if content_of_run(member) != entry.get("weights"):
@@ -55,7 +55,7 @@ def check_weights(path: Path, config: dict[str, Any]) -> None:
 
 
 def copy_member(run: Path, ensemble: Path, name: str) -> None:
-    """Copies what an ensemble needs of a run: small files, and the weights that count.
+    """Copies the files that an ensemble needs of a run: small files, and the selected weights.
 
     Args:
         run: Its directory.

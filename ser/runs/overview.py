@@ -1,4 +1,4 @@
-"""What `ser runs` says of each run: figures, epochs, when, and what it takes on the disk."""
+"""The facts of each run in `ser runs`: figures, epochs, time, and size on disk."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from ser.errors import UserError
 from ser.runs.listing import FoundRun
 from ser.runs.reading import read_json
 
-TOLD_BY = {"finished": "finished.json", "failed": "failed.json", "pruned": "pruned.json"}  # the time is in the marker
-TAIL = 4096  # bytes of train.log in which the last epoch's line stands
+MARKERS = {"finished": "finished.json", "failed": "failed.json", "pruned": "pruned.json"}  # the time is in the marker
+TAIL = 4096  # bytes at the end of train.log that have the last epoch's line
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class RunRow:
     Args:
         name: Its directory's.
         path: Its directory.
-        state, reason: As `ser.runs.listing` found it.
+        state, reason: From `ser.runs.listing`.
         identity, protocol: Likewise.
-        val_uar, test_uar: Of a finished run; None elsewhere, since what is half trained has no result.
-        epochs: Whole ones behind it.
+        val_uar, test_uar: Of a finished run; None elsewhere, since partial training has no result.
+        epochs: Completed ones.
         when: When it ended, or was last worked on; local time, ISO 8601.
         bytes: On the disk.
     """
@@ -49,7 +49,7 @@ class RunRow:
 
 
 def row_of(run: FoundRun) -> RunRow:
-    """What is told of a run."""
+    """The row of a run."""
     return RunRow(
         name=run.path.name,
         path=str(run.path),
@@ -79,11 +79,11 @@ def ordered(rows: Iterable[RunRow], by: str) -> list[RunRow]:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; links count as links, not as what they lead to."""
+    """Bytes of all files in a folder; links count as links, not as their targets."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            with suppress(OSError):  # a run that works at this moment takes away its temporary files
+            with suppress(OSError):  # a running process removes its temporary files
                 total += os.lstat(os.path.join(place, name)).st_size
     return total
 
@@ -114,22 +114,22 @@ def totals(rows: Sequence[RunRow]) -> str:
 
 
 def _epochs_logged(log: Path) -> int | None:
-    if not log.is_file():  # a pipe would be waited for
+    if not log.is_file():  # reading a pipe might never end
         return None
     with suppress(OSError):
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
-            told = re.findall(rb"  epoch (\d+)  ", file.read())
-        return int(told[-1]) + 1 if told else 0
+            epochs = re.findall(rb"  epoch (\d+)  ", file.read())
+        return int(epochs[-1]) + 1 if epochs else 0
     return None
 
 
 def _when(run: FoundRun) -> str:
-    marker = TOLD_BY.get(run.state)
+    marker = MARKERS.get(run.state)
     if marker is not None:
         with suppress(UserError, ValueError, KeyError, TypeError):
-            said = read_json(run.path / marker)[run.state]
-            return datetime.fromisoformat(said).isoformat(timespec="seconds")
+            time = read_json(run.path / marker)[run.state]
+            return datetime.fromisoformat(time).isoformat(timespec="seconds")
     return datetime.fromtimestamp(_last_touched(run.path)).isoformat(timespec="seconds")
 
 

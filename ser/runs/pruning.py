@@ -1,7 +1,7 @@
-"""Checkpoints that are no longer wanted: which they are, and taking them away.
+"""Selecting and removing checkpoints that are no longer needed.
 
-Only `*.ckpt` right inside a run's own `checkpoints/` are ever touched, and what a killed process left of them. Figures,
-predictions, config and events stay, and so does every run that somebody works on.
+Only `*.ckpt` right inside a run's own `checkpoints/` are ever removed, and partial ones of a killed process.
+Figures, predictions, config and events stay, and so does every run that a process works on.
 """
 
 import json
@@ -22,13 +22,13 @@ LEFTOVERS = ".*.ckpt.*.partial"  # of a process that was killed while it wrote
 
 @dataclass(frozen=True, slots=True)
 class PruneOptions:
-    """What is no longer wanted.
+    """Which checkpoints are no longer needed.
 
     Args:
-        last: `last.ckpt` of finished runs: nothing but to continue needs it.
+        last: `last.ckpt` of finished runs, needed only to continue training.
         states: All checkpoints of runs in these states.
-        keep_best: All checkpoints of finished runs but so many of the best; None: of none.
-        by: The metric that says which are best.
+        keep_best: All checkpoints of finished runs except this many of the best; None: none.
+        by: The metric that ranks runs.
     """
 
     last: bool = False
@@ -39,12 +39,12 @@ class PruneOptions:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What would go of one run.
+    """The files to remove of one run.
 
     Args:
         run: The run.
-        files: Of its checkpoints.
-        bytes: They take.
+        files: Its checkpoints.
+        bytes: Their size.
     """
 
     run: FoundRun
@@ -53,14 +53,14 @@ class Removal:
 
 
 def plan(runs: Sequence[FoundRun], options: PruneOptions) -> list[Removal]:
-    """What would go, run by run; nothing is touched.
+    """The files to remove, run by run; nothing is removed yet.
 
     Args:
         runs: From `find_runs`.
-        options: What is no longer wanted.
+        options: Which checkpoints are no longer needed.
 
     Raises:
-        UserError: No finished run has the metric that says which are best.
+        UserError: No finished run has the metric.
     """
     best = _best(runs, options)
     found = []
@@ -73,13 +73,13 @@ def plan(runs: Sequence[FoundRun], options: PruneOptions) -> list[Removal]:
 
 
 def remove(removals: Sequence[Removal]) -> tuple[int, list[str]]:
-    """Takes the files away, noting in each run which and when.
+    """Removes the files, noting in each run which and when.
 
     Args:
         removals: From `plan`.
 
     Returns:
-        Bytes set free, and a remark on each run that was skipped: somebody works on it, or it has changed since.
+        Bytes freed, and a remark on each skipped run: a process works on it, or it has changed since.
     """
     freed, remarks = 0, []
     for removal in removals:
@@ -87,11 +87,11 @@ def remove(removals: Sequence[Removal]) -> tuple[int, list[str]]:
         try:
             directory.lock()
         except UserError as error:
-            remarks.append(f"{removal.run.path} is left as it is: {error}")
+            remarks.append(f"{removal.run.path} is skipped: {error}")
             continue
         try:
             if _state_while_locked(removal.run.path) != removal.run.state:
-                remarks.append(f"{removal.run.path} is left as it is: it is no longer {removal.run.state}.")
+                remarks.append(f"{removal.run.path} is skipped: it is no longer {removal.run.state}.")
                 continue
             freed += _remove_files(removal)
         except (UserError, OSError) as error:
@@ -102,7 +102,7 @@ def remove(removals: Sequence[Removal]) -> tuple[int, list[str]]:
 
 
 def _state_while_locked(path: Path) -> str:
-    """What became of a run that this process itself holds."""
+    """The state of a run that this process has locked."""
     state = read_run(path).state
     if state != "running":
         return state
@@ -113,7 +113,7 @@ def _state_while_locked(path: Path) -> str:
 def _remove_files(removal: Removal) -> int:
     note = removal.run.path / "checkpoints" / REMOVED
     gone = {file.name: date.today().isoformat() for file in removal.files if file.suffix == ".ckpt"}
-    write_text(note, json.dumps({**_read_note(note), **gone}) + "\n")  # first: a reader always learns why
+    write_text(note, json.dumps({**_read_note(note), **gone}) + "\n")  # first: the reason is always recorded
     freed = 0
     for file in removal.files:
         size = file.lstat().st_size if file.exists() else 0
@@ -131,7 +131,7 @@ def _read_note(note: Path) -> dict[str, str]:
 
 def _removal(run: FoundRun, patterns: Sequence[str]) -> Removal:
     folder = run.path / "checkpoints"
-    if folder.is_symlink():  # what lies there is not the run's alone
+    if folder.is_symlink():  # its files are not the run's alone
         return Removal(run, (), 0)
     found = {file for pattern in patterns for file in folder.glob(pattern)}
     files = tuple(sorted(file for file in found if file.is_file() and not file.is_symlink()))
@@ -139,7 +139,7 @@ def _removal(run: FoundRun, patterns: Sequence[str]) -> Removal:
 
 
 def _best(runs: Sequence[FoundRun], options: PruneOptions) -> set[Path] | None:
-    """The finished runs whose checkpoints stay: the best, and those that lack the metric, of which nothing is known."""
+    """The finished runs whose checkpoints stay: the best, and those without the metric."""
     if options.keep_best is None:
         return None
     finished = [run for run in runs if run.state == "finished"]

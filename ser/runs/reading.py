@@ -1,8 +1,8 @@
-"""The small files of a run, read as plain data, whoever wrote them: its config and its JSON.
+"""The small files of a run, read as plain data without trusting them: its config and its JSON.
 
-A run may come from a stranger, be cut off, or be damaged. Whatever is wrong with a file is told in one sentence: it is
-bounded in bytes, in depth and in what its aliases stand for, its numbers fit 64 bits, and no key stands twice.
-Checkpoints have their one way in, too: `ser.runs.weights`.
+A run may come from elsewhere, be truncated or damaged. Files are bounded in bytes, in depth and in the size of their
+aliases, numbers fit 64 bits, and no key occurs twice; any fault is reported in one sentence. Checkpoints are read by
+`ser.runs.weights`.
 """
 
 import json
@@ -17,12 +17,12 @@ from ser.errors import UserError
 from ser.system.files import read_bytes
 
 MOST_BYTES = 2**24  # of one such file
-MOST_NODES = 1_000_000  # values in JSON, lists counted through
-MOST_SETTINGS = 20_000  # of a config; one has some hundred
+MOST_NODES = 1_000_000  # values in JSON, including those in lists
+MOST_SETTINGS = 20_000  # of a config; a usual one has some hundred
 DEEPEST = 40
 LARGEST = 2**256  # whole number in a config, such as a seed
-LONGEST = 10_000  # characters of a value in YAML, which may stand for a number
-MAPPINGS = (  # of a config: what stands there is a node, or nothing
+LONGEST = 10_000  # characters of a value in YAML, which may be a number
+MAPPINGS = (  # of a config: each is a node, or empty
     "audio", "augmentation", "choices", "dataset", "early_stopping", "frontend", "loss", "metrics", "model",
     "optimizer", "run", "scheduler", "split", "sweep", "trainer",
 )  # fmt: skip
@@ -32,7 +32,7 @@ class _EachKeyOnce:
     def construct_mapping(self, node, deep=False):
         found = super().construct_mapping(node, deep)
         if len(found) < len(node.value):
-            raise ValueError("a key stands twice in one mapping")
+            raise ValueError("a key occurs twice in one mapping")
         return found
 
 
@@ -41,7 +41,7 @@ class _Loader(_EachKeyOnce, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 class _SlowLoader(_EachKeyOnce, yaml.SafeLoader):
-    """Of a path that is not UTF-8, too, which libyaml refuses."""
+    """Takes paths that are not UTF-8, too, which libyaml refuses."""
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def read_json(file: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged ({_why(error)}).") from error
     if not isinstance(found, dict):
-        raise UserError(f"{file} is damaged (it holds no object).")
+        raise UserError(f"{file} is damaged (it is not a JSON object).")
     return found
 
 
@@ -71,20 +71,20 @@ def read_config(file: Path) -> dict[str, Any]:
     data = read_bytes(file, MOST_BYTES)
     try:
         found = _read_yaml(data.decode("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:  # a date that is none, a list as a key
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:  # an invalid date, a list as a key
         raise UserError(f"{file} is damaged: {_why(error)}.") from error
     return check_config(found, file)
 
 
 def check_config(config: Any, where: Path) -> dict[str, Any]:
-    """Refuses what is no config of a run, before any of it is looked at.
+    """Refuses an invalid config, before any of it is used.
 
     Args:
-        config: As it was read.
-        where: The file that it stands in.
+        config: As read.
+        where: Its file.
 
     Raises:
-        UserError: No mapping, a list where a node belongs, settings without end, NaN, a key that is no name.
+        UserError: Not a mapping, a list instead of a node, too many settings, NaN, an invalid key.
     """
     if not isinstance(config, dict):
         raise UserError(f"{where} is not the config of a run.")
@@ -92,32 +92,32 @@ def check_config(config: Any, where: Path) -> dict[str, Any]:
         _check(config, MOST_SETTINGS, LARGEST)
         for key in MAPPINGS:
             if not isinstance(config.get(key, {}), dict | None):
-                raise UserError(f"{where} is not the config of a run: {key} is no mapping.")
+                raise UserError(f"{where} is not the config of a run: {key} is not a mapping.")
         _check_names({key: value for key, value in config.items() if key != "dataset"})
         _check_names(dict.fromkeys(config.get("dataset") or ()))  # the emotions that it merges may be numbers
     except ValueError as error:
         raise UserError(f"{where} is damaged: {error}.") from error
     if not all(isinstance(choice, str | None) for choice in (config.get("choices") or {}).values()):
-        raise UserError(f"{where} is not the config of a run: a choice is a name.")
+        raise UserError(f"{where} is not the config of a run: a choice must be a name.")
     return config
 
 
 def _read_yaml(text: str) -> Any:
-    """Plain data. libyaml would overflow the stack of the whole process, and a merge of merges grows without end."""
+    """Plain data. libyaml would overflow the stack on deep nesting, and nested merges grow without limit."""
     loader, depth = _SlowLoader if "\\uDC" in text else _Loader, 0
     for count, event in enumerate(yaml.parse(text, Loader=loader)):
         if count > MOST_SETTINGS:
-            raise ValueError("it has settings without end")
+            raise ValueError("it has too many settings")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
         if isinstance(event, yaml.ScalarEvent) and (event.value == "<<" or len(event.value) > LONGEST):
-            raise ValueError("a value that ser never writes")
+            raise ValueError("a type of value that ser never writes")
     return yaml.load(text, Loader=loader)
 
 
 def _check(value: Any, most: int, largest: int) -> None:
-    """Counts values: a few lines of YAML can stand for billions, or hold themselves.
+    """Counts values: a few lines of YAML can expand to billions, or contain themselves.
 
     Raises:
         ValueError: Too many, too deep, too large a whole number, or NaN.
@@ -129,16 +129,16 @@ def _check(value: Any, most: int, largest: int) -> None:
         inner += value.values() if isinstance(value, dict) else []
         most -= 1 + len(inner) + (len(value) // 100 if isinstance(value, str | bytes) else 0)
         if most < 0 or depth > DEEPEST:
-            raise ValueError("it has settings without end")
+            raise ValueError("it has too many settings")
         waiting += [(item, depth + 1) for item in inner]
         if (isinstance(value, float) and math.isnan(value)) or (isinstance(value, int) and abs(value) >= largest):
-            raise ValueError("it holds NaN, or a number beyond what can be computed")
+            raise ValueError("it holds NaN, or a number that is too large")
 
 
 def _check_names(value: Any) -> None:
     for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
         if isinstance(value, Mapping) and not isinstance(key, str):
-            raise ValueError(f"it has the setting {key!r}, which is no name")
+            raise ValueError(f"it has the setting {key!r}, which is not a name")
         if isinstance(item, dict | list | tuple):
             _check_names(item)
 
@@ -146,13 +146,13 @@ def _check_names(value: Any) -> None:
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return found
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(float(text)):
-        raise ValueError(f"{text[:20]} is no finite number")
+        raise ValueError(f"{text[:20]} is not a finite number")
     return float(text)
 
 
@@ -160,7 +160,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return f"more than {DEEPEST} lists and objects in each other"
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
+        return "it is not UTF-8 text"
     if "set_int_max_str_digits" in str(error):
-        return "it holds a number beyond what can be computed"
+        return "it holds a number that is too large"
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The settings that stand in no signature of ours: those of a run, of torch's optimizers, of Lightning's Trainer."""
+"""The settings that no signature of ours declares: those of a run, of torch's optimizers, of Lightning's Trainer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
@@ -57,7 +57,7 @@ RUN: dict[str, Any] = {
     "trainer.profiler": Literal["simple", "advanced", "pytorch"] | None,
     "trainer.sync_batchnorm": bool,
     "tune.trials": Count,
-    "tune.seed": Annotated[int, Range(0, 2**32 - 1)],  # what Optuna's samplers take
+    "tune.seed": Annotated[int, Range(0, 2**32 - 1)],  # the range of Optuna's samplers
     "tune.startup_trials": Index,
     "tune.warmup_epochs": Index,
     "tune.seeds": Sequence[Seed] | None,
@@ -76,15 +76,15 @@ RUN: dict[str, Any] = {
     "map": Mapping[str, str | None] | None,
     "examples": Annotated[int, Range(0, 2**32 - 1)],
 }
-CLOSED = ("loss", "evaluation", "early_stopping", "run", "sweep", "trainer", "tune")  # no other settings than these
+CLOSED = ("loss", "evaluation", "early_stopping", "run", "sweep", "trainer", "tune")  # no other settings
 
 _EPOCHS = "a run is counted in whole epochs, each with its validation; set trainer.max_epochs"
 _ALL = (
     "every figure is of all recordings of a part; for fewer of them use dataset.emotions or a list of your own "
     "(dataset=csv), for a quick look trainer.max_epochs=1 or run.dry_run=true"
 )
-_OURS = "ser sees to it itself; leave it out"
-REFUSED = {  # arguments of Lightning's Trainer that would change what is trained or scored, or do nothing here
+_OURS = "ser sets it itself; leave it out"
+REFUSED = {  # arguments of Lightning's Trainer that would change training or scoring, or have no effect here
     **dict.fromkeys(("max_steps", "max_time", "min_epochs", "min_steps"), _EPOCHS),
     **dict.fromkeys(("check_val_every_n_epoch", "val_check_interval"), _EPOCHS),
     **dict.fromkeys((f"limit_{part}_batches" for part in ("train", "val", "test", "predict")), _ALL),
@@ -92,11 +92,11 @@ REFUSED = {  # arguments of Lightning's Trainer that would change what is traine
     **dict.fromkeys(("logger", "log_every_n_steps", "callbacks", "plugins", "default_root_dir"), _OURS),
     **dict.fromkeys(("num_sanity_val_steps", "use_distributed_sampler", "reload_dataloaders_every_n_epochs"), _OURS),
     **dict.fromkeys(("enable_model_summary", "enable_autolog_hparams", "model_registry"), _OURS),
-    "enable_checkpointing": "checkpoints are how a run goes on; checkpoint=best or last says which one counts",
+    "enable_checkpointing": "a run is resumed from checkpoints; checkpoint=best or last selects the weights",
     "enable_progress_bar": "set run.progress=false",
 }
 
-OPTIMIZER = {  # ranges by name, for the types stand in torch's own signatures
+OPTIMIZER = {  # ranges by name; the types are in torch's own signatures
     "lr": Range(0, 1000, "low"),
     "betas": Range(0, 1, "high"),
     "eps": Range(0, 1),
@@ -114,7 +114,7 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
     """Compares the settings of a run with `RUN`.
 
     Args:
-        config: Resolved; settings that it lacks are skipped.
+        config: Resolved; missing settings are skipped.
 
     Raises:
         UserError: The message names the setting.
@@ -141,12 +141,12 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
 
 
 def monitors(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Metrics of validation that a run, or a search, can go by: those of every run, and those that its config adds."""
+    """Validation metrics that a run or a search can monitor: those of every run, and those that its config adds."""
     return (*get_args(Monitor), *(f"val/{name}" for name in added([config])))
 
 
 def devices_of(devices: int | str | Sequence[int]) -> int | list[int]:
-    """What `trainer.devices` asks for, in any of Lightning's spellings: how many, which GPUs, or -1 for all of them.
+    """`trainer.devices` in any of Lightning's spellings: how many, which GPUs, or -1 for all of them.
 
     Raises:
         UserError: It cannot be read, or asks for none.

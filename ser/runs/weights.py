@@ -1,7 +1,7 @@
 """Reading checkpoints: weights and plain data only (`weights_only`), nothing in them is executed.
 
-A checkpoint may come from a stranger, be cut off, or be damaged: its archive's checksums are compared, and what it
-holds is no larger than its file, before anything is done with it.
+A checkpoint may come from elsewhere, be truncated or damaged: its archive's checksums are compared, and its content
+must be no larger than its file, before it is used.
 """
 
 import pickle
@@ -24,7 +24,7 @@ from ser.runs.reading import read_json
 REMEDY = "Train that run again with run.rerun=true."
 MOST_BYTES = 2**35  # of a checkpoint
 MOST_SHARED = 64  # times that a byte of the file may be used: layers may share their weights
-MOST_VALUES = 300_000  # of all kinds, lists counted through
+MOST_VALUES = 300_000  # of all kinds, including those in lists
 DEEPEST = 60
 PLAIN_TYPES = frozenset(
     (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bool,
@@ -33,19 +33,19 @@ PLAIN_TYPES = frozenset(
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint of which nothing can be used: cut off in the middle, or overwritten."""
+    """A checkpoint that cannot be used: truncated, or overwritten."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint as plain data on the CPU, its weights as bare tensors.
 
     Raises:
-        DamagedCheckpoint: It is cut off, damaged, no checkpoint, or made to exhaust memory.
+        DamagedCheckpoint: It is truncated, damaged, not a checkpoint, or made to exhaust memory.
         UserError: It is missing or may not be read.
     """
     is_archive = _check_archive(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is refused below
+        with warnings.catch_warnings(action="ignore"):  # on files refused below
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"No checkpoint at {path}{_why_gone(path)}.") from error
@@ -56,7 +56,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise DamagedCheckpoint(f"The checkpoint {path} holds no weights (no state_dict). {REMEDY}")
     if not is_archive:  # torch's old format has no checksums
-        raise DamagedCheckpoint(f"The checkpoint {path} is no archive: ser wrote none such, and nothing tells damage.")
+        raise DamagedCheckpoint(f"The checkpoint {path} is not an archive, so damage cannot be ruled out.")
     _check_content(checkpoint, path)
     return {**checkpoint, "state_dict": {key: value.detach() for key, value in checkpoint["state_dict"].items()}}
 
@@ -69,17 +69,17 @@ def check_finite(state: Mapping[str, torch.Tensor], where: Path) -> None:
     """
     for name, value in state.items():
         if not bool(torch.isfinite(value).all()):
-            raise UserError(f"The checkpoint {where} holds NaN or infinite weights ({name}): no model to use.")
+            raise UserError(f"The checkpoint {where} holds NaN or infinite weights ({name}) and cannot be used.")
 
 
 def _check_archive(path: Path) -> bool:
     """Whether it is an archive, as torch writes them; compares its checksums, which torch does not.
 
     Raises:
-        DamagedCheckpoint: Packed, damaged, or beyond all use.
+        DamagedCheckpoint: Compressed, damaged, or too large.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise DamagedCheckpoint(f"The checkpoint {path} is no file.")  # a pipe would be waited for
+        raise DamagedCheckpoint(f"The checkpoint {path} is not a regular file.")  # reading a pipe might never end
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
     size = path.stat().st_size
@@ -88,8 +88,8 @@ def _check_archive(path: Path) -> bool:
             claimed = sum(member.file_size for member in archive.infolist())
             if max(claimed, size) > MOST_BYTES or claimed > size:
                 raise DamagedCheckpoint(
-                    f"The checkpoint {path} claims {claimed:,} bytes and is {size:,} bytes long: ser packs none, and "
-                    f"writes at most {MOST_BYTES:,}."
+                    f"The checkpoint {path} claims {claimed:,} bytes and is {size:,} bytes long: ser does not "
+                    f"compress, and writes at most {MOST_BYTES:,}."
                 )
             damaged = archive.testzip()
     except UserError:
@@ -97,12 +97,12 @@ def _check_archive(path: Path) -> bool:
     except Exception:  # a damaged archive, too, fails in every way
         damaged = "?"
     if damaged is not None:
-        raise DamagedCheckpoint(f"The checkpoint {path} is cut off or damaged: its checksums do not agree. {REMEDY}")
+        raise DamagedCheckpoint(f"The checkpoint {path} is truncated or damaged: its checksums do not agree. {REMEDY}")
     return True
 
 
 def _check_content(checkpoint: dict, path: Path) -> None:
-    """Refuses weights that are no tensors, and tensors that claim to be larger than their file.
+    """Refuses weights that are not tensors, and tensors that claim to be larger than their file.
 
     Raises:
         DamagedCheckpoint: The message names what is wrong.
@@ -110,11 +110,11 @@ def _check_content(checkpoint: dict, path: Path) -> None:
     state, size = checkpoint["state_dict"], path.stat().st_size
     if not all(isinstance(name, str) and _is_plain(value) for name, value in state.items()):
         raise DamagedCheckpoint(
-            f"The checkpoint {path} holds something else than tensors for weights: it belongs to another model, or is "
-            "none of ser's."
+            f"The checkpoint {path} has weights that are not tensors: it belongs to another model, or is "
+            "not one of ser's."
         )
     if not isinstance(checkpoint.get("ser", {}), dict) or not isinstance(checkpoint.get("epoch", 0), int):
-        raise DamagedCheckpoint(f"The checkpoint {path} does not say its classes and epoch: it is none of ser's.")
+        raise DamagedCheckpoint(f"The checkpoint {path} has no classes and epoch: it is none of ser's.")
     waiting, left, claimed = [(checkpoint, 0)], MOST_VALUES, 0
     while waiting:
         value, depth = waiting.pop()
@@ -123,7 +123,7 @@ def _check_content(checkpoint: dict, path: Path) -> None:
         inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
         left -= 1 + len(inner)
         if left < 0 or depth > DEEPEST:
-            raise DamagedCheckpoint(f"The checkpoint {path} holds lists and settings without end: it is none of ser's.")
+            raise DamagedCheckpoint(f"The checkpoint {path} has too many lists and settings: it is none of ser's.")
         waiting += [(item, depth + 1) for item in inner]
     if claimed > MOST_SHARED * size:
         raise DamagedCheckpoint(
@@ -133,7 +133,7 @@ def _check_content(checkpoint: dict, path: Path) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a tensor as ser saves them, with all of its numbers there."""
+    """Whether it is a tensor as ser saves them, with complete values."""
     return (
         type(value) in (torch.Tensor, nn.Parameter)
         and value.layout == torch.strided
@@ -144,10 +144,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def to_resume_from(last: Path, best: Path) -> tuple[Path | None, str]:
-    """The checkpoint that an interrupted run goes on from, and a remark where it is not the latest epoch's.
+    """The checkpoint that an interrupted run resumes from, and a remark where it is not the latest epoch's.
 
-    `last` names the epoch whose weights lie in `best`: without whole weights there, what comes after it is lost. As
-    training is a function of seed, epoch and step, an earlier start costs time and changes no figure.
+    `last` refers to the epoch of `best`: if `best` is damaged, later epochs are lost. Training is a function of seed,
+    epoch and step, so an earlier start costs time and changes no figure.
 
     Args:
         last: State at the end of the last saved epoch.
@@ -164,10 +164,10 @@ def to_resume_from(last: Path, best: Path) -> tuple[Path | None, str]:
     damaged = [path for path in (last, best) if path.is_file() and not _is_whole(path)]
     if not damaged:
         return last, ""
-    said = f"{' and '.join(path.name for path in damaged)} in {last.parent} cannot be read (cut off or damaged)"
+    damage = f"{' and '.join(path.name for path in damaged)} in {last.parent} cannot be read (truncated or damaged)"
     if best.is_file() and best not in damaged:
-        return best, f"{said}: going on from {best.name}."
-    return None, f"{said}: beginning again from the first epoch."
+        return best, f"{damage}: resuming from {best.name}."
+    return None, f"{damage}: starting again from the first epoch."
 
 
 def _is_whole(path: Path) -> bool:
@@ -178,11 +178,11 @@ def _is_whole(path: Path) -> bool:
 
 
 def _why_gone(path: Path) -> str:
-    """`: `ser runs prune` removed it on …`, where it did."""
+    """`: `ser runs prune` removed it on …`, if it did."""
     with suppress(UserError, KeyError):
         day = read_json(path.parent / REMOVED)[path.name]
         return (
-            f": `ser runs prune` removed it on {day}. The run's figures and predictions are all there; run.rerun=true "
+            f": `ser runs prune` removed it on {day}. The run's figures and predictions are kept; run.rerun=true "
             "trains its weights again"
         )
     return ""
@@ -195,11 +195,11 @@ def _why_unreadable(error: Exception) -> str:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         named = f" ({found.group(1)})" if found else ""
         return f"is damaged, or holds more than weights and plain data{named}; nothing in it was executed."
-    return "is cut off or damaged."
+    return "is truncated or damaged."
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Puts a checkpoint's weights into the module that it was saved from.
+    """Loads a checkpoint's weights into a module of the same configuration.
 
     Raises:
         UserError: The checkpoint cannot be read or belongs to another model.
@@ -214,12 +214,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
 
 def epochs_done(checkpoint: Path | None) -> int:
-    """Whole epochs behind a checkpoint to resume from."""
+    """Completed epochs at a checkpoint to resume from."""
     return 0 if checkpoint is None else int(read_checkpoint(checkpoint).get("epoch", -1)) + 1
 
 
 def content_of_run(run: Path) -> str:
-    """Content hash of the weights that a run ended with: what `init_from` adds to an identity.
+    """Content hash of a run's selected weights: part of the identity of a run with `init_from`.
 
     Raises:
         UserError: Not a finished run.
@@ -237,7 +237,7 @@ def content_of_run(run: Path) -> str:
 
 
 def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
-    """Copies into `module.model` what fits by name and shape of another run's model; the rest keeps its fresh weights.
+    """Copies the weights of another run's model that match by name and shape into `module.model`; others stay fresh.
 
     The last layer stays fresh where the classes differ, and the normaliser is fitted anew on the new training part.
 
@@ -250,7 +250,7 @@ def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
         One line on what was copied and what was not.
 
     Raises:
-        UserError: Nothing fits.
+        UserError: Nothing matches.
     """
     checkpoint = read_checkpoint(run.expanduser() / "checkpoints" / "best.ckpt")
     theirs = checkpoint["state_dict"]
@@ -262,7 +262,7 @@ def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
         last = [name for name, layer in module.model.named_modules() if isinstance(layer, nn.Linear)][-1:]
         fitting = {key: value for key, value in fitting.items() if key.rpartition(".")[0] not in last}
     if not any(value.is_floating_point() for value in fitting.values()):
-        raise UserError(f"init_from={run}: none of its weights fits this model; use the same model settings as there.")
+        raise UserError(f"init_from={run}: none of its weights matches this model; use that run's model settings.")
     module.model.load_state_dict(ours | fitting)
     fresh = [key for key in ours if key not in fitting]
     left = f"; fresh: {', '.join(fresh[:4])}{', …' if len(fresh) > 4 else ''}" if fresh else ""

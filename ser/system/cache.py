@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again."""
+"""The folder of data that can be computed again."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the configs lie: inside an installed `ser`, or beside it in a checkout."""
+"""The folder of the configs: inside an installed `ser`, or beside it in a checkout."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and reading such as a stranger may have made."""
+"""Writing files atomically, and reading files that are not trusted."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from ser.errors import UserError
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Has `write` fill a temporary sibling, then renames it to `path`: whole, or not there.
+    """Has `write` fill a temporary sibling, then renames it to `path`: complete or absent.
 
     Raises:
         UserError: The disk is full or the folder may not be written.
@@ -22,7 +22,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
         os.replace(partial, path)
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {why_refused(error)}. What was there before is unharmed.") from error
+        raise UserError(f"Cannot write {path}: {why_refused(error)}. The earlier file is unchanged.") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -38,11 +38,11 @@ def why_refused(error: OSError) -> str:
 
 
 def check_unlinked(folder: Path, names: Sequence[str]) -> None:
-    """Refuses links and pipes where files are to be written: in a folder that a stranger made they may lead anywhere.
+    """Refuses links and pipes where files are to be written: in an untrusted folder they may lead anywhere.
 
     Args:
         folder: The folder, which may itself be a link.
-        names: Files and folders in it, looked through to the bottom.
+        names: Files and folders in it, searched to the bottom.
 
     Raises:
         UserError: The message names the first.
@@ -50,25 +50,25 @@ def check_unlinked(folder: Path, names: Sequence[str]) -> None:
     for place in (folder / name for name in names):
         for file in (place, *(place.rglob("*") if place.is_dir() else ())):
             if file.is_symlink() or (file.exists() and not (file.is_file() or file.is_dir())):
-                raise UserError(f"{file} is a link or a pipe, and nothing is written through it. Take it away.")
+                raise UserError(f"{file} is a link or a pipe, and nothing is written through it. Remove it.")
 
 
 def read_bytes(file: Path, most: int) -> bytes:
-    """All of a regular file: a pipe would be waited for, a device might never end.
+    """All of a regular file: a pipe or a device might never end.
 
     Args:
         file: The file.
         most: Bytes.
 
     Raises:
-        UserError: It is missing, no file, too large, or may not be read.
+        UserError: It is missing, not a regular file, too large, or may not be read.
     """
     try:
         about = file.stat()
         if not stat.S_ISREG(about.st_mode):
             raise UserError(f"{file} cannot be read: it is {'a folder' if file.is_dir() else 'not a regular file'}.")
         if about.st_size > most:
-            raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any that ser writes.")
+            raise UserError(f"{file} cannot be read: it has {about.st_size:,} bytes, more than any file of ser's.")
         return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error

@@ -1,4 +1,4 @@
-"""What this process may use of the machine it runs on."""
+"""The cores and GPUs that this process may use."""
 
 import os
 

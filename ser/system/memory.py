@@ -1,4 +1,4 @@
-"""How the C library treats memory that is freed and asked for again a moment later."""
+"""How the C library treats memory that is freed and soon allocated again."""
 
 import numpy as np
 
@@ -10,6 +10,6 @@ def keep_freed_memory() -> None:
 
     By itself it returns blocks above 128 kB, and the page faults of asking for them again cost as much as decoding or
     transforming a recording, and tens of milliseconds in a training step. It learns from the largest block that was
-    freed (the dynamic threshold of `man mallopt`); other C libraries take no notice.
+    freed (the dynamic threshold of `man mallopt`); other C libraries ignore this.
     """
     np.empty(LARGE, dtype=np.uint8)

@@ -8,10 +8,10 @@ from contextlib import suppress
 from ser.errors import readable
 
 
-def meant_names(text: str) -> list[str]:
-    r"""What a file may be called that a list names: just so, or as `readable` shows it; as this locale's Python has it.
+def possible_names(text: str) -> list[str]:
+    r"""The possible names of a file in a list: exactly so, or as `readable` shows it; in this locale's encoding.
 
-    >>> [os.fsencode(name) for name in meant_names("w\\xfctend.wav")]
+    >>> [os.fsencode(name) for name in possible_names("w\\xfctend.wav")]
     [b'w\\xfctend.wav', b'w\xfctend.wav']
     """
     raw = text.encode("utf-8", "surrogateescape")
@@ -24,9 +24,9 @@ def meant_names(text: str) -> list[str]:
 
 
 def printable(text: str) -> str:
-    r"""Text whose control characters are written out, as Python writes them: a terminal obeys none of them.
+    r"""Text with its control characters escaped, as in Python, so that a terminal ignores them.
 
-    So are the invisible marks that turn the direction of writing, and bytes that are no text.
+    So are the invisible marks that turn the direction of writing, and invalid bytes.
 
     >>> printable("loud\x1b[31m.wav"), printable("naïve file.wav")
     ('loud\\x1b[31m.wav', 'naïve file.wav')

@@ -1,8 +1,8 @@
-"""What a setting may be. Its annotation says it, and a number's range stands beside the type:
+"""The types and ranges of settings, read from annotations:
 
     n_mels: Annotated[int, Range(1)] = 64
 
-so that signatures are the one schema, of parts of the user's own too: no annotation, no check.
+so that signatures are the only schema, of users' own parts too: no annotation, no check.
 """
 
 import sys
@@ -16,11 +16,11 @@ from ser.errors import UserError, did_you_mean
 LISTS = (list, tuple, Sequence, Iterable)
 MAPPINGS = (dict, Mapping)
 PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
-OBJECTS = ("ser", "torch", "pytorch_lightning", "lightning_fabric")  # packages whose classes no plain value stands for
+OBJECTS = ("ser", "torch", "pytorch_lightning", "lightning_fabric")  # packages whose classes cannot be plain values
 
 
 class OutOfRange(UserError):
-    """A setting has a value that no such setting may have."""
+    """A setting has a wrong type or is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Range:
     """The numbers that a setting may be; NaN and infinity never.
 
     Args:
-        low, high: The ends, or None where there is none.
-        open: Which ends are no legal values themselves: `low`, `high` or `both`.
+        low, high: The ends, or None.
+        open: Which ends are excluded: `low`, `high` or `both`.
 
     >>> str(Range(1)), str(Range(0, open="low")), str(Range(1, 8)), str(Range(0, 1, "high"))
     ('from 1', 'above 0', 'from 1 to 8', 'in [0, 1)')
@@ -42,7 +42,7 @@ class Range:
     def __contains__(self, number: float) -> bool:
         above = self.low is None or number > self.low or (number == self.low and self.open not in ("low", "both"))
         below = self.high is None or number < self.high or (number == self.high and self.open not in ("high", "both"))
-        return abs(number) <= sys.float_info.max and above and below  # of NaN and infinity nothing of this holds
+        return abs(number) <= sys.float_info.max and above and below  # false for NaN and infinity
 
     def __str__(self) -> str:
         low, high = (
@@ -75,7 +75,7 @@ def check_value(value: Any, kind: Any, where: str, within: Range | None = None) 
         value: Plain data, or a part that was built already.
         kind: The annotation.
         where: The setting as it is typed.
-        within: Range of its numbers, where the annotation says none.
+        within: Range of its numbers, where the annotation has none.
 
     Raises:
         UserError: Another type, or out of range; of a list the element is named.
@@ -96,7 +96,7 @@ def check_value(value: Any, kind: Any, where: str, within: Range | None = None) 
 
 
 def in_words(kind: Any, within: Range | None = None) -> str:
-    """What an annotation asks for, as a message or a help page says it; empty where it asks for nothing known.
+    """An annotation in words, for messages and help pages; empty for unknown types.
 
     >>> in_words(Count | None), in_words(Sequence[Share]), in_words(Annotated[Drawn, Range(-50, 100)])
     ('a whole number from 1 or null', 'a list, each a number from 0 to 1', 'a number from -50 to 100, or [smallest, \
@@ -123,7 +123,7 @@ largest]')
 
 
 def _bare(kind: Any, within: Range | None) -> tuple[Any, Range | None]:
-    """The type without what is annotated, and the range that holds."""
+    """The type without `Annotated`, and its range."""
     kind = type(None) if kind is None else kind
     while get_origin(kind) is Annotated:
         kind, *more = get_args(kind)
@@ -132,8 +132,8 @@ def _bare(kind: Any, within: Range | None) -> tuple[Any, Range | None]:
 
 
 def _check_any(value: Any, kind: Any, where: str, within: Range | None) -> None:
-    """One of several types has to fit; a list or a mapping that could be none but one of them is told by that one."""
-    members, told = get_args(kind), []
+    """One of several types has to fit; the error for a list or a mapping is that of the one member of such a type."""
+    members, errors = get_args(kind), []
     for member in members:
         try:
             check_value(value, member, where, within)
@@ -142,12 +142,12 @@ def _check_any(value: Any, kind: Any, where: str, within: Range | None) -> None:
             return
         except UserError as error:
             if isinstance(value, (list, tuple, dict)) and _has_shape(value, *_bare(member, within)):
-                told.append(error)
-    raise told[0] if told else OutOfRange(_refusal(value, kind, where, within))
+                errors.append(error)
+    raise errors[0] if errors else OutOfRange(_refusal(value, kind, where, within))
 
 
 def _refusal(value: Any, kind: Any, where: str, within: Range | None) -> str:
-    """One sentence; a lone number or word where a list belongs is the commonest slip on the command line."""
+    """One sentence; a lone number or word where a list belongs is the commonest mistake on the command line."""
     lists = [one for one in (kind, *get_args(kind)) if get_origin(one) in LISTS and get_origin(one) is not tuple]
     alone = lists and isinstance(value, (int, float, str)) and _has_shape([value], *_bare(lists[0], within))
     words = [str(word) for one in (kind, *get_args(kind)) if get_origin(one) is Literal for word in get_args(one)]
@@ -159,7 +159,7 @@ def _refusal(value: Any, kind: Any, where: str, within: Range | None) -> str:
 
 
 def _has_shape(value: Any, kind: Any, within: Range | None) -> bool:
-    """Whether a value is of a type and in range, its elements not looked at."""
+    """Whether a value is of a type and in range, without its elements."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Literal:
         return any(value == choice and type(value) is type(choice) for choice in args)

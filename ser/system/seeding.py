@@ -6,7 +6,7 @@ import numpy as np
 def derive_seed(*parts: int) -> int:
     """A 63-bit seed from whole numbers: equal parts give equal seeds, near parts give unrelated ones.
 
-    How many there are is a part too: numpy by itself passes over zeros at the end.
+    Their number counts too: NumPy alone ignores trailing zeros.
 
     >>> derive_seed(0, 1) == derive_seed(0, 1), derive_seed(0, 1) == derive_seed(1, 0)
     (True, False)

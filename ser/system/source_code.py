@@ -1,7 +1,7 @@
-"""Which code makes what is kept from run to run: it is good for as long as that code is the same.
+"""Fingerprints of the code that computes cached data, which is valid as long as that code is unchanged.
 
-That is the module that makes it, the parts that the config names, and all that these import inside `ser`. It is read
-from the files, so that nobody has to raise a number, and a file that nothing here imports changes nothing.
+The code is the module that computes it, the parts that the config names, and all that these import inside `ser`. It is
+read from the files: no version numbers to maintain, and unrelated files change nothing.
 """
 
 import ast
@@ -18,7 +18,7 @@ def code_fingerprint(*names: str) -> str:
     """A hash of the source of modules of `ser` and of all that they import inside it, directly or through others.
 
     Args:
-        names: Dotted, of modules or of what is defined in them: `ser.data.store.waveforms`, `ser.frontends.mfcc.Mfcc`.
+        names: Dotted, of modules or their members: `ser.data.store.waveforms`, `ser.frontends.mfcc.Mfcc`.
     """
     files, waiting = {}, list(names)
     while waiting:
@@ -31,8 +31,7 @@ def code_fingerprint(*names: str) -> str:
 def parts_fingerprint(parts: Any, *names: str) -> str | None:
     """`code_fingerprint` of `names` and of the classes that config nodes name; None where one is not of `ser`.
 
-    Nobody knows which files a stranger's class depends on, so what it computes is not kept. Torch's are known by its
-    version.
+    The dependencies of other classes are unknown, so their results are not cached. Torch's are known by its version.
 
     Args:
         parts: A node with `_target_`, nested ones in it, or a list of such.
@@ -66,7 +65,7 @@ def _file_of(name: str) -> Path:
     raise FileNotFoundError(f"{name}: no such module under {ROOT}")
 
 
-@cache  # as it was when first asked for: a file that changes later is not the code that runs
+@cache  # as at the first call: a file that changes later is not the code that runs
 def _read(file: Path) -> tuple[bytes, list[str]]:
     """A hash of a module, and what it imports of `ser`, wherever in it: `from package import name` with the name."""
     source = file.read_bytes()

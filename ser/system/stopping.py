@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM end the process within ten seconds, wherever it is.
 
 Python calls a signal's handler between two of its own instructions: a call into compiled code (a compiler, a read from
-a disk that is gone, a wait for another process) keeps it waiting until it is back. The interpreter itself tells a
-thread of every signal (`signal.set_wakeup_fd`), and where nothing has ended in time this thread ends the process. Files
+a disk that is gone, a wait for another process) keeps it waiting until it is back. The interpreter itself notifies a
+thread of every signal (`signal.set_wakeup_fd`), and this thread ends the process if it has not ended in time. Files
 are written whole or not at all, and locks end with their process.
 """
 
@@ -28,7 +28,7 @@ _kept: list[socket.socket] = []  # closed by the end of the process
 
 @contextmanager
 def ending_in_time(for_good: bool = False) -> Iterator[None]:
-    """Ends the process where a signal comes inside the block and the block has not ended 7 s later.
+    """Ends the process if a signal comes inside the block and the block has not ended 7 s later.
 
     A second signal leaves it half a second. An interactive Python, such as a notebook's, is never ended.
 
@@ -39,22 +39,22 @@ def ending_in_time(for_good: bool = False) -> Iterator[None]:
     if _watched or threading.current_thread() is not threading.main_thread() or hasattr(sys, "ps1"):
         yield
         return
-    heard, told = socket.socketpair()
-    told.setblocking(False)
-    before, _watched = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False), True
-    thread = threading.Thread(target=_watch, args=(heard,), daemon=True)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    before, _watched = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False), True
+    thread = threading.Thread(target=_watch, args=(receiver,), daemon=True)
     thread.start()
     try:
         yield
     finally:
         if for_good:
-            _kept.append(told)
+            _kept.append(sender)
         else:
             signal.set_wakeup_fd(before)
             _watched = False
-            told.close()
+            sender.close()
             thread.join()
-            heard.close()
+            receiver.close()
 
 
 @contextmanager
@@ -76,10 +76,10 @@ def _raise(signum: int, frame: object) -> None:
 
 @contextmanager
 def telling(sentence: Callable[[], str]) -> Iterator[None]:
-    """What is printed where the process is ended inside the block.
+    """Sets the message that is printed if the process is ended inside the block.
 
     Args:
-        sentence: Says how to go on.
+        sentence: Returns it: how to go on.
     """
     _sentences.append(sentence)
     try:
@@ -89,7 +89,7 @@ def telling(sentence: Callable[[], str]) -> Iterator[None]:
 
 
 def _watch(signals: socket.socket) -> None:
-    """The life of the thread: until the other end is closed, or the time is over."""
+    """The thread's function: runs until the other end is closed, or the time is over."""
     first, end = None, None
     while True:
         signals.settimeout(None if end is None else max(0.001, end - time.monotonic()))
@@ -105,6 +105,6 @@ def _watch(signals: socket.socket) -> None:
 
 
 def _end(signum: int) -> None:
-    with suppress(Exception):  # past all buffers: whoever holds their locks may be what does not end
+    with suppress(Exception):  # unbuffered: the thread that holds the buffers' locks may be the one that does not end
         os.write(2, f"{_sentences[-1]()}\n".encode())
     os._exit(Interrupted(signum).exit_code)

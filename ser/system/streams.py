@@ -1,7 +1,7 @@
-"""stdin, stdout and stderr as a command finds them: closed, full, read by nobody, or without a letter that is printed.
+"""stdin, stdout and stderr that may be closed, full, unread, or unable to encode a letter.
 
-A run of hours is not lost because what it prints cannot be shown. What a command prints is lost alone; only where it
-is all that the command makes does the command end.
+A run of hours must not fail because its output cannot be shown: only the output is lost. A command that only prints
+ends.
 """
 
 import io
@@ -13,11 +13,11 @@ from typing import TextIO
 
 from ser.system.files import why_refused
 
-UNKNOWN = "backslashreplace"  # a terminal that knows no ü shows \xfc, and the rest of the line
+UNKNOWN = "backslashreplace"  # a terminal without ü shows \xfc, and the rest of the line
 
 
 class ReaderLeft(BaseException):
-    """Nobody reads any more what a command prints (`ser show | head`), and it makes nothing else."""
+    """The output of a command that only prints is closed (`ser show | head`)."""
 
 
 @contextmanager
@@ -25,17 +25,17 @@ def standard_streams(only_prints: bool) -> Iterator[None]:
     """Streams that a command can rely on, inside the block.
 
     Args:
-        only_prints: Whether what is printed is all that the command makes. It ends then when stdout cannot be written:
-            with `ReaderLeft` or an `OSError`. Any other command goes on.
+        only_prints: Whether the command only prints. It then ends when stdout cannot be written, with `ReaderLeft` or
+            an `OSError`. Any other command goes on.
     """
-    for number in range(3):  # else the next file that is opened gets the number, and what is printed is written to it
+    for number in range(3):  # else the next opened file gets the number, and output is written to it
         try:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     before = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    ours = _lasting(sys.stdout, _end if only_prints else _note), _lasting(sys.stderr, _say_nothing)
+    ours = _lasting(sys.stdout, _end if only_prints else _note), _lasting(sys.stderr, _ignore)
     sys.stdout, sys.stderr = ours
     try:
         yield
@@ -47,7 +47,7 @@ def standard_streams(only_prints: bool) -> Iterator[None]:
 
 
 def _lasting(stream: TextIO | None, on_loss: Callable[[OSError], None]) -> TextIO:
-    """The same stream, to which anything can be printed whatever becomes of its file."""
+    """The same stream, safe to print to even if its file fails."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):  # a notebook's
@@ -65,7 +65,7 @@ def _lasting(stream: TextIO | None, on_loss: Callable[[OSError], None]) -> TextI
 
 
 class _Output(io.FileIO):
-    """A file whose place `/dev/null` takes when it can no longer be written, for libraries and child processes too."""
+    """A file replaced by `/dev/null` once it cannot be written, for libraries and child processes too."""
 
     def __init__(self, number: int, on_loss: Callable[[OSError], None]):
         super().__init__(number, "w", closefd=False)
@@ -88,8 +88,8 @@ def _end(error: OSError) -> None:
 
 def _note(error: OSError) -> None:
     if not isinstance(error, BrokenPipeError):
-        print(f"Note: what is printed is lost ({why_refused(error)}); the work goes on.", file=sys.stderr)
+        print(f"Note: the output is lost ({why_refused(error)}); the work goes on.", file=sys.stderr)
 
 
-def _say_nothing(error: OSError) -> None:
-    """Of errors on stderr nobody can be told."""
+def _ignore(error: OSError) -> None:
+    """Errors on stderr cannot be reported."""

@@ -76,7 +76,7 @@ def test_mistakes(ser, in_tmp):
         ([one, one, two], "is named twice"),
         ([one, "copy"], "is the same run as"),
         ([one, "unfinished"], "is not finished (interrupted): finish it with ser train run.resume="),
-        ([one, other], "an ensemble takes runs of the same classes"),
+        ([one, other], "an ensemble needs runs of the same classes"),
         ([one, damaged], "is damaged: metrics.json has test/uar"),
         ([one, apart], "Nothing is left to score"),
         ([one, "folder"], "There is no run in folder"),

@@ -174,14 +174,14 @@ def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess):
     move_away(run)
     code, out, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
     assert code == 0, err
-    assert "shared speakers not counted, since the training recordings are not at hand" in " ".join(out.split())
+    assert "shared speakers not counted, since the training recordings are not available" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["run=runs/nowhere"], "There is no folder"),
-        (["run=."], "is no run directory"),
+        (["run=."], "is not a run directory"),
         ([], "Needed and not given: run="),
         (["run=RUN", "map={calm: neutral}"], "map is for other recordings"),
         (["run=RUN", "device=tpu"], "device=tpu does not exist"),

@@ -80,7 +80,7 @@ class Said:
 def test_classes_are_matched_by_name():
     one, two = Said(angry=0.8, sad=0.2), Said(sad=0.5, angry=0.5)
     assert_same(EnsemblePredictor([one, two])(np.ones(1), 16000).probabilities, {"angry": 2 / 3, "sad": 1 / 3})
-    with pytest.raises(UserError, match="know different classes"):
+    with pytest.raises(UserError, match="have different classes"):
         EnsemblePredictor([one, Said(angry=0.5, calm=0.5)])
 
 

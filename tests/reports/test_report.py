@@ -119,7 +119,7 @@ def test_what_is_missing_is_left_out_or_said(tmp_path, inputs):
     bare = ReportInputs("a run", STAMP, test, evaluate([Fold(test)], resamples=20))
     page = write_report(tmp_path, bare).read_text(encoding="utf-8")
     assert "Learning curves" not in page and "Groups" not in page and "<audio" not in page
-    assert "2 of these recordings are not at hand" in page and "speakers unknown" in page
+    assert "2 of these recordings are not available" in page and "speakers unknown" in page
 
 
 def test_a_faultless_model_has_no_mistakes_to_show(tmp_path, inputs):

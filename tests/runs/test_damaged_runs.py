@@ -63,11 +63,11 @@ def undone(run):
 @pytest.mark.parametrize(
     ("names", "share", "words"),
     [
-        pytest.param(["last.ckpt"], 0.0, "going on from best.ckpt", marks=pytest.mark.slow),
-        pytest.param(["last.ckpt"], 0.02, "going on from best.ckpt", marks=pytest.mark.slow),
-        (["last.ckpt"], 0.99, "going on from best.ckpt"),
-        (["best.ckpt"], 0.5, "beginning again from the first epoch"),
-        (["last.ckpt", "best.ckpt"], 0.5, "beginning again from the first epoch"),
+        pytest.param(["last.ckpt"], 0.0, "resuming from best.ckpt", marks=pytest.mark.slow),
+        pytest.param(["last.ckpt"], 0.02, "resuming from best.ckpt", marks=pytest.mark.slow),
+        (["last.ckpt"], 0.99, "resuming from best.ckpt"),
+        (["best.ckpt"], 0.5, "starting again from the first epoch"),
+        (["last.ckpt", "best.ckpt"], 0.5, "starting again from the first epoch"),
     ],
 )
 def test_a_checkpoint_cut_off_costs_time_and_no_figure(ser, command, finished, names, words, share):

@@ -279,7 +279,7 @@ def test_a_directory_that_cannot_be_made(tmp_path):
 
 def test_no_run_directory(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UserError, match="is no run directory"):
+        with pytest.raises(UserError, match="is not a run directory"):
             load_config(path)
 
 

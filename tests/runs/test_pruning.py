@@ -89,7 +89,7 @@ def test_a_run_that_somebody_works_on_is_never_touched(runs):
     )
     freed, remarks = remove(removals)  # it began after the plan was shown
     holder.release()
-    assert freed == 0 and "left as it is" in remarks[0]
+    assert freed == 0 and "is skipped" in remarks[0]
     assert "interrupted/last.ckpt" in checkpoints(runs)
 
 

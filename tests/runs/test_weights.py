@@ -68,7 +68,7 @@ def test_cut_off(tmp_path, share):
     save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    assert "run.rerun=true" in refused(path, "cut off or damaged")
+    assert "run.rerun=true" in refused(path, "truncated or damaged")
 
 
 def members_of(path):
@@ -91,7 +91,7 @@ def test_a_flipped_bit_anywhere_in_the_archive_is_damage(tmp_path):
         damaged = bytearray(whole)
         damaged[(start + end) // 2] ^= 0x40
         (tmp_path / "b.ckpt").write_bytes(damaged)
-        assert "run.rerun=true" in refused(tmp_path / "b.ckpt", "cut off or damaged"), name
+        assert "run.rerun=true" in refused(tmp_path / "b.ckpt", "truncated or damaged"), name
         seen += 1
     assert seen > 9
 
@@ -206,13 +206,13 @@ def test_files_that_ser_never_writes(tmp_path, kind):
     if kind == "packed":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data/0", bytes(10_000_000))
-        refused(path, "ser packs none")
+        refused(path, "ser does not compress")
     elif kind == "old format":
         torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=False)
-        refused(path, "is no archive")
+        refused(path, "is not an archive")
     else:
         os.mkfifo(path)
-        refused(path, "is no file")
+        refused(path, "is not a regular file")
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "parameters", "both"])
@@ -291,7 +291,7 @@ def test_everything_fits(run):
 def test_nothing_fits(run):
     module = Classifier()
     module.model = nn.Sequential(nn.Identity(), nn.BatchNorm1d(9))  # only the count in `1.num_batches_tracked` fits
-    with pytest.raises(UserError, match="none of its weights fits"):
+    with pytest.raises(UserError, match="none of its weights matches"):
         start_from(module, run, CLASSES)
 
 

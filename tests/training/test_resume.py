@@ -127,7 +127,7 @@ def test_resume_takes_the_runs_own_config(ser, quick, in_tmp, caplog):
     (run / "checkpoints" / "last.ckpt").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes()[:1000])
     code, out, err = ser("train", f"run.resume={run}", "run.report=auto")
     assert (run / "report.html").is_file() and "out of order" not in caplog.text
-    assert code == 0 and "last.ckpt" in out and "going on from best.ckpt" in out, err
+    assert code == 0 and "last.ckpt" in out and "resuming from best.ckpt" in out, err
 
 
 @pytest.mark.slow

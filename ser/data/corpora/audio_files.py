@@ -18,10 +18,10 @@ SYSTEM_FOLDERS = frozenset(
 )  # fmt: skip
 
 
-def passed_over(name: str) -> bool:
+def is_skipped(name: str) -> bool:
     """Whether a file or folder is skipped: hidden (macOS's `._` companions too), or made by an operating system.
 
-    >>> passed_over("._a.wav"), passed_over("$RECYCLE.BIN"), passed_over("happy")
+    >>> is_skipped("._a.wav"), is_skipped("$RECYCLE.BIN"), is_skipped("happy")
     (True, True, False)
     """
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
@@ -35,11 +35,11 @@ def find_audio(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> list[P
     """
     found = []
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_refuse):
-        subfolders[:] = [name for name in subfolders if not passed_over(name) and not _is_loop(root, folder, name)]
+        subfolders[:] = [name for name in subfolders if not is_skipped(name) and not _is_loop(root, folder, name)]
         found += [
             os.path.join(folder, name)
             for name in names
-            if not passed_over(name) and os.path.splitext(name)[1].lower() in suffixes
+            if not is_skipped(name) and os.path.splitext(name)[1].lower() in suffixes
         ]
     return list(map(Path, sorted(found, key=os.fsencode)))  # bytes: the same order in every locale
 

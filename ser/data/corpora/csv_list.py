@@ -12,7 +12,7 @@ from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
-from ser.system.names import meant_names
+from ser.system.names import possible_names
 
 REQUIRED = ("path", "emotion", "speaker")
 OPTIONAL = ("gender", "split", "intensity", "statement", "word", "repetition")
@@ -94,7 +94,7 @@ class CsvList(Corpus):
         """The existing audio file that a `path` cell names."""
         if not cell:
             raise UserError(f"{self.csv}, row {number}: the path is empty; fill it in or remove the row.")
-        names = [*meant_names(cell), cell.replace("\\", "/")]  # the last if written on Windows
+        names = [*possible_names(cell), cell.replace("\\", "/")]  # the last if written on Windows
         paths = [Path(os.path.normpath(self.root / name)) for name in names]
         path, mode = next(((path, mode) for path in paths if (mode := _mode(path)) is not None), (paths[0], None))
         if mode is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.data.corpora.audio_files import AUDIO_SUFFIXES, passed_over
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES, is_skipped
 from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
 from ser.data.corpora.table import read_table, read_text
 from ser.errors import UserError, readable
@@ -93,7 +93,7 @@ def read_parts(file: Path, columns: Mapping[str, str] | None = None) -> Division
 def _read_folder(folder: Path) -> list[Line]:
     files = {part: [] for part in PART_NAMES}
     for file in sorted(folder.glob("*.jsonl")):
-        if (part := part_in_name(file.name)) and not passed_over(file.name):
+        if (part := part_in_name(file.name)) and not is_skipped(file.name):
             files[part].append(file)
     for part, named in files.items():
         if len(named) > 1:
