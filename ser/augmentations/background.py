@@ -1,4 +1,4 @@
-"""Other sounds behind the voice: recordings of the user's."""
+"""Background sounds from the user's recordings."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -20,7 +20,7 @@ class Background(WaveformAugmentation):
 
     Args:
         folder: Of recordings, searched with its subfolders.
-        recordings: Those of the folder at the run's sample rate, (n,) float32 each; handed over at composition.
+        recordings: Those of the folder at the run's sample rate, (n,) float32 each; added at composition.
         snr_db: Signal-to-noise ratio, dB.
         p: Probability that a clip is changed.
     """
@@ -37,7 +37,7 @@ class Background(WaveformAugmentation):
         self.snr_db = ends(snr_db)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Waveforms (B, T) with something behind them."""
+        """Waveforms (B, T) with background."""
         snr_db = draw(self.snr_db, len(x), generator, x.device)
         drawn = torch.randint(len(self.recordings), (len(x),), generator=generator, device=x.device).tolist()
         starts = torch.rand(len(x), generator=generator, device=x.device, dtype=torch.float64).tolist()
@@ -51,7 +51,7 @@ class Background(WaveformAugmentation):
 
 
 def excerpt(recording: np.ndarray, start: float, length: int) -> np.ndarray:
-    """`length` samples from a place in [0, 1) of all the places there are; a short recording goes round.
+    """`length` samples from a relative position in [0, 1); a short recording is repeated.
 
     >>> excerpt(np.arange(5), 0.99, 3), excerpt(np.arange(3), 0.5, 5)
     (array([2, 3, 4]), array([1, 2, 0, 1, 2]))

@@ -1,12 +1,12 @@
-"""The contract of an augmentation, and how it draws whom it changes and by how much.
+"""The contract of an augmentation, and how it draws which clips it changes and by how much.
 
-Letters: B batch, T samples, F features, L frames. An augmentation is called as `(x, lengths, generator)` and gives
+Letters: B batch, T samples, F features, L frames. An augmentation is called as `(x, lengths, generator)` and returns
 `(x, lengths)`. It is used in training steps only. Rules that each keeps (tests/augmentations look at all of them):
 
 - Every random number comes from the generator, which lives on the device of `x`; without one, from torch's global one.
-- `p` is drawn for each clip. A clip that is not drawn comes back bit for bit, and `x` itself is never written into.
-- What stands behind a clip's length is zero, before and after. A clip of length 0 is left alone.
-- What it makes of a clip depends on that clip and on what was drawn, never on what its batch mates hold.
+- `p` is drawn for each clip. A clip that is not drawn is returned bit for bit, and `x` itself is never written to.
+- Samples behind a clip's length are zero, before and after. A clip of length 0 is unchanged.
+- Its result for a clip depends on that clip and on the draws, never on other clips of the batch.
 - Finite samples stay finite.
 """
 
@@ -21,7 +21,7 @@ from ser.system.ranges import Drawn, Share
 
 
 class Augmentation:
-    """Changes some clips of a batch; a subclass writes `change`.
+    """Changes some clips of a batch; a subclass implements `change`.
 
     Args:
         p: Probability that a clip is changed.
@@ -49,7 +49,7 @@ class Augmentation:
         return result, lengths
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Changes every clip that it is given, none of them empty, into a new tensor.
+        """Changes every given clip, none of them empty, into a new tensor.
 
         Shape:
             As `__call__`.
@@ -57,31 +57,31 @@ class Augmentation:
         raise NotImplementedError
 
     def for_view(self, number: int) -> "Augmentation":
-        """What renders view `number` (from 1) of `augmentation.views`: itself, unless each view is to have its own."""
+        """The augmentation of view `number` (from 1) of `augmentation.views`: itself, unless each view has its own."""
         return self
 
     def attach(self, frontend: nn.Module, normaliser: nn.Module) -> None:
-        """Is told once what makes the features that it changes; most need not know.
+        """Called once with the parts that make the features; most augmentations ignore them.
 
         Raises:
-            UserError: It has no use for such features.
+            UserError: It cannot be applied to such features.
         """
 
     def __deepcopy__(self, memo: dict) -> "Augmentation":
-        return self  # settings only, which nothing changes; a copy of a folder's recordings would fill the memory
+        return self  # settings only, never modified; a copy of a folder's recordings would fill the memory
 
     def _drawn(self, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
         """Which clips are changed, as indices."""
         if self.p == 0:
             return lengths[:0]
         drawn = lengths > 0
-        if self.p < 1:  # a draw that decides nothing is not made
+        if self.p < 1:  # with p = 1 no draw is needed
             drawn &= torch.rand(len(lengths), generator=generator, device=lengths.device) < self.p
         return drawn.nonzero()[:, 0]
 
 
 class WaveformAugmentation(Augmentation):
-    """An augmentation of waveforms (B, T): zeros stand behind each clip, whatever `change` left there."""
+    """An augmentation of waveforms (B, T): zeros are restored behind each clip after `change`."""
 
     def __call__(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The batch with some of its clips changed.

@@ -1,4 +1,4 @@
-"""Back to the run's duration, after what made clips longer or shorter."""
+"""Back to the run's duration, after augmentations that change it."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ class Clip:
 
     Args:
         num_samples: Of every clip.
-        padding_is_signal: Say that every clip is as long as the padded one (`audio.padding_is_signal`).
+        padding_is_signal: Count every clip as long as the padded one (`audio.padding_is_signal`).
     """
 
     def __init__(self, num_samples: int, padding_is_signal: bool = False):

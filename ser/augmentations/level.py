@@ -1,4 +1,4 @@
-"""Louder, softer, and upside down."""
+"""Gain and polarity."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ class Gain(WaveformAugmentation):
 
 
 class Polarity(WaveformAugmentation):
-    """Turns a clip upside down: x → -x. Features of power do not notice; models of waveforms and of phase do.
+    """Inverts a clip: x → -x. Power features do not change; models of waveforms and of phase are affected.
 
     Args:
         p: Probability that a clip is changed.

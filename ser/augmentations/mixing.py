@@ -15,7 +15,7 @@ Alpha = Annotated[float, Range(0, 1000, "low")]
 
 
 class Mixing:
-    """What mixings have in common: how much is drawn from a Beta distribution, and for whom.
+    """Common to all mixings: the shares are drawn from a Beta distribution, for some utterances.
 
     Args:
         alpha: The distribution is Beta(alpha, alpha).
@@ -26,11 +26,11 @@ class Mixing:
         self.alpha, self.p = alpha, p
 
     def _beta(self, count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """Two Gamma draws each, whose ratio is a Beta draw: (2, count). The one sampler that takes a generator."""
+        """Two Gamma draws each, whose ratio is a Beta draw: (2, count). the only sampler with a generator."""
         return torch._standard_gamma(torch.full((2, count), self.alpha, device=device), generator=generator)
 
     def _kept_whole(self, share: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
-        """Shares with 1 where an utterance is not drawn; with p=1 nothing is drawn and all stay as they are."""
+        """Shares with 1 where an utterance is not drawn; with p=1 nothing is drawn and all stay unchanged."""
         if self.p == 1:
             return share
         drawn = torch.rand(count, generator=generator, device=share.device) < self.p
@@ -75,8 +75,8 @@ class CutMix(Mixing):
         y = s y_i + (1 − s) y_j,   s = 1 − (frames replaced) / (valid frames of i)
 
     For each utterance 1 − b of its frames are to be replaced, b ~ Beta(alpha, alpha), by the same frames of the other,
-    over all features. The stretch lies where both have valid frames, and is shortened to fit; targets go by what was
-    replaced in the end.
+    over all features. The stretch is where both have valid frames, and is shortened to fit; targets are weighted by
+    the frames replaced.
 
     Args:
         alpha: 1 draws the share evenly.

@@ -1,4 +1,4 @@
-"""Other levels and other floors under the features, in training steps only: (features, frames, generator)."""
+"""Level and floor changes of features, in training steps only: (features, frames, generator)."""
 
 from typing import Annotated
 
@@ -41,8 +41,8 @@ class RandomFloor(Augmentation):
 
         x = 10 log₁₀(power + c · log_offset),   log c drawn evenly
 
-    The power is read back from the features, whose frontend adds its `log_offset` to it; so features are computed once
-    all the same. For frontends in plain decibels with `log_offset` above 0 and without `top_db`: log_mel, spectrogram.
+    The power is read back from the features, whose frontend adds its `log_offset` to it; so features are still
+    computed once. For frontends in plain decibels with `log_offset` above 0 and without `top_db`: log_mel, spectrogram.
 
     Args:
         factor: Smallest and largest c.
@@ -54,10 +54,10 @@ class RandomFloor(Augmentation):
         self.factor = torch.tensor(factor).log().tolist()
 
     def attach(self, frontend: nn.Module, normaliser: nn.Module) -> None:
-        """Remembers how features were made.
+        """Reads the frontend's floor and the normaliser's statistics.
 
         Raises:
-            UserError: No floor stands under these features.
+            UserError: These features have no floor.
         """
         self.floor, self.normaliser = frontend.added_floor, normaliser
         if not self.floor:

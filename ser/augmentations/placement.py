@@ -1,4 +1,4 @@
-"""Where a clip begins, in training steps only: (features, frames, generator) → (features, frames)."""
+"""Random crops and placements, in training steps only: (features, frames, generator) → (features, frames)."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ from ser.system.ranges import Count, Share
 class RandomCrop(Augmentation):
     """Cuts a stretch of at most `frames` out of each utterance that is longer: another one in each epoch.
 
-    For recordings at their own length (`audio=whole`); a fixed `audio.duration_s` has cut them already.
+    For recordings at their own length (`audio=whole`); with a fixed `audio.duration_s` they are already cut.
 
     Args:
-        frames: Longest utterance that is left.
+        frames: Longest utterance after the crop.
         p: Probability that an utterance is cut.
     """
 
@@ -23,19 +23,19 @@ class RandomCrop(Augmentation):
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Stretches of features (B, F, L) at the front of a tensor of the same size, and their frames (B,)."""
-        left = lengths.clamp(max=self.frames)
-        starts = _drawn(lengths - left, generator)
+        kept = lengths.clamp(max=self.frames)
+        starts = _drawn(lengths - kept, generator)
         places = torch.arange(x.shape[-1], device=x.device)
-        there = (places + starts[:, None]).clamp(max=x.shape[-1] - 1)  # (B, L)
-        moved = x.gather(2, there[:, None].expand_as(x))
-        return torch.where((places < left[:, None])[:, None], moved, 0.0), left
+        source = (places + starts[:, None]).clamp(max=x.shape[-1] - 1)  # (B, L)
+        moved = x.gather(2, source[:, None].expand_as(x))
+        return torch.where((places < kept[:, None])[:, None], moved, 0.0), kept
 
 
 class RandomPlacement(Augmentation):
     """Moves an utterance that is followed by silence to a random place in it.
 
     For padding that counts as signal (`audio.padding_is_signal=true`): the frames behind an utterance, all alike, come
-    partly before it. Padding that is none is never seen by a model, and nothing is moved.
+    partly before it. Ordinary padding is never seen by a model, and nothing is moved.
 
     Args:
         p: Probability that an utterance is moved.
@@ -52,8 +52,8 @@ class RandomPlacement(Augmentation):
         sounding = ((x != silence).any(dim=1) & (places < lengths[:, None])).long()  # (B, L)
         end = (sounding * (places + 1)).amax(dim=1)  # frames up to the last that differs from the silence
         behind = lengths - end
-        shift = _drawn(behind * (behind > 1), generator)  # the last frame is like itself: one alone is no silence
-        from_ = torch.remainder(places - shift[:, None], lengths[:, None])  # what was behind comes before
+        shift = _drawn(behind * (behind > 1), generator)  # a single last frame is not silence
+        from_ = torch.remainder(places - shift[:, None], lengths[:, None])  # the silence behind moves before
         valid = places < lengths[:, None]
         moved = x.gather(2, torch.where(valid, from_, places)[:, None].expand_as(x))
         return moved, lengths

@@ -8,7 +8,7 @@ from torch import Tensor
 
 _SHORTEST = 8192  # samples transformed at least: lengths are whole, so that a rate is met to 1 in that many
 _NEAR = 3e-4  # how exactly a rate is met, as a share of it: half a cent
-_TRIES = 40  # pairs of lengths that are looked at
+_TRIES = 40  # pairs of lengths that are tried
 _SILENCE = 512  # samples added at the end at least: the transform is circular, and the end must not ring into the start
 
 
@@ -33,9 +33,9 @@ def resample(waveform: Tensor, rate: float) -> Tensor:
 
 
 def _lengths(shortest: int, rate: float) -> tuple[int, int]:
-    """Two lengths whose quotient is nearly the rate, and of which transforms are quick: products of small primes.
+    """Two lengths whose quotient is nearly the rate, with fast transforms: products of small primes.
 
-    The transform of a length with a large prime in it takes several times as long.
+    A transform whose length has a large prime factor takes several times as long.
 
     >>> _lengths(8192, 1.1)
     (8250, 7500)

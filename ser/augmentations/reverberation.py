@@ -1,4 +1,4 @@
-"""Rooms: convolution with an impulse response, a synthetic one or one of the user's."""
+"""Reverberation: convolution with an impulse response, synthetic or the user's."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -58,7 +58,7 @@ class RecordedReverberation(WaveformAugmentation):
 
     Args:
         folder: Of impulse responses, searched with its subfolders.
-        recordings: Those of the folder at the run's sample rate, (n,) float32 each; handed over at composition.
+        recordings: Those of the folder at the run's sample rate, (n,) float32 each; added at composition.
         p: Probability that a clip is changed.
     """
 

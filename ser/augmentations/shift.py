@@ -12,8 +12,8 @@ from ser.system.ranges import Drawn, Range, SampleRate, Share
 class Shift(WaveformAugmentation):
     """Moves a clip's samples later (positive) or earlier (negative) by whole samples; its length stays.
 
-    With `wrap`, what leaves at one end comes in at the other, so that a clip keeps all its samples. Without, it is lost
-    and zeros come in, which count as valid samples; at least one sample is kept however far the shift.
+    With `wrap` the shift is circular, so that a clip keeps all its samples. Without, zeros are shifted in, which count
+    as valid samples; at least one sample is kept.
 
     Args:
         sample_rate: Hz.

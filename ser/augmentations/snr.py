@@ -16,7 +16,7 @@ def add_at_snr(waveforms: Tensor, lengths: Tensor, noise: Tensor, snr_db: Tensor
     Args:
         waveforms: Zero behind their ends.
         lengths: Valid samples.
-        noise: What is added; behind the ends it is not looked at.
+        noise: The added sound; values behind the ends are ignored.
         snr_db: For each clip.
 
     Shape:
@@ -34,7 +34,7 @@ def energy(waveforms: Tensor) -> Tensor:
 
 
 def as_loud_as(waveforms: Tensor, models: Tensor) -> Tensor:
-    """Waveforms scaled so that each has the energy of its model; silence stays as it is.
+    """Waveforms scaled so that each has the energy of its model; silence is unchanged.
 
     Shape:
         waveforms (B, T), models (B, T) → (B, T).

@@ -26,7 +26,7 @@ class SpecAugment(Augmentation):
         feature_width: Largest band, as a share of the features.
         time_masks: Stretches masked in each utterance.
         time_width: Longest stretch, as a share of the valid frames.
-        fill: `mean`: 0, the mean that the normaliser makes. `clip_mean`: each feature's mean over the utterance, for
+        fill: `mean`: 0, the mean after normalisation. `clip_mean`: each feature's mean over the utterance, for
             runs with `normaliser=none`.
         p: Probability that an utterance is masked.
 

@@ -21,9 +21,9 @@ def window_length(sample_rate: float) -> int:
 def stretch(waveform: Tensor, rate: float, n_fft: int) -> Tensor:
     """The waveform `rate` times as fast, its pitch kept.
 
-    Frame k of the output stands at frame t = k · rate of the input. Its magnitudes lie between those of the two frames
-    around t; its phases go on from frame k - 1 by as much as the input's phases turn there from frame to frame. Turns
-    are unit numbers and are multiplied: no angle is computed.
+    Frame k of the output is at frame t = k · rate of the input. Its magnitudes are interpolated between the two frames
+    around t; its phases advance from frame k - 1 by the input's phase difference there. Rotations are unit complex
+    numbers and are multiplied: no angle is computed.
 
     Args:
         waveform: (n,), n >= 1.
@@ -64,8 +64,7 @@ def _frames(waveform: Tensor, count: int, n_fft: int) -> Tensor:
 def _in_step(rotations: Tensor, loud: Tensor) -> Tensor:
     """Rotations (L, N) of the bins by which each follows the strongest around it (after Laroche and Dolson, 1999).
 
-    A tone stands in several bins. Each went on by itself, and a tone whose bins have turned differently against the
-    input is weaker, by a decibel or more.
+    A tone spans several bins. If their phases advanced independently, it would be weaker by a decibel or more.
     """
     weighted = rotations * loud
     together = weighted.clone()
@@ -75,7 +74,7 @@ def _in_step(rotations: Tensor, loud: Tensor) -> Tensor:
 
 
 def _directions(spectra: Tensor, magnitudes: Tensor) -> Tensor:
-    """Spectra divided by their magnitudes; 1 where there is nothing."""
+    """Spectra divided by their magnitudes; 1 where a magnitude is 0."""
     return torch.where(magnitudes > 0, spectra / magnitudes, 1.0)
 
 

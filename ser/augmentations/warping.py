@@ -1,4 +1,4 @@
-"""Bending the axes of a spectrogram, in training steps only: (features, frames, generator) → (features, frames)."""
+"""Warping the axes of a spectrogram, in training steps only: (features, frames, generator) → (features, frames)."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from ser.system.ranges import Drawn, Range, Share
 
 
 class TimeWarp(Augmentation):
-    """Moves one moment of an utterance earlier or later; what is before and after is squeezed or drawn out.
+    """Moves one moment of an utterance earlier or later; the parts before and after are compressed or stretched.
 
     SpecAugment's time warp (Park et al. 2019, arXiv 1904.08779) with straight lines in place of splines. A moment is
     drawn within the valid frames, then how far it goes; ends and number of frames stay. Between frames values are
@@ -43,9 +43,9 @@ class TimeWarp(Augmentation):
 class FrequencyWarp(Augmentation):
     """Stretches or squeezes the feature axis, as another vocal tract would (VTLP: Jaitly and Hinton, ICML-WS 2013).
 
-    Feature f moves to α f up to 80 % of the axis, and what is above takes what room is left, so that both ends stay.
-    It is for features in order of frequency (`log_mel`, `mel`, `spectrogram`), where the axis is mel or Hz; it means
-    nothing for MFCC or chroma.
+    Feature f moves to α f up to 80 % of the axis, and the rest fills the remaining room, so that
+    both ends stay. For features in order of frequency (`log_mel`, `mel`, `spectrogram`), where the axis is mel or Hz;
+    it is meaningless for MFCC or chroma.
 
     Args:
         factor: α; above 1 moves formants up.
@@ -62,7 +62,7 @@ class FrequencyWarp(Augmentation):
         """Warped features (B, F, L) with their frames (B,)."""
         factor = draw(self.factor, len(x), generator, x.device)
         last = torch.full_like(factor, max(1, x.shape[1] - 1))
-        knee = self.KNEE * last * (1 / factor).clamp(max=1)  # what moves up must still find its place below the end
+        knee = self.KNEE * last * (1 / factor).clamp(max=1)  # moved features must stay below the end
         features = torch.arange(x.shape[1], device=x.device, dtype=torch.float32)
         source = bend(features.expand(len(x), -1), knee * factor, knee, last).clamp(max=x.shape[1] - 1)  # (B, F)
         return read_between(x, source[:, :, None].expand(-1, -1, x.shape[2]), dim=1), lengths
@@ -84,7 +84,7 @@ def bend(places: Tensor, knee: Tensor, source: Tensor, last: Tensor) -> Tensor:
 
 
 def read_between(x: Tensor, places: Tensor, dim: int) -> Tensor:
-    """Values of `x` at fractional places along an axis, between neighbours in proportion.
+    """Values of `x` at fractional places along an axis, linearly interpolated.
 
     Shape:
         x (B, F, L), places (B, F, L), from 0 to the axis' last index → (B, F, L).

@@ -1,7 +1,7 @@
 """The contract of a frontend: waveforms in, features over frames out.
 
 Letters: B batch, T samples, F features, L frames. Frames are centred as in librosa (`center=True`, zero padding): frame
-`l` looks at the samples around `l * hop_length`, and a waveform of n samples has `1 + n // hop_length` of them.
+`l` covers the samples around `l * hop_length`, and a waveform of n samples has `1 + n // hop_length` of them.
 """
 
 from torch import Tensor, nn
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 class Frontend(nn.Module):
     """Turns waveforms into features.
 
-    A subclass sets `num_features` in its constructor, and writes `forward` and `count_frames`.
+    A subclass sets `num_features` in its constructor, and implements `forward` and `count_frames`.
 
     Rules that every frontend keeps (tests/frontends check each one found by glob):
-        - `lengths` are real samples; what lies behind them is padding and never changes the valid frames.
-        - an utterance's features do not depend on its batch mates.
+        - `lengths` are real samples; the samples behind them are padding and never change the valid frames.
+        - an utterance's features do not depend on the rest of the batch.
         - frames behind the valid ones are zero.
         - silence gives finite features.
     """

@@ -18,12 +18,12 @@ _PROBES = (1, 999, 16_000, 10_000_019)
 class Concat(SignalFrontend):
     """Frontends side by side on one frame grid. Equal STFT settings are one transform, equal mel settings one product.
 
-    Parts may be concatenations or time statistics themselves, and still share with the others. A part that is no
-    `SignalFrontend` gets the waveforms and shares nothing.
+    Parts may be concatenations or time statistics themselves, and still share with the others. A part that is not
+    a `SignalFrontend` gets the waveforms and shares nothing.
 
     Args:
         parts: Name → frontend, in the order of the rows.
-        stft: Not used: in YAML it is the one place that every part's own `stft` node points to.
+        stft: Not used: in YAML every part's own `stft` node refers to it.
 
     Shape:
         waveforms (B, T) → (B, sum of the parts' num_features, L).

@@ -14,8 +14,8 @@ LogOffset = Annotated[float, Range(0, 1000)]
 class Decibels(nn.Module):
     """Power to dB with a fixed floor and, per utterance, a limited range below its loudest value.
 
-    A floor can also be added: `log_offset` hides what is quieter than it as a noise of that power would, without the
-    edge that a clamp has.
+    A floor can also be added: `log_offset` masks quieter sounds as noise of that power would, without the edge of a
+    clamp.
 
     Args:
         log_floor: Power that stands for silence (librosa's `amin`, 1e-10 is -100 dB).
@@ -31,7 +31,7 @@ class Decibels(nn.Module):
 
     @property
     def added_floor(self) -> float:
-        """`log_offset` where it alone limits the range, else 0: what `augmentations.offsets.RandomFloor` draws anew."""
+        """`log_offset` where it alone limits the range, else 0: `augmentations.offsets.RandomFloor` varies it."""
         return self.log_offset if self.top_db is None and self.log_offset > self.log_floor else 0.0
 
     def forward(self, power: Tensor, frames: Tensor) -> Tensor:

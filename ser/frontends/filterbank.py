@@ -1,4 +1,4 @@
-"""A filterbank that knows where it is zero: mel bands look at a few bins each, and multiplying by zeros takes time."""
+"""A filterbank that skips zeros: mel bands use a few bins each, and multiplying by zeros takes time."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ _BANDS = 16
 class Filterbank(nn.Module):
     """Weighted sums of bins: `weights @ power`, by blocks of neighbouring bands on a CPU.
 
-    A block leaves out the bins that none of its bands looks at. On other devices, where starting a product costs more
+    A block leaves out the bins that none of its bands uses. On other devices, where starting a product costs more
     than multiplying zeros, it is one product.
 
     Args:

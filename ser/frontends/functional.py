@@ -1,10 +1,10 @@
 """The arithmetic of the frontends: pure functions of tensors, in float32, one utterance at a time.
 
 Letters: B batch, T samples, F features, L frames, N = n_fft // 2 + 1 bins. Filterbanks are computed in float64 and kept
-in float32, as librosa does. Nothing here asks the device for a number, so nothing makes the CPU wait for a GPU.
+in float32, as librosa does. Nothing here synchronises the CPU with a GPU.
 
-Mel bank and DCT are torchaudio's. Of what else it has ours differs where it matters: its top_db floor is taken over the
-whole batch, its deltas run through a convolution, which a GPU rounds to TF32.
+Mel bank and DCT are torchaudio's. Other functions differ from torchaudio's where it matters: its top_db floor is taken
+over the whole batch, its deltas use a convolution, which a GPU rounds to TF32.
 """
 
 import math
@@ -64,7 +64,7 @@ def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_
     """
     # torchaudio rounds half the sample rate down (11025 Hz): of twice the rate it has all our bins, and as many above
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty bands, which `Mel` tells with what to do
+        warnings.simplefilter("ignore")  # of empty bands, which `Mel` reports with a remedy
         bank = melscale_fbanks(n_fft + 1, f_min, f_max, n_mels, 2 * sample_rate, norm="slaney", mel_scale="slaney")
     return bank[: n_fft // 2 + 1].T.contiguous()
 
@@ -84,7 +84,7 @@ def empty_bands(sample_rate: float, n_fft: int, n_mels: int, f_min: float, f_max
 def chroma_filterbank(sample_rate: float, n_fft: int, n_chroma: int) -> Tensor:
     """Weight of each bin in each pitch class, C first (`librosa.filters.chroma` with tuning=0, after Ellis, 2007).
 
-    Around every pitch stands a Gaussian over the octave; bins far from the fifth octave count less.
+    Every pitch has a Gaussian over the octave; bins far from the fifth octave count less.
 
     Args:
         sample_rate: Hz.
@@ -120,7 +120,7 @@ def dct_matrix(n_mfcc: int, n_mels: int) -> Tensor:
 
 
 def keep_valid(features: Tensor, frames: Tensor) -> Tensor:
-    """Features with zeros behind the valid frames, whatever stood there (NaN too).
+    """Features with zeros behind the valid frames, in place of any value (NaN too).
 
     Shape:
         features (B, F, L), frames (B,) → (B, F, L).
@@ -134,7 +134,7 @@ def keep_valid(features: Tensor, frames: Tensor) -> Tensor:
 def power_to_db(
     power: Tensor, frames: Tensor, log_floor: float, top_db: float | None, log_offset: float = 0.0
 ) -> Tensor:
-    """10 log10(max(power + log_offset, log_floor)), not further below the utterance's own loudest value than `top_db`.
+    """10 log10(max(power + log_offset, log_floor)), at most `top_db` below the utterance's own loudest value.
 
     `librosa.power_to_db(power, ref=1.0, amin=log_floor, top_db=top_db)` of each utterance's valid frames by themselves.
 
@@ -175,10 +175,10 @@ def deltas(features: Tensor, frames: Tensor, order: int, width: int = 9) -> Tens
     """How features change over time, per frame: `librosa.feature.delta(order=order, mode="nearest")`.
 
     Args:
-        features: What changes; its padded frames are not looked at.
+        features: The features; padded frames are ignored.
         frames: Valid frames of each utterance; the first and the last one are repeated beyond the ends.
         order: 1 (slope) or 2 (curvature; the second derivative, not the slope of the slope).
-        width: Frames looked at, odd.
+        width: Frames used, odd.
 
     Shape:
         features (B, F, L), frames (B,) → (B, F, L), zeros behind the valid frames.
@@ -188,7 +188,7 @@ def deltas(features: Tensor, frames: Tensor, order: int, width: int = 9) -> Tens
     index = torch.minimum(index, frames[:, None] - 1)
     # (B, L + width - 1) → (B, F, L + width - 1)
     around = features.gather(-1, index[:, None].expand(-1, features.shape[1], -1))
-    # A sum of shifted copies, not a convolution: cuDNN computes those in TF32 unless told otherwise.
+    # A sum of shifted copies, not a convolution: cuDNN computes those in TF32 by default.
     kernel = delta_kernel(order, width)
     slopes = sum(weight * around[..., n : n + num_frames] for n, weight in enumerate(kernel))
     return keep_valid(slopes, frames)
@@ -202,7 +202,7 @@ def zero_crossing_rate(waveforms: Tensor, lengths: Tensor, frame_length: int, ho
     integers: exact, and allowed on CUDA with deterministic algorithms, where a float cumulative sum is not.
 
     Args:
-        waveforms: Samples; those behind `lengths` are not looked at.
+        waveforms: Samples; those behind `lengths` are ignored.
         lengths: Real samples.
         frame_length: Samples of a frame, even.
         hop_length: Samples from frame to frame.
@@ -215,7 +215,7 @@ def zero_crossing_rate(waveforms: Tensor, lengths: Tensor, frame_length: int, ho
     crossed = negative[:, 1:] != negative[:, :-1]
     counts = torch.nn.functional.pad(crossed.int(), (1, 0)).cumsum(dim=-1)
     first = torch.arange(1 + num_samples // hop_length, device=waveforms.device) * hop_length - frame_length // 2
-    ends = (lengths[:, None] - 1).clamp(min=0)  # no crossing behind the last real sample is looked at
+    ends = (lengths[:, None] - 1).clamp(min=0)  # crossings behind the last real sample are ignored
     last = (first + frame_length - 1).clamp(min=0).minimum(ends)  # (B, L)
     crossings = counts.gather(1, last) - counts.gather(1, first.clamp(min=0).minimum(ends))
     return crossings[:, None].float() / frame_length
@@ -234,13 +234,13 @@ def root_mean_square(waveforms: Tensor, frame_length: int, hop_length: int) -> T
 
 
 def safe_sqrt(x: Tensor) -> Tensor:
-    """Square root whose gradient at 0 is 0, not infinite: silence must not make a NaN of a gradient."""
+    """Square root whose gradient at 0 is 0, not infinite: silence must not make the gradient NaN."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
 
 
 def divide_by_peak(features: Tensor) -> Tensor:
-    """Each frame divided by its largest value; an empty frame is left alone (`librosa.util.normalize`).
+    """Each frame divided by its largest value; an empty frame is unchanged (`librosa.util.normalize`).
 
     Shape:
         features (B, F, L), not negative → (B, F, L).

@@ -25,7 +25,7 @@ class LogMelContour(MelFrontend):
         top_db: Range below the utterance's loudest value (in any band and frame), dB; None: no limit.
         log_offset: Power added before the logarithm, a floor without an edge; 0: nothing.
         skip_frames: Leading frames left out, at least one frame stays.
-        fill_db: Value, dB, of the frames behind the valid ones, all of which then count as valid: for presets that
+        fill_db: Value, dB, of the frames behind the valid ones, which then all count as valid: for presets that
             filled short recordings up. None: they stay padding. Use it only with `audio.duration_s` set.
 
     Shape:

@@ -1,4 +1,4 @@
-"""Mel power spectrogram, and the base of everything that starts from one."""
+"""Mel power spectrogram, and the base of frontends that start from one."""
 
 from bisect import bisect_left
 
@@ -13,7 +13,7 @@ from ser.system.ranges import Bands, NotNegative, Positive, SampleRate
 
 
 class MelFrontend(SpectralFrontend):
-    """A frontend that looks at the mel power spectrogram: write `from_mel`.
+    """A frontend on the mel power spectrogram: implement `from_mel`.
 
     Args:
         sample_rate: Hz.
@@ -89,7 +89,7 @@ class Mel(MelFrontend):
 
 
 def _checked_bank(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
-    """The filterbank (n_mels, n_fft // 2 + 1), or a message that says which setting to change."""
+    """The filterbank (n_mels, n_fft // 2 + 1), or an error that names the setting to change."""
     if f_max > sample_rate / 2:
         raise UserError(
             f"frontend.f_max={f_max:g} Hz lies above half of audio.sample_rate={sample_rate} Hz: set it to "

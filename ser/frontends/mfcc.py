@@ -17,7 +17,7 @@ class Mfcc(MelFrontend):
     """Cosine transform of the dB mel spectrum: `librosa.feature.mfcc`, then `librosa.feature.delta(mode="nearest")`.
 
     Rows: the coefficients; with `deltas=1` their slopes after them; with `deltas=2` their curvatures after those. Both
-    look at 9 frames; beyond its ends the utterance's first and last valid frame are repeated.
+    use 9 frames; beyond its ends the utterance's first and last valid frame are repeated.
 
     Args:
         sample_rate: Hz.

@@ -1,4 +1,4 @@
-"""Features to mean 0 and standard deviation 1, by what the training set looks like."""
+"""Features to mean 0 and standard deviation 1, by the training set's statistics."""
 
 from collections.abc import Iterable
 
@@ -16,10 +16,10 @@ _ROUNDING = 1e-6
 
 
 class Normaliser(nn.Module):
-    """(features - mean) / std with the training set's statistics, which the checkpoint keeps.
+    """(features - mean) / std with the training set's statistics, which are saved in the checkpoint.
 
-    Only valid frames are counted, in float64. A feature that does not vary is shifted but not scaled. Until `fit` was
-    called nothing is changed.
+    Only valid frames are counted, in float64. A feature that does not vary is shifted but not scaled. Before `fit`
+    nothing is changed.
 
     Args:
         mode: `none`: nothing is changed. `feature`: one mean and deviation a feature. `feature_and_frame`: one for
@@ -32,13 +32,13 @@ class Normaliser(nn.Module):
         mean, std: (F, 1), or (F, L) for `feature_and_frame`.
 
     Raises:
-        UserError: The mode is unknown, or `feature_and_frame` meets lengths that vary.
+        UserError: The mode is unknown, or `feature_and_frame` with varying lengths.
     """
 
     def __init__(self, mode: str, num_features: int, num_frames: int | None = None):
         super().__init__()
         if mode not in MODES:
-            raise UserError(f"'{mode}' is no way to normalise features. {did_you_mean(str(mode), list(MODES))}")
+            raise UserError(f"'{mode}' is not a way to normalise features. {did_you_mean(str(mode), list(MODES))}")
         if mode == "feature_and_frame" and num_frames is None:
             raise UserError("Normalising per feature_and_frame needs recordings of one length: set audio.duration_s.")
         self.mode = mode
@@ -76,7 +76,7 @@ class Normaliser(nn.Module):
             squares = squares + batch_squares + shift.square() * count * added / total
             count = count + added
         if not count.any():
-            raise UserError("There is no training utterance to normalise by: look at the split.")
+            raise UserError("There is no training utterance to normalise by: check the split.")
         std = (squares / count.clamp(min=1)).sqrt().float()
         constant = std <= _ROUNDING * mean.abs()
         self.mean.copy_(mean)
@@ -96,5 +96,5 @@ class Normaliser(nn.Module):
         if self.mode == "feature_and_frame" and features.shape[-1] != self.mean.shape[-1]:
             raise UserError(
                 f"Features have {features.shape[-1]} frames, but were normalised per frame for {self.mean.shape[-1]}: "
-                "set audio.duration_s to the duration this was trained with."
+                "set audio.duration_s to the duration used in training."
             )

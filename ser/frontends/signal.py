@@ -1,4 +1,4 @@
-"""Frontends that share work: a signal remembers what was computed from it, so that nobody computes it twice."""
+"""Frontends that share work: a signal caches what is computed from it."""
 
 from collections.abc import Callable, Hashable
 
@@ -11,10 +11,10 @@ from ser.masking import frame_mask, nothing_padded
 
 
 class Signal:
-    """A batch of waveforms, silent behind their ends, and what has been computed from it so far.
+    """A batch of waveforms, silent behind their ends, and results computed from it so far.
 
     Args:
-        waveforms: Samples; whatever stands behind `lengths` is replaced by zeros.
+        waveforms: Samples; those behind `lengths` are replaced by zeros.
         lengths: Real samples of each waveform.
 
     Shape:
@@ -29,20 +29,20 @@ class Signal:
         self._computed: dict[Hashable, Tensor] = {}
 
     def once(self, settings: Hashable, compute: Callable[[], Tensor]) -> Tensor:
-        """What `compute` gives; computed by the first who asks with equal `settings`, kept for the others."""
+        """The result of `compute`, cached by `settings`."""
         if settings not in self._computed:
             self._computed[settings] = compute()
         return self._computed[settings]
 
     def through(self, frontend: Frontend) -> tuple[Tensor, Tensor]:
-        """Features and frames of `frontend`; one that is no `SignalFrontend` gets the waveforms and shares nothing."""
+        """Features and frames of `frontend`; if not a `SignalFrontend`, it gets the waveforms and shares nothing."""
         if isinstance(frontend, SignalFrontend):
             return frontend.from_signal(self)
         return frontend(self.waveforms, self.lengths)
 
 
 class SignalFrontend(Frontend):
-    """A frontend that works on a shared `Signal`: write `from_signal`; `forward` runs it in float32, no autocast."""
+    """A frontend that works on a shared `Signal`: implement `from_signal`; `forward` runs it in float32."""
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a batch: see `Frontend.forward`."""
@@ -56,7 +56,7 @@ class SignalFrontend(Frontend):
 
 
 class SpectralFrontend(SignalFrontend):
-    """A frontend that looks at the power spectrogram: write `from_power`.
+    """A frontend on the power spectrogram: implement `from_power`.
 
     Args:
         stft: Settings of the transform.

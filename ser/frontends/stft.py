@@ -94,7 +94,7 @@ class PowerSpectrogram(nn.Module):
         """
         if waveforms.device.type != "cpu" or waveforms.requires_grad or torch.compiler.is_compiling():
             return _power(self._transform(waveforms))
-        # One waveform after the other: what is made of it on the way stays in the processor's cache
+        # One waveform after the other: intermediate results stay in the processor's cache
         power = waveforms.new_empty(
             len(waveforms), 1 + waveforms.shape[1] // self.settings.hop_length, self.settings.num_bins
         )

@@ -1,4 +1,4 @@
-"""Statistics over time: one vector an utterance, whatever its length."""
+"""Statistics over time: one vector an utterance of any length."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class TimeStats(SignalFrontend):
         waveforms (B, T) → (B, len(statistics) * of.num_features, 1), frames all 1.
 
     Raises:
-        UserError: A statistic is unknown or named twice, or there is none.
+        UserError: A statistic is unknown or named twice, or none is named.
     """
 
     def __init__(self, of: Frontend, statistics: Sequence[str] = ("mean",)):
@@ -38,7 +38,7 @@ class TimeStats(SignalFrontend):
         for name in self.statistics:
             if name not in STATISTICS:
                 hint = did_you_mean(str(name), list(STATISTICS))
-                raise UserError(f"frontend.statistics has '{name}', which is no statistic. {hint}")
+                raise UserError(f"frontend.statistics has '{name}', which is not a statistic. {hint}")
         if not self.statistics or len(set(self.statistics)) < len(self.statistics):
             raise UserError(f"frontend.statistics={list(self.statistics)} must name mean, std or both, each once.")
 

@@ -1,4 +1,4 @@
-"""Zero-crossing rate, loudness and pitch classes: three small descriptors, any of which can be left out."""
+"""Zero-crossing rate, loudness and pitch classes: three small descriptors; each can be left out."""
 
 from typing import Annotated, Literal
 
@@ -89,6 +89,6 @@ class ZcrRmsChroma(SpectralFrontend):
 
 
 def _magnitude(power: Tensor) -> Tensor:
-    """The square root, whose gradient is 0 and not infinite where there is nothing."""
+    """The square root, whose gradient is 0, not infinite, at 0."""
     sounds = power > 0
     return torch.where(sounds, power, 1.0).sqrt() * sounds

@@ -37,8 +37,8 @@ class CNN1D(Model):
     (frontend=time_stats) is one channel, and filters move over its F numbers, as many published systems do; their
     order then matters.
 
-    Dropout: `dropout` holds for every block and every dense layer that names no `dropout` of its own; one that names it
-    (0 is none) keeps it. So `model.dropout=0.1,0.3` sweeps all that is left open.
+    Dropout: `dropout` applies to every block and dense layer without a `dropout` of its own (0 is none). So
+    `model.dropout=0.1,0.3` sweeps all the others.
 
     Args:
         num_features: F.
@@ -56,7 +56,7 @@ class CNN1D(Model):
         features (B, F, L), frames (B,) → (B, K).
 
     Raises:
-        UserError: A setting cannot be, the axis does not fit the features, or too few frames are left.
+        UserError: An invalid setting, an axis that does not fit the features, or too few frames.
 
     >>> import torch
     >>> model = CNN1D(num_features=40, num_frames=None, num_classes=8, blocks=[{"channels": 16, "pool": 2}])
@@ -126,15 +126,15 @@ def check_axis(over_time: bool, num_frames: int | None) -> None:
 def make_blocks(
     blocks: Sequence[Mapping[str, Any]], channels: int, length: int | None, dropout: float, unit: str
 ) -> nn.ModuleList:
-    """The blocks one behind the other, from the channels and the length that come into the first."""
-    made = nn.ModuleList()
+    """The blocks one behind the other, from the channels and the length of the first one's input."""
+    built = nn.ModuleList()
     for i, given in enumerate(blocks):
         where = f"model.blocks.{i}"
-        made.append(ConvBlock(read_settings(BlockSettings, given, where), channels, length, dropout, where, unit))
-        channels, length = made[-1].channels, made[-1].length
-    if not made:
+        built.append(ConvBlock(read_settings(BlockSettings, given, where), channels, length, dropout, where, unit))
+        channels, length = built[-1].channels, built[-1].length
+    if not built:
         raise UserError("model.blocks is empty: give at least one block, such as [{channels: 64, pool: 2}].")
-    return made
+    return built
 
 
 def make_dense(

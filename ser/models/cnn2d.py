@@ -1,4 +1,4 @@
-"""2D CNNs over (feature, time), the spectrogram seen as an image: a compact residual one, and a plain one.
+"""2D CNNs over (feature, time), the spectrogram as an image: a compact residual one, and a plain one.
 
 Every convolution and pooling here is centred, so that n frames become ceil(n / stride): no input is too short, and one
 mel band or one contour (F = 1) passes too. Tensors are (B, C, F, L), in channels_last memory, which the CPU's and the
@@ -40,10 +40,10 @@ class CNN2D(Model):
         width: Channels of the stem.
         stages: Channels of each stage, in multiples of `width`.
         blocks: Residual blocks in each stage.
-        deltas: How many derivatives of the features over time stand beside them as further channels.
+        deltas: How many derivatives of the features over time are added as channels.
         time_strides: Stride over time of the stem and of each stage, 1 or 2; None: as over the features.
         block_dropout: Rate at which each block leaves out whole channels before its sum (Dropout2d).
-        embedding: Values a frame is summed up in, each with a weight for every channel at every height; null takes the
+        embedding: Values that represent a frame, each with a weight for every channel at every height; null takes the
             mean over the features instead.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
         attention_hidden: Units of the attention's hidden layer; None: a linear score.
@@ -54,7 +54,7 @@ class CNN2D(Model):
         features (B, F, L), frames (B,) → (B, K).
 
     Raises:
-        UserError: The frontend gives one frame only, or a setting cannot be.
+        UserError: The frontend gives one frame only, or a setting is invalid.
 
     >>> model = CNN2D(num_features=64, num_frames=None, num_classes=8, width=8)
     >>> model(torch.randn(2, 64, 50), torch.tensor([50, 20])).shape
@@ -129,7 +129,7 @@ class PlainCNN2D(Model):
         features (B, F, L), frames (B,) → (B, K).
 
     Raises:
-        UserError: The frontend gives one frame only, or a setting cannot be.
+        UserError: The frontend gives one frame only, or a setting is invalid.
 
     >>> model = PlainCNN2D(num_features=64, num_frames=None, num_classes=8, channels=[4, 8])
     >>> model(torch.randn(2, 64, 50), torch.tensor([50, 20])).shape
@@ -174,7 +174,7 @@ class ConvNorm(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, kernel_size: int = 3, stride: tuple[int, int] = (1, 1)):
         super().__init__()
-        # no bias: the normalisation would take it out again
+        # no bias: the normalisation would remove it
         self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
         self.norm = BatchNorm(channels)
         self.stride = stride
@@ -208,9 +208,8 @@ class ResidualBlock(nn.Module):
 class TimeHead(nn.Module):
     """One vector a frame, pooling over valid frames, dropout, logits: (B, C, F, L) → (B, K).
 
-    Where a pattern lies in frequency is half of what it means (a raised voice is the same pattern, higher), and a mean
-    over the features forgets it. The embedding keeps it: a linear layer over all channels at all heights, the same for
-    each frame.
+    The frequency of a pattern matters (a raised voice is the same pattern, higher), and a mean over the features loses
+    it. The embedding keeps it: a linear layer over all channels at all heights, the same for each frame.
     """
 
     def __init__(
@@ -233,7 +232,7 @@ class TimeHead(nn.Module):
 
 
 def check_frames(num_frames: int | None, name: str) -> None:
-    """An image of one column is none."""
+    """Refuses inputs of one frame."""
     if num_frames == 1:
         raise UserError(
             f"model={name} needs frames over time, and this frontend (time_stats) gives one: set model=mlp, or "
@@ -252,7 +251,7 @@ def as_image(features: Tensor, frames: Tensor, deltas: int = 0) -> Tensor:
 def slopes(x: Tensor, frames: Tensor) -> Tensor:
     """Slope of the line fitted to five frames, the usual deltas: x (B, F, L), zeros in the padding → the same.
 
-    Beyond an utterance's ends its first and last valid frame are repeated, whatever stands behind it in the batch.
+    Beyond an utterance's ends its first and last valid frame are repeated, whatever follows in the batch.
     """
     last = frames.clamp(min=1)[:, None, None] - 1  # (B, 1, 1)
     places = torch.arange(-2, x.shape[-1] + 2, device=x.device).clamp(min=0).minimum(last)  # (B, 1, L + 4)
@@ -264,7 +263,7 @@ def slopes(x: Tensor, frames: Tensor) -> Tensor:
 def rectify(x: Tensor, frames: Tensor) -> Tensor:
     """ReLU, and zeros in the padding.
 
-    In place: what stands before it (norm or sum) does not need its output again. Multiplied, not filled: in
+    In place: the layer before it (norm or sum) does not need its output again. Multiplied, not filled: in
     channels_last memory `masked_fill` is not vectorised and would double the time of a training step.
     """
     if nothing_padded(frames, x.shape[-1]):
@@ -274,5 +273,5 @@ def rectify(x: Tensor, frames: Tensor) -> Tensor:
 
 
 def halve(frames: Frames) -> Frames:
-    """What is left behind a stride of 2: ⌈frames / 2⌉."""
+    """Frames after a stride of 2: ⌈frames / 2⌉."""
     return (frames + 1) // 2

@@ -31,7 +31,7 @@ class BlockSettings:
         norm_momentum: Weight of the newest batch in the running statistics; Keras' momentum 0.99 is 0.01 here.
         activation: A name in `layers.ACTIVATIONS`.
         dropout: Rate; None is model.dropout.
-        order: The steps as they follow each other. A step left out is not made.
+        order: The steps in order. A step left out is not built.
     """
 
     channels: Size
@@ -48,14 +48,14 @@ class BlockSettings:
     order: Sequence[str] = STEPS
 
     def check(self, where: str) -> None:
-        """Raises a `UserError` where choices cannot be, or contradict each other; `where` is the block's name."""
+        """Raises a `UserError` where choices are invalid or contradict each other; `where` is the block's name."""
         choose(self.padding, PADDINGS, f"{where}.padding")
         choose(self.pool_padding, PADDINGS, f"{where}.pool_padding")
         choose(self.norm, ["batch", "none"], f"{where}.norm")
         choose(self.activation, ACTIVATIONS, f"{where}.activation")
         order = [choose(step, STEPS, f"{where}.order") for step in self.order]
         if "conv" not in order or len(set(order)) < len(order):
-            raise UserError(f"{where}.order must hold 'conv', and no step twice, and is {order}.")
+            raise UserError(f"{where}.order must hold 'conv' and no step twice; it is {order}.")
         for step, asked in {"pool": self.pool > 1, "dropout": bool(self.dropout)}.items():
             if asked and step not in order:
                 raise UserError(
@@ -83,7 +83,7 @@ class ConvBlock(nn.Module):
         x (B, in_channels, L), frames (B,) or None → x (B, `channels`, L'), frames. L' is `length` where known.
 
     Raises:
-        UserError: A value cannot be, or no frame is left.
+        UserError: A value is invalid, or no frame is left.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ConvBlock(nn.Module):
     ):
         super().__init__()
         settings.check(where)
-        self.channels, self.length = in_channels, length  # as they stand behind the last step made
+        self.channels, self.length = in_channels, length  # after the last step built
         make = {
             "conv": lambda: Conv1d(in_channels, settings.channels, settings.kernel_size, settings.padding),
             "norm": lambda: BatchNorm(self.channels, eps=settings.norm_eps, momentum=settings.norm_momentum),
@@ -127,7 +127,7 @@ class ConvBlock(nn.Module):
 
 
 def count_left(window: Window, length: int, where: str, unit: str) -> int:
-    """What a layer leaves of `length`; nothing left is an error that names the ways out."""
+    """The length after a layer; none left is an error that names the remedies."""
     left = window.count(length)
     if left < 1:
         more = "a longer audio.duration_s or a smaller hop_length" if unit == "frames" else "more features"

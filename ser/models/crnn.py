@@ -1,4 +1,4 @@
-"""Convolutions, then recurrence: a 2D CNN sums up what a few frames look like, a GRU what comes after what."""
+"""Convolutions, then recurrence: a 2D CNN for short patterns, a GRU for their order in time."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -28,7 +28,7 @@ class CRNN(Model):
         width: Channels of the stem.
         stages: Channels of each stage, in multiples of `width`.
         block_dropout: Rate at which each block leaves out whole channels before its sum (Dropout2d).
-        embedding: Values a frame is summed up in before the GRU.
+        embedding: Values that represent a frame before the GRU.
         hidden: Units of the GRU, in each direction.
         layers: Of the GRU.
         pooling: 'mean', 'mean_std', 'attention' or 'attention_std' (see `TimePool`).
@@ -38,7 +38,7 @@ class CRNN(Model):
         features (B, F, L), frames (B,) → (B, K).
 
     Raises:
-        UserError: The frontend gives one frame only, or a setting cannot be.
+        UserError: The frontend gives one frame only, or a setting is invalid.
 
     >>> model = CRNN(num_features=64, num_frames=None, num_classes=8, width=8)
     >>> model(torch.randn(2, 64, 50), torch.tensor([50, 20])).shape

@@ -1,6 +1,6 @@
 """Layers for sequences of unequal length in one batch: padding never reaches a valid frame.
 
-Letters: B batch, C channels, F features, L frames. Every layer that looks beside a frame takes and gives the pair
+Letters: B batch, C channels, F features, L frames. Every layer that uses neighbouring frames takes and returns the pair
 `(x, frames)`: `frames` (B,) counts the valid frames and follows strides and pooling; None says that all are valid.
 Counts stay tensors on the device: nothing here waits for the GPU.
 """
@@ -60,7 +60,7 @@ def as_row(x: Tensor) -> Tensor:
     """(B, C, L) → (B, C, 1, L), on a CPU with the channels beside each other in memory.
 
     There convolution, pooling and normalisation of images are vectorised over channels, and take two thirds of the
-    time of their kernels for sequences. What comes out keeps that order, so that only the first layer copies.
+    time of their kernels for sequences. The output keeps that order, so that only the first layer copies.
     """
     row = x.unsqueeze(2)  # and `squeeze` behind it: an index would go back through zeros in another order
     return row.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else row
@@ -111,9 +111,9 @@ class Window(nn.Module):
 
 
 class Conv1d(nn.Conv1d):
-    """`nn.Conv1d` over valid frames: padding enters as zeros, the same zeros that lie outside the sequence.
+    """`nn.Conv1d` over valid frames: padding enters as zeros, as outside the sequence.
 
-    What lies in the padding must be finite; models fill that of their input (`fill_padding`).
+    Values in the padding must be finite; models fill that of their input (`fill_padding`).
 
     Shape:
         x (B, C, L), frames (B,) or None → x (B, channels, L'), frames.
@@ -154,7 +154,7 @@ class MaxPool1d(nn.Module):
         return zero_padding(x, frames), frames  # windows over padding alone hold the lowest number until here
 
     def _lowered(self, x: Tensor, frames: Tensor | None, lowest: float) -> Tensor:
-        """`x` with the lowest number in its padding: added, since zeros stand there by now."""
+        """`x` with the lowest number in its padding: added, since it holds zeros here."""
         if frames is None or nothing_padded(frames, x.shape[-1]):
             return x
         return zero_padding(x, frames) + padding_mask(x, frames).to(x.dtype) * lowest
@@ -163,8 +163,8 @@ class MaxPool1d(nn.Module):
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation of (B, C), (B, C, L) or (B, C, F, L).
 
-    One value a channel (an epoch's last batch of one pooled vector) has no variance, and torch ends the run there: the
-    running statistics stand in for it.
+    One value a channel (an epoch's last batch of one pooled vector) has no variance, and torch would raise: the
+    running statistics are used instead.
     """
 
     def forward(self, x: Tensor) -> Tensor:

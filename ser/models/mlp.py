@@ -18,7 +18,7 @@ class MLP(Model):
     """Mean (and standard deviation) of each feature over the valid frames, hidden layers, logits.
 
     Each hidden layer is linear → norm → activation → dropout. Features that are already one vector (`num_frames` == 1,
-    frontend=time_stats) go in as they are: their standard deviation over time would be a column of zeros.
+    frontend=time_stats) are used directly: their standard deviation over time would be a column of zeros.
 
     Args:
         num_features: F.
@@ -35,7 +35,7 @@ class MLP(Model):
         features (B, F, L), frames (B,) → (B, K).
 
     Raises:
-        UserError: A setting has no such choice.
+        UserError: An invalid setting.
 
     >>> import torch
     >>> model = MLP(num_features=40, num_frames=None, num_classes=8, hidden=[16])

@@ -11,7 +11,7 @@ from ser.masking import frame_mask
 from ser.models.layers import fill_padding, padding_mask
 from ser.models.settings import choose
 
-# name: (are the weights learned?, does the standard deviation stand beside the mean?)
+# name: (are the weights learned?, is the standard deviation appended to the mean?)
 POOLINGS = {
     "mean": (False, False),
     "mean_std": (False, True),
@@ -28,8 +28,8 @@ class TimePool(nn.Module):
 
     with w = 1 / frames, or, for attention, the softmax over valid frames of one learned score a frame. Attention with
     the standard deviation is attentive statistics pooling (Okabe et al., 2018, arXiv:1803.10963). The score is linear,
-    or has a hidden layer with tanh, as in the paper. Several heads H have a score each, and their statistics stand
-    beside each other (multi-head attentive statistics; India, Safari and Hernando, 2019, arXiv:1906.09890, split the
+    or has a hidden layer with tanh, as in the paper. Several heads H have a score each, and their statistics are
+    concatenated (multi-head attentive statistics; India, Safari and Hernando, 2019, arXiv:1906.09890, split the
     channels among the heads, here each head weighs all of them).
 
     Args:
@@ -42,7 +42,7 @@ class TimePool(nn.Module):
         x (B, C, L), frames (B,) or None for all valid → (B, `num_outputs`), H·C or 2·H·C.
 
     Raises:
-        UserError: An unknown pooling, or settings of attention for a pooling without it.
+        UserError: An unknown pooling, or attention settings for a pooling without attention.
 
     >>> pool = TimePool("mean_std", channels=1)
     >>> pool(torch.tensor([[[1.0, 3.0, 99.0]]]), torch.tensor([2])).tolist()

@@ -1,4 +1,4 @@
-"""What the models say when a setting in YAML or on the command line cannot be right.
+"""Error messages of the models for invalid settings in YAML or on the command line.
 
 Settings are named as they are typed: `model.blocks.1.pool`, where 1 is the second block.
 """
@@ -14,7 +14,7 @@ Settings = TypeVar("Settings")
 
 
 def read_settings(kind: type[Settings], given: Any, setting: str) -> Settings:
-    """A dataclass filled from a plain dict, with its defaults where the dict is silent.
+    """A dataclass filled from a plain dict, with its defaults for missing keys.
 
     Args:
         kind: Dataclass whose fields are the schema.
@@ -22,10 +22,10 @@ def read_settings(kind: type[Settings], given: Any, setting: str) -> Settings:
         setting: Name under which the user wrote it, for the message.
 
     Raises:
-        UserError: A key is unknown or missing, a value cannot be, or `given` is no dict.
+        UserError: A key is unknown or missing, a value is invalid, or `given` is not a dict.
     """
     if not isinstance(given, Mapping):
-        raise UserError(f"{setting} must be a mapping such as {{{fields(kind)[0].name}: 64}}, and is {given!r}.")
+        raise UserError(f"{setting} must be a mapping such as {{{fields(kind)[0].name}: 64}}, not {given!r}.")
     check_settings(kind, given, setting)
     return kind(**dict(given))
 
