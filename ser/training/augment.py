@@ -16,7 +16,7 @@ STAGES = ("waveform", "features", "mixing")  # in the order in which they are ap
 
 
 def check_views(config: dict[str, Any]) -> None:
-    """Refuses pre-rendered views that cannot be, or where nothing would be rendered.
+    """Refuses invalid pre-rendered views, or views without anything to render.
 
     Raises:
         UserError: The message names the setting to change.
@@ -31,13 +31,13 @@ def check_views(config: dict[str, Any]) -> None:
         )
     if config["run"]["keep_features"] == "never":
         raise UserError(
-            f"augmentation.views={views} keeps the features of what it renders, and run.keep_features=never forbids "
+            f"augmentation.views={views} needs to keep the rendered features, and run.keep_features=never forbids "
             "it: choose run.keep_features=auto, memory or disk, or augmentation.views=null."
         )
 
 
 def waveform_augmentations(config: dict[str, Any], audio: AudioSettings) -> tuple[Callable, ...]:
-    """Augmentations of waveforms, and behind them what brings clips back to the run's duration."""
+    """Augmentations of waveforms, followed by the step that restores the run's duration."""
     found = augmentations(config, "waveform")
     if not found or audio.num_samples is None:
         return found
@@ -45,9 +45,9 @@ def waveform_augmentations(config: dict[str, Any], audio: AudioSettings) -> tupl
 
 
 def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
-    """What a stage's nodes name.
+    """The augmentations of a stage.
 
-    A class that takes `recordings` works with a folder: it is handed what its `folder` holds, decoded.
+    A class that takes `recordings` gets the decoded recordings of its `folder`.
 
     Args:
         config: Resolved.
@@ -62,7 +62,7 @@ def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
         if "recordings" in inspect.signature(resolve(node, where, config["run"]["trust"])).parameters:
             if not node.get("folder"):
                 key = "augmentation.folder" if "folder" in config["augmentation"] else f"{where}.folder"
-                raise UserError(f"{node['_target_']} works with recordings of yours: name their folder, {key}=FOLDER.")
+                raise UserError(f"{node['_target_']} needs your own recordings: name their folder, {key}=FOLDER.")
             sounds = find_sounds(node["folder"], f"{where}.folder", cache_folder())
             given["recordings"] = sounds.decode(config["audio"]["sample_rate"], cache_folder())
         parts.append(build(node, where, config["run"]["trust"], **given))
@@ -70,12 +70,12 @@ def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
 
 
 def for_view(waveform: Sequence[Callable], number: int) -> list[Callable]:
-    """What renders view `number` of `augmentation.views`: a list of rates gives each view its own."""
+    """The augmentations of view `number` of `augmentation.views`: a list of rates gives each view its own."""
     return [augment.for_view(number) if isinstance(augment, Augmentation) else augment for augment in waveform]
 
 
 def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:
-    """What the folders of augmentations hold, by setting: it belongs to a run's identity, their places do not.
+    """Fingerprints of the augmentations' folders, by setting: part of a run's identity, unlike their places.
 
     Raises:
         UserError: A folder that is missing, unreadable or without recordings.
@@ -90,5 +90,5 @@ def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:
 
 
 def without_augmentation(config: dict[str, Any]) -> dict[str, Any]:
-    """The config for looking at a run that ended: its recordings and features, and nothing that only training needs."""
+    """The config for inspecting a finished run: its recordings and features, without settings of training only."""
     return {**config, "augmentation": {stage: [] for stage in STAGES}, "metrics": {}}

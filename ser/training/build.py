@@ -1,4 +1,4 @@
-"""From a config to a classifier and how it learns: which sizes are handed on; for training and for loading."""
+"""From a config to a classifier and its optimisation, with sizes passed between parts; for training and loading."""
 
 import inspect
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from ser.training.sizing import check_memory
 
 
 def with_checkpoint(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with the epoch that counts under `checkpoint=auto`: validation's choice, or the last without one."""
+    """The config with `checkpoint=auto` resolved: the best epoch by validation, or the last without validation."""
     if config["checkpoint"] != "auto":
         return config
     return {**config, "checkpoint": "last" if config["split"].get("val") == 0 else "best"}
 
 
 def check_config(config: dict[str, Any]) -> None:
-    """Refuses settings that cannot be, or that contradict each other, before anything is read.
+    """Refuses invalid or contradictory settings before anything is read.
 
     Raises:
         UserError: The message names the setting to change.
@@ -51,7 +51,7 @@ def check_config(config: dict[str, Any]) -> None:
         raise UserError("checkpoint=refit trains without validation in the end: add scheduler.monitor=train/loss.")
     if config["run"]["compile"] != "none" and config["audio"].get("duration_s") is None:
         raise UserError(
-            f"run.compile={config['run']['compile']} would compile the model for every length of a recording anew. "
+            f"run.compile={config['run']['compile']} would compile the model anew for every length. "
             "Give all clips one length with audio.duration_s, or leave out run.compile."
         )
     check_views(config)
@@ -59,17 +59,17 @@ def check_config(config: dict[str, Any]) -> None:
 
 
 def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> dict[str, Any]:
-    """The config with the metrics that it adds and that are to fall, under `lower_is_better`: their classes say it.
+    """The config with its added metrics where lower is better under `lower_is_better`, from their classes.
 
     Args:
         config: Resolved.
         num_classes: K.
-        watched: What something goes by, beside what the config says of itself.
+        watched: Metrics that select something, beside those in the config.
 
     Raises:
-        UserError: A metric that cannot be; one that is watched and does not say which way is better.
+        UserError: An invalid metric; a watched one without a direction.
     """
-    config = {key: value for key, value in config.items() if key != "lower_is_better"}  # whatever a file says
+    config = {key: value for key, value in config.items() if key != "lower_is_better"}  # ignores the file's
     if not (nodes := config.get("metrics")):
         return config
     watched += (config["monitor"], config["scheduler"].get("monitor"))
@@ -83,7 +83,7 @@ def _check_published(node: Any) -> None:
     number = known and isinstance(node["wa"], (int, float)) and 0 <= node["wa"] <= 100
     if node is not None and not (number and isinstance(node.get("about", False), bool)):
         raise UserError(
-            f"published={node} is no published figure: write {{wa: <per cent>, how: <protocol in words>}}, with "
+            f"published={node} is not a published figure: write {{wa: <per cent>, how: <protocol in words>}}, with "
             "about: true where the figure is not exact."
         )
 
@@ -110,7 +110,7 @@ def build_classifier(
     num_frames = count_frames(frontend, audio)
     sizes = {"num_features": frontend.num_features, "num_frames": num_frames}
     target = config["model"].get("_target_") if isinstance(config["model"], dict) else None
-    if str(target).startswith("ser."):  # one of the user's own need not know the meta device
+    if str(target).startswith("ser."):  # a user's own part need not support the meta device
         with torch.device("meta"):
             sketch = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes))
         samples = audio.num_samples or audio.sample_rate
@@ -126,7 +126,7 @@ def build_classifier(
 
 
 def count_frames(frontend: Frontend, audio: AudioSettings) -> int | None:
-    """Frames of every clip, or None where clips differ (statistics over time give one frame whatever the length)."""
+    """Frames of every clip, or None where clips differ (statistics over time give one frame for any length)."""
     if audio.num_samples is not None:
         return int(frontend.count_frames(torch.tensor([audio.num_samples])))
     brief, long = frontend.count_frames(torch.tensor([audio.sample_rate, 60 * audio.sample_rate])).tolist()
@@ -141,7 +141,7 @@ def build_learning(
     Args:
         config: The resolved config.
         class_counts: Training utterances of each class, for balanced weights.
-        auxiliary: What the corpus knows of `loss.auxiliary`.
+        auxiliary: The corpus's labels for `loss.auxiliary`.
     """
     loss, trust = config["loss"], config["run"]["trust"]
     scheduler = _factory(config["scheduler"], "scheduler", trust, "optimizer", "total_steps")
@@ -165,7 +165,7 @@ def build_learning(
 
 
 def _factory(node: dict[str, Any], where: str, trust: Sequence[str], *given: str) -> partial:
-    """A call that waits for `given`; its settings are tried now, before anything is decoded."""
+    """A partial call without `given`; its settings are checked now, before anything is decoded."""
     target = resolve(node, where, trust)
     if not trust:
         check_place(target, node["_target_"], where)

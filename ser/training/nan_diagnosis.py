@@ -1,7 +1,7 @@
-"""What to say when the loss of a training step is NaN or infinite: which step, which recordings, and the likely cause.
+"""Explains a NaN or infinite training loss: which step, which recordings, and the likely cause.
 
-Nothing is kept for this in training but the loss of each step, on the device. The batch is made once more: its order is
-a function of seed and epoch, its augmentation one of seed, epoch and step.
+Training only keeps the loss of each step for this, on the device. The batch is made again: its order is a function of
+seed and epoch, its augmentation one of seed, epoch and step.
 """
 
 import logging
@@ -31,7 +31,7 @@ def explain(classifier: LightningModule, losses: Sequence[float]) -> str:
     if step is None:
         return (
             f"The training loss is NaN or infinite in epoch {epoch}, though finite in every step on this device: it "
-            f"happened on another, which says where. {_of_the_weights(classifier, losses, len(losses))}"
+            f"happened on another, whose message says where. {_of_the_weights(classifier, losses, len(losses))}"
         )
     batch = _on(classifier.device, classifier.trainer.train_dataloader.batch_at(step))
     names = _names(classifier, batch["indices"].tolist())
@@ -45,7 +45,7 @@ def explain(classifier: LightningModule, losses: Sequence[float]) -> str:
 
 
 def explain_answers(classifier: LightningModule, part: str, bad: Sequence[int], count: int) -> str:
-    """The message for logits of validation or test that are NaN or infinite, where the training loss was finite.
+    """The message for NaN or infinite logits of validation or test, where the training loss was finite.
 
     Args:
         classifier: After the epoch.
@@ -59,7 +59,7 @@ def explain_answers(classifier: LightningModule, part: str, bad: Sequence[int], 
     why = f"The weights are NaN or infinite ({some(broken)})" if broken else "Weights or features are too large"
     when = f" in epoch {classifier.current_epoch}" if classifier.trainer.state.fn == "fit" else ""
     return (
-        f"The model's answers to {len(names)} of {count} recordings of {part} are NaN or infinite{when}, though the "
+        f"The model's logits for {len(names)} of {count} recordings of {part} are NaN or infinite{when}, though the "
         f"training loss was finite: {some(names)} (train.log has all). {why}. "
         f"Likely causes: {'; '.join(_likely_causes(classifier))}."
     )
@@ -79,28 +79,28 @@ def _of_the_inputs(classifier: LightningModule, batch: dict[str, Tensor], step: 
     with torch.no_grad():
         if "waveforms" in batch:
             if bad := _rows(batch["waveforms"], names):
-                return f"{bad}: samples that are NaN or infinite. Take it out, or record it again."
+                return f"{bad}: samples that are NaN or infinite. Remove it, or record it again."
             plain = classifier.extract(batch["waveforms"], batch["lengths"])[0]
         else:
             plain = batch["features"]
         if bad := _rows(plain, names):
-            return f"{bad}: features that are NaN or infinite. Look at frontend.log_floor and the recording."
+            return f"{bad}: features that are NaN or infinite. Check frontend.log_floor and the recording."
         if bad := _rows(classifier.augmented(batch, step)[0], names):
-            return f"{bad}: augmentation makes NaN or infinite values of it. Look at its ranges, or augmentation=none."
+            return f"{bad}: augmentation makes it NaN or infinite. Check its ranges, or use augmentation=none."
     return ""
 
 
 def _of_the_weights(classifier: LightningModule, losses: Sequence[float], step: int) -> str:
-    """How it came about, where the recordings are fine."""
-    said, causes = _story(losses[:step], classifier.current_epoch), "; ".join(_likely_causes(classifier))
-    return f"The recordings' features are finite, so it is the weights: {said}. Likely causes: {causes}."
+    """Explains it from the weights, where the recordings are fine."""
+    story, causes = _story(losses[:step], classifier.current_epoch), "; ".join(_likely_causes(classifier))
+    return f"The recordings' features are finite, so it is the weights: {story}. Likely causes: {causes}."
 
 
 def _likely_causes(classifier: LightningModule) -> list[str]:
-    """What breaks weights, and the setting that helps, as far as this run's settings allow for it."""
+    """Possible causes under this run's settings, each with the setting that helps."""
     trainer, config = classifier.trainer, classifier.description["config"]
     causes = []
-    if str(trainer.precision).startswith("16"):  # as it is computed: on a CPU Lightning takes bf16 for 16-mixed
+    if str(trainer.precision).startswith("16"):  # the effective precision: on a CPU Lightning uses bf16 for 16-mixed
         causes.append("half precision, which overflows at 65504 (trainer.precision=bf16-mixed, or 32)")
     rate = config.get("optimizer", {}).get("lr")
     causes.append(f"a learning rate that is too high (lower optimizer.lr{'' if rate is None else f', now {rate}'})")
@@ -115,7 +115,7 @@ def _names(classifier: LightningModule, indices: Sequence[int]) -> list[str]:
 
 
 def _story(before: Sequence[float], epoch: int) -> str:
-    """How the loss went until then."""
+    """The course of the loss before."""
     if not len(before):
         return f"they broke in the last step of epoch {epoch - 1}" if epoch else "they are too large from the start"
     last, least = before[-1], min(before)

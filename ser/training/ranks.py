@@ -1,7 +1,7 @@
-"""The ranks of a run: one process a device, all of which follow the same lines and take rank 0's word.
+"""The ranks of a run: one process a device; all run the same code and use rank 0's results.
 
-torchrun or srun starts them, or rank 0 starts the others as `python -m ser`. What rank 0 finds for all, and how a rank
-ended, is said in a store of torch's at MASTER_ADDR:MASTER_PORT, where they also meet to train.
+torchrun or srun starts them, or rank 0 starts the others as `python -m ser`. Rank 0's results and each rank's exit
+code are shared in a torch store at MASTER_ADDR:MASTER_PORT, which is also the rendezvous for training.
 """
 
 import json
@@ -34,10 +34,10 @@ class Ranks:
     Args:
         devices: On each machine, a rank for each.
         nodes: Machines.
-        command: That starts a rank, where nobody else does.
+        command: Starts a rank, where no launcher does.
 
     Raises:
-        UserError: Other ranks were started than the devices ask for.
+        UserError: The number of started ranks does not match the devices.
     """
 
     def __init__(self, devices: int = 1, nodes: int = 1, command: Sequence[str] = ()):
@@ -50,50 +50,50 @@ class Ranks:
         self._said: dict[str, Any] = {}
         self._store: PrefixStore | None = None
         self._children: dict[int, subprocess.Popen] = {}
-        self._lost: tuple[int, int] | None = None  # rank and exit code of the one that ended before its time
+        self._lost: tuple[int, int] | None = None  # rank and exit code of one that ended too early
 
     @classmethod
     def of(cls, trainer: dict[str, Any], command: Sequence[str]) -> "Ranks":
-        """Those that `trainer.devices` and `trainer.num_nodes` ask for."""
+        """The ranks of `trainer.devices` and `trainer.num_nodes`."""
         nodes = int(trainer.get("num_nodes", 1))
         return cls(num_devices(trainer) // nodes, nodes, command)
 
     def from_rank_0(self, name: str, find: Callable[[], Any]) -> Any:
-        """What rank 0 finds, on all ranks.
+        """Rank 0's result, on all ranks.
 
         Args:
-            name: Of what is found.
-            find: Called on rank 0 only; gives plain data, or paths, which are text on the others.
+            name: Of the result.
+            find: Called on rank 0 only; returns plain data, or paths, which are text on the others.
         """
         if self.first:
-            self._say(name, found := find())
+            self._set(name, found := find())
             return found
         return self._wait_for(name)
 
     def rank_0_first(self, name: str, do: Callable[[], T]) -> T:
-        """Does the same on all ranks, once it has gone well on rank 0: the others find what it wrote.
+        """Runs a function on rank 0 first, then on the others, which find the files that it wrote.
 
         Args:
-            name: Of what is done.
+            name: Of the step.
             do: Called on every rank.
         """
         if not self.first:
             self._wait_for(name)
         done = do()
         if self.first:
-            self._say(name, True)
+            self._set(name, True)
         return done
 
     def wait_for_all(self, name: str) -> None:
-        """Goes on when all ranks have come so far."""
+        """Waits until all ranks have reached this point."""
         if self._store is not None:
-            self._say(f"{name}/{self.rank}", True)
+            self._set(f"{name}/{self.rank}", True)
             for rank in range(self.world):
                 self._wait_for(f"{name}/{rank}")
 
     @contextmanager
     def met(self) -> Iterator[None]:
-        """Ranks that others started wait for one another; where rank 0 starts them it does so later."""
+        """Ranks started by a launcher wait for one another; rank 0 starts its own ranks later."""
         if self.world == 1 or (self.first and not self._started):
             yield
             return
@@ -103,11 +103,11 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All ranks at work, the others started where nobody did.
+        """All ranks at work; rank 0 starts the others where no launcher did.
 
         Raises:
             UserError: On rank 0: another rank ended.
-            SystemExit: On another: a rank ended, and has told why.
+            SystemExit: On another: a rank ended, and has reported why.
         """
         if self.world == 1:
             yield
@@ -133,7 +133,7 @@ class Ranks:
         except BaseException as error:
             self._explain(error)
             if self._store is not None and self._lost is None:
-                self._say("end", [self.rank, _exit_code(error)])
+                self._set("end", [self.rank, _exit_code(error)])
             raise
         finally:
             over.set()
@@ -143,9 +143,9 @@ class Ranks:
                 os.environ.update({name: before[name]} if name in before else {})
 
     def _meet(self) -> None:
-        """Opens the store, says in the environment where it is, and starts the ranks that nobody else starts."""
+        """Opens the store, sets its address in the environment, and starts the ranks that no launcher starts."""
         host, port = self._seat.get("MASTER_ADDR", "127.0.0.1"), int(self._seat.get("MASTER_PORT", 0))
-        serves = self.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # torchrun's store is there
+        serves = self.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # torchrun has a store
         if not serves:
             wait_for_port(host, port)
         try:
@@ -157,37 +157,37 @@ class Ranks:
         seat |= {"RANK": self.rank, "LOCAL_RANK": self._local, "NODE_RANK": self.rank // self._devices}
         os.environ.update({name: str(value) for name, value in seat.items()})
         for name, value in self._said.items():
-            self._say(name, value)
-        self._say(f"came/{self.rank}", True)
+            self._set(name, value)
+        self._set(f"came/{self.rank}", True)
         for local in range(1, 1 if self._started else self._devices):
             rank = self.rank + local
             paths = os.pathsep.join(path for path in sys.path if path)  # a notebook's own, too
             seat = {"RANK": str(rank), "LOCAL_RANK": str(local), "PYTHONPATH": paths, PARENT: str(os.getpid())}
             self._children[rank] = subprocess.Popen(
                 self._command, env={**os.environ, **seat}, stdin=subprocess.DEVNULL, start_new_session=True
-            )  # a session of its own: Ctrl-C is for rank 0, with whom the others stop
+            )  # a session of its own: Ctrl-C goes to rank 0, which stops the others
 
-    def _say(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: Any) -> None:
         self._said[name] = value
         if self._store is not None:
             self._store.set(name, json.dumps(value, default=str))
 
     def _wait_for(self, name: str) -> Any:
         end = time.monotonic() + MEET_S
-        while not self._is_said(name):
+        while not self._is_set(name):
             if self._lost is None:
                 self._lost = self._ended()
             if self._lost is not None:
                 raise RuntimeError("another rank ended")
-            if time.monotonic() > end and (missing := [r for r in range(self.world) if not self._is_said(f"came/{r}")]):
+            if time.monotonic() > end and (missing := [r for r in range(self.world) if not self._is_set(f"came/{r}")]):
                 raise UserError(
                     f"Of {self.world} ranks {self.world - len(missing)} came within {MEET_S / 60:.0f} minutes. Start a "
-                    "process a device with torchrun or srun, or one alone, which starts the others."
+                    "process a device with torchrun or srun, or a single one, which starts the others."
                 )
             time.sleep(POLL_S)
         return json.loads(self._store.get(name))
 
-    def _is_said(self, name: str) -> bool:
+    def _is_set(self, name: str) -> bool:
         try:
             return self._store.check([name])
         except RuntimeError:  # rank 0 is gone, and the store with it
@@ -195,18 +195,18 @@ class Ranks:
             return False
 
     def _ended(self) -> tuple[int, int] | None:
-        """Rank and exit code of another that ended before its time."""
+        """Rank and exit code of another that ended too early."""
         for rank, child in self._children.items():
             if child.poll():
                 return rank, child.returncode
-        if self._is_said("end"):
+        if self._is_set("end"):
             with suppress(RuntimeError):
                 rank, code = json.loads(self._store.get("end"))
                 return (rank, code) if rank != self.rank else None
         return self._lost
 
     def _watch(self, over: threading.Event) -> None:
-        """Ends this process with the others, also where it waits for one of them outside Python."""
+        """Ends this process with the others, even while it waits for one of them outside Python."""
         while not over.wait(LOOK_S):
             if (end := self._ended()) is None:
                 continue
@@ -216,12 +216,12 @@ class Ranks:
                     os.kill(os.getpid(), signal.SIGTERM)
             elif not over.wait(LOOK_S):
                 with suppress(RuntimeError):
-                    self._say(f"left/{self.rank}", True)
+                    self._set(f"left/{self.rank}", True)
                 os._exit(end[1] % 256)
             return
 
     def _explain(self, error: BaseException) -> None:
-        """Raises what to tell of an error that comes from the end of another rank."""
+        """Raises the message for an error that was caused by the end of another rank."""
         if isinstance(error, (UserError, SystemExit)) or self._store is None:
             return
         look_until = time.monotonic() + (2 if isinstance(error, Exception) else 0)
@@ -235,7 +235,7 @@ class Ranks:
             raise SystemExit(code % 256) from error
         if code not in STOPPED:
             raise UserError(
-                f"Rank {rank} ended with exit code {code}, and the run with it; what it said stands above. The same "
+                f"Rank {rank} ended with exit code {code}, and the run with it; its messages are above. The same "
                 "command continues the run."
             ) from error
         if not isinstance(error, Interrupted):
@@ -243,7 +243,7 @@ class Ranks:
 
     def _has_left(self, rank: int) -> bool:
         child = self._children.get(rank)
-        return child is not None and child.poll() is not None or self._is_said(f"left/{rank}")
+        return child is not None and child.poll() is not None or self._is_set(f"left/{rank}")
 
     def _part(self) -> None:
         """Rank 0 leaves last."""
@@ -251,7 +251,7 @@ class Ranks:
             return
         if not self.first:
             with suppress(RuntimeError):
-                self._say(f"left/{self.rank}", True)
+                self._set(f"left/{self.rank}", True)
         end = time.monotonic() + PART_S
         while self.first and time.monotonic() < end and not all(map(self._has_left, range(1, self.world))):
             time.sleep(POLL_S)

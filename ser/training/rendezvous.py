@@ -1,4 +1,4 @@
-"""Which of several ranks this process is, and where they meet, as torchrun, srun or rank 0 say it."""
+"""This process's rank and the rendezvous address, from torchrun, srun or rank 0."""
 
 import os
 import socket
@@ -8,21 +8,21 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from ser.errors import UserError
 
-MEET_S = 300.0  # for all ranks to be there: a cluster starts them one after the other
+MEET_S = 300.0  # for all ranks to start: a cluster starts them one after the other
 POLL_S = 0.05
-PARENT = "SER_RANK_0"  # in the environment of ranks that rank 0 started: its process
+PARENT = "SER_RANK_0"  # in the environment of ranks started by rank 0: its process
 
 
 def seat_among(world: int) -> dict[str, str]:
-    """Which of several ranks this is and where they meet, in torchrun's words; no LOCAL_RANK: nobody started others.
+    """This process's rank and the rendezvous address, as torchrun's variables; no LOCAL_RANK: no launcher.
 
-    An allocation of SLURM says how many tasks there may be; only srun starts them, and gives each a number.
+    A SLURM allocation only has a number of tasks; srun starts them, and numbers them.
 
     Args:
-        world: Ranks that the devices ask for.
+        world: Number of ranks for the devices.
 
     Raises:
-        UserError: Other ranks were started.
+        UserError: The number of started ranks differs.
     """
     named = {name: os.environ[name] for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if name in os.environ}
     if "LOCAL_RANK" in os.environ:
@@ -30,7 +30,7 @@ def seat_among(world: int) -> dict[str, str]:
         if started != world:
             raise UserError(f"{started} processes were started, and trainer.devices × trainer.num_nodes is {world}.")
         if "MASTER_PORT" not in os.environ:
-            raise UserError("LOCAL_RANK says that this is one of several ranks, and MASTER_PORT not where they meet.")
+            raise UserError("LOCAL_RANK is set, as for one of several ranks, but MASTER_PORT is not.")
         return {"NODE_RANK": os.environ.get("GROUP_RANK", "0"), "LOCAL_RANK": os.environ["LOCAL_RANK"], **named}
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ.get("SLURM_NTASKS", 1)))
     if tasks != world or "SLURM_PROCID" not in os.environ:
@@ -46,7 +46,7 @@ def seat_among(world: int) -> dict[str, str]:
 
 
 def wait_for_port(host: str, port: int) -> None:
-    """Until rank 0 is there, in Python, where signals are heard."""
+    """Waits for rank 0 in Python, where signals are handled."""
     end, parent = time.monotonic() + MEET_S, os.environ.get(PARENT)
     while True:
         try:

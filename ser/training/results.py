@@ -1,4 +1,4 @@
-"""What a trained run leaves: predictions, figures with their confidence, metrics, and at last the marker."""
+"""The results of a trained run: predictions, figures with their confidence, metrics, and last the marker."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger("ser")
 
 @dataclass(frozen=True, slots=True)
 class RunResults:
-    """A finished run's metrics.json, all its figures with their confidence, and what it said of test."""
+    """A finished run's metrics.json, all its figures with their confidence, and its predictions of test."""
 
     metrics: dict[str, float]
     evaluation: Evaluation
@@ -38,30 +38,31 @@ def write_results(
     checkpoints: Checkpoints,
     loggers: RunLoggers,
 ) -> RunResults:
-    """Writes all results, then the marker that says the run is finished.
+    """Writes all results, then the marker of a finished run.
 
-    Beside a run that is no job of a sweep a decision tree is trained; in a sweep it comes on demand.
+    For a run outside of a sweep a decision tree is trained too; in a sweep it comes on demand.
 
     Args:
         job, parts: The run.
         scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K).
         checkpoints: Know the best epoch, its scores and the time.
-        loggers: Are given the result.
+        loggers: Receive the result.
     """
     config, directory, recordings, scores = job.config, job.directory, job.recordings, parts.classifier.scores
     classes, decoded = recordings.classes, parts.decoded
-    said: dict[str, Predictions] = {}
+    predictions: dict[str, Predictions] = {}
     for part, file in (("val", "predictions_val.csv"), ("test", "predictions.csv")):
         if part in scored:
             rows, logits = scored[part]
-            said[part] = predictions_of([decoded.utterances[i] for i in rows], decoded.labels[rows], logits, classes)
-            write_predictions(directory.path / file, said[part])
+            utterances = [decoded.utterances[i] for i in rows]
+            predictions[part] = predictions_of(utterances, decoded.labels[rows], logits, classes)
+            write_predictions(directory.path / file, predictions[part])
     rows, logits = scored["test"]
-    others = baselines_of(parts, rows, said["test"], config["seed"]) if job.alone else {}
-    evaluation = evaluate([Fold(said["test"], said.get("val"), others)])
+    others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
+    evaluation = evaluate([Fold(predictions["test"], predictions.get("val"), others)])
     metrics = {
         **{name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")},
-        **(parts.chosen.scores if parts.chosen else {}),  # of the training that chose the number of epochs
+        **(parts.chosen.scores if parts.chosen else {}),  # of the training that selected the number of epochs
         **{name: value for name, value in scores.items() if name.startswith("test/")},
         **evaluation.as_metrics(),
         **{f"num_{part}": len(rows) for part, rows in parts.split.parts().items()},
@@ -71,22 +72,22 @@ def write_results(
         **({} if parts.classifier.views is None else {"num_views": len(parts.classifier.views)}),
         "seconds": round(checkpoints.seconds() + (parts.chosen.seconds if parts.chosen else 0), 3),
     }
-    metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # the others are not defined
+    metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # NaN: not defined
     matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))
     title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
     figure = confusion_figure(matrix, classes, title, parts.split.protocol)
     figure.savefig(directory.path / "figures" / "confusion_matrix.png")
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    loggers.result(config, metrics, as_image(figure), parts.split.protocol)  # a row of the table, only of what is whole
+    loggers.result(config, metrics, as_image(figure), parts.split.protocol)  # a row for finished runs only
     loggers.flush()
     directory.finish()
     log.info("finished: %s", metrics)
-    return RunResults(metrics, evaluation, said["test"])
+    return RunResults(metrics, evaluation, predictions["test"])
 
 
 def baselines_of(parts: Parts, test_rows: np.ndarray, test: Predictions, seed: int) -> dict[str, Predictions]:
-    """The majority class and, where the features lie in memory, a decision tree on them.
+    """The majority class and, where the features are in memory, a decision tree on them.
 
     Args:
         parts: The run.

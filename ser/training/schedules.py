@@ -49,7 +49,7 @@ def one_cycle(
     start_divisor: Divisor = 25.0,
     end_divisor: Divisor = 1e4,
 ) -> LRScheduler:
-    """Up and down once, momentum the other way round (Smith and Topin 2018; `torch.optim.lr_scheduler.OneCycleLR`).
+    """Up and down once, momentum the opposite way (Smith and Topin 2018; `torch.optim.lr_scheduler.OneCycleLR`).
 
     Args:
         optimizer: Its learning rate is the peak.
@@ -65,7 +65,7 @@ def one_cycle(
         pct_start=warmup,
         div_factor=start_divisor,
         final_div_factor=end_divisor,
-        # an optimizer told to have no momentum, or that knows none, keeps it so
+        # an optimizer without momentum stays without
         cycle_momentum=all("betas" in group or group.get("momentum") for group in optimizer.param_groups),
     )
 
@@ -88,7 +88,7 @@ def plateau(
         factor: The rate is multiplied by this.
         patience: Epochs without improvement before that.
         min_lr: Lowest rate.
-        lower_is_better: Metrics that the config adds and that are to fall; handed over at composition.
+        lower_is_better: Added metrics where lower is better; passed at composition.
     """
     mode = "min" if falls(monitor, lower_is_better) else "max"
     scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)

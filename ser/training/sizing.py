@@ -1,4 +1,4 @@
-"""What a run takes of memory, before anything large is made."""
+"""Estimates the memory of a run before anything large is allocated."""
 
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from ser.models.base import count_parameters
 GB = 1e9
 FLOAT = 4  # bytes
 TRAINED = 4  # numbers for each parameter: its value, its gradient, and two of the optimizer
-UNSEEN = 100  # of a small model and small features activations are not counted: they would have to be so much larger
+UNSEEN = 100  # activations are not counted if memory is this many times parameters and inputs
 
 
 def check_memory(
     model: nn.Module, config: dict[str, Any], num_features: int, num_frames: int, num_samples: int, batch_size: int
 ) -> None:
-    """Refuses what the machine has no memory for. The estimate is a lower one: what passes may still not fit.
+    """Refuses runs that do not fit into memory. The estimate is a lower bound: a run that passes may still not fit.
 
     Args:
         model: On the meta device, where nothing takes memory.
@@ -29,28 +29,28 @@ def check_memory(
         batch_size: Utterances at once; 0 where nothing is trained.
 
     Raises:
-        UserError: Says how much is needed, what for, and what to lower.
+        UserError: How much is needed, for what, and what to lower.
     """
-    there, place = memory_of(config["trainer"]) if batch_size else (main_memory(), "this machine")
+    available, place = memory_of(config["trainer"]) if batch_size else (main_memory(), "this machine")
     parameters = FLOAT * count_parameters(model) * (TRAINED if batch_size else 1)
     inputs = FLOAT * batch_size * (num_samples + num_features * num_frames)
-    if UNSEEN * (parameters + inputs) < there:
+    if UNSEEN * (parameters + inputs) < available:
         return
     activations = (
-        0 if parameters + inputs > there else FLOAT * _activations(model, num_features, num_frames, batch_size)
+        0 if parameters + inputs > available else FLOAT * _activations(model, num_features, num_frames, batch_size)
     )
     needed = parameters + inputs + activations
-    if needed > there:
+    if needed > available:
         batch = f", and a batch of {batch_size} with what is computed of it {(inputs + activations) / GB:,.0f} GB"
         raise UserError(
-            f"{needed / GB:,.0f} GB of memory are needed and {place} has {there / GB:,.0f} GB: the model's "
+            f"{needed / GB:,.0f} GB of memory are needed and {place} has {available / GB:,.0f} GB: the model's "
             f"parameters take {parameters / GB:,.1f} GB{batch if batch_size else ''}. Choose a smaller model, fewer "
             "features, or a lower batch_size or audio.duration_s."
         )
 
 
 def _activations(model: nn.Module, num_features: int, num_frames: int, batch_size: int) -> int:
-    """Numbers that the layers of a model give for a batch, all of which the backward pass needs."""
+    """Numbers in all layers' outputs for a batch, which the backward pass needs."""
     counts: list[int] = []
 
     def count(layer: nn.Module, given: Any, made: Any) -> None:
@@ -66,8 +66,8 @@ def _activations(model: nn.Module, num_features: int, num_frames: int, batch_siz
 
 
 def memory_of(trainer: dict[str, Any]) -> tuple[int, str]:
-    """Bytes of memory where a run trains, and what has them."""
-    from ser.training.trainer import training_device  # whoever trains has it already; prediction does without
+    """Bytes of memory of the training device, and its name."""
+    from ser.training.trainer import training_device  # loaded in training anyway; prediction does without
 
     device = training_device(trainer)
     if device.type == "cuda":
@@ -76,7 +76,7 @@ def memory_of(trainer: dict[str, Any]) -> tuple[int, str]:
 
 
 def main_memory() -> int:
-    """Bytes of memory that this process may use, whoever uses them now: the machine's, or a container's."""
+    """Bytes of memory that this process may use, free or not: the machine's, or a container's."""
     found = []
     for file, unit in (("/proc/meminfo", 1024), ("/sys/fs/cgroup/memory.max", 1)):
         try:

@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees of a run: before it begins, when it ended, and when it is found finished."""
+"""A run in the terminal: before it begins, when it ended, and when it is found finished."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ def summarise(config: dict[str, Any], job: Job, parts: Parts, console: Console) 
     """The composed run in a few lines; `config` is the job's, or that of its refit."""
     chosen, classifier = config["choices"], parts.classifier
     if parts.chosen:
-        console.print(f"{parts.chosen.epochs} epochs chosen on validation; training anew on all but test.", **PLAIN)
+        console.print(f"{parts.chosen.epochs} epochs selected on validation; training anew on all but test.", **PLAIN)
     trainer = config["trainer"]
     shape = f"{classifier.frontend.num_features} features × {parts.num_frames or 'varying'} frames"
     lines = {
@@ -58,7 +58,7 @@ def dry_run(job: Job, console: Console) -> None:
 
 
 def show_finished(job: Job, console: Console) -> dict[str, float]:
-    """The figures of a run that is finished, shown once more."""
+    """Shows the figures of a finished run again."""
     directory = job.directory
     metrics = directory.metrics()
     console.print(f"Already trained: {directory.path} (run.rerun=true trains it again)", **PLAIN)
@@ -69,7 +69,7 @@ def show_finished(job: Job, console: Console) -> dict[str, float]:
 
 
 def show_result(job: Job, parts: Parts, outcome: "RunResults", console: Console) -> None:
-    """The figures of a run that ended, its page, and where it lies."""
+    """The figures of a run that ended, its page, and its directory."""
     config = job.config
     print_result(console, outcome.metrics, parts.split.protocol, config)
     if job.alone:
@@ -82,11 +82,11 @@ def show_result(job: Job, parts: Parts, outcome: "RunResults", console: Console)
 
 
 def _write_page(job: Job, parts: Parts, outcome: "RunResults", console: Console) -> None:
-    """`report.html` and figures of a run that ended: two seconds of drawing, which grids leave for later.
+    """`report.html` and figures of a run that ended: two seconds of drawing, which grids skip.
 
-    The run is finished before, and stays so where the page cannot be written.
+    The run stays finished if the page cannot be written.
     """
-    from ser.reports.mistakes import Sounds  # drawing is not needed to begin a run
+    from ser.reports.mistakes import Sounds  # not needed to begin a run
     from ser.reports.run_report import write_run_report
 
     sounds = Sounds(parts.decoded, build_audio(job.config))

@@ -1,4 +1,4 @@
-"""Lightning's Trainer, put together quietly, and its failures told in the user's words."""
+"""Lightning's Trainer, built without its messages, and its errors explained."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ from ser.training.callbacks.progress import EpochProgress
 from ser.training.callbacks.steps import NoProfiler
 from ser.training.loggers.run_loggers import RunLoggers
 
-OURS = {  # Trainer arguments that are this project's to set (`ser.runs.settings.REFUSED`)
+OURS = {  # Trainer arguments that this project sets (`ser.runs.settings.REFUSED`)
     "logger": False,  # `Curves` feeds the loggers once an epoch
     "enable_progress_bar": False,
     "enable_model_summary": False,
@@ -53,7 +53,7 @@ def build_trainer(
     if config["ema"] is not None:
         callbacks.append(EMAWeightAveraging(decay=config["ema"]))
     callbacks += early_stopping(config)
-    callbacks += others  # after the curves: the epoch in which a search gives a run up has its point
+    callbacks += others  # after the curves: the epoch in which a run is pruned has its point
     return L.Trainer(
         **{key: value for key, value in config["trainer"].items() if key != "profiler"},
         **OURS,
@@ -61,40 +61,40 @@ def build_trainer(
         plugins=[
             background_writer(),
             LightningEnvironment(),
-        ],  # who is which rank `ser.training.ranks` has said already
+        ],  # `ser.training.ranks` has assigned the ranks
         profiler=config["trainer"].get("profiler") or NoProfiler(),
         default_root_dir=checkpoints.last.parent,
     )
 
 
 def early_stopping(config: dict[str, Any]) -> list[EarlyStopping]:
-    """Ends training when the monitor has stopped improving, where that is asked for."""
+    """Ends training when the monitor has stopped improving, where configured."""
     patience = config["early_stopping"]["patience"]
     mode = "min" if falls(config["monitor"], config.get("lower_is_better", ())) else "max"
-    # a metric that is not defined for some epoch's predictions is no improvement, and no end
+    # a metric that is undefined in some epoch is no improvement, and no end
     stop = {"patience": patience, "mode": mode, "check_finite": False}
     return [] if patience is None else [EarlyStopping(config["monitor"], **stop)]
 
 
 def check_trainer(trainer: dict[str, Any]) -> None:
-    """Refuses, before anything is read, what no Trainer can be made of.
+    """Refuses, before anything is read, settings that no Trainer accepts.
 
     Raises:
-        UserError: An unknown key, a value that cannot be, or a device that is not there.
+        UserError: An unknown key, an invalid value, or a missing device.
     """
     check_run_settings({"trainer": trainer})
     _check_device(trainer)
     _check_processes(trainer)
     _silence_lightning()
     try:
-        L.Trainer(**trainer, **OURS, plugins=[LightningEnvironment()])  # whatever a cluster's environment says
+        L.Trainer(**trainer, **OURS, plugins=[LightningEnvironment()])  # ignores a cluster's environment
     except (ValueError, TypeError, MisconfigurationException) as error:  # `precision: bf16mixed`
         raise UserError(f"Lightning refuses these trainer settings: {error}") from error
 
 
 @contextmanager
 def mendable(config: dict[str, Any]) -> Iterator[None]:
-    """Tells failures that the user can mend as such.
+    """Turns errors that the user can fix into `UserError`.
 
     Raises:
         UserError: GPU out of memory, or settings that Lightning refuses.
@@ -112,7 +112,7 @@ def mendable(config: dict[str, Any]) -> Iterator[None]:
 
 
 def num_devices(trainer: dict[str, Any]) -> int:
-    """Over how many devices a batch is spread."""
+    """The number of devices that share a batch."""
     asked = devices_of(trainer.get("devices", 1))
     if asked == -1:
         asked = torch.cuda.device_count() if _wants_gpu(trainer) else 1
@@ -120,7 +120,7 @@ def num_devices(trainer: dict[str, Any]) -> int:
 
 
 def training_device(trainer: dict[str, Any]) -> torch.device:
-    """Where this process computes: features are made there, and stay there."""
+    """The device of this process, where features are computed and kept."""
     if _wants_gpu(trainer) and torch.cuda.is_available():
         rank, asked = int(os.environ.get("LOCAL_RANK", "0")), devices_of(trainer.get("devices", 1))
         return torch.device("cuda", asked[rank] if isinstance(asked, list) else rank)
@@ -141,7 +141,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def device_name(trainer: dict[str, Any]) -> str:
-    """What computes: the GPU's or the processor's name, and how many."""
+    """The GPU's or the processor's name, and how many."""
     count = num_devices(trainer)
     times = f"{count} × " if count > 1 else ""
     if _wants_gpu(trainer) and torch.cuda.is_available():
@@ -161,30 +161,30 @@ def _wants_gpu(trainer: dict[str, Any]) -> bool:
 def _check_device(trainer: dict[str, Any]) -> None:
     if trainer.get("accelerator") in ("gpu", "cuda") and not torch.cuda.is_available():
         found = "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
-        raise UserError(f"A GPU is asked for and {found}. Use trainer=cpu, or trainer=auto to take what there is.")
-    devices, there = trainer.get("devices", 1), torch.cuda.device_count()
+        raise UserError(f"A GPU is asked for and {found}. Use trainer=cpu, or trainer=auto for the best available.")
+    devices, available = trainer.get("devices", 1), torch.cuda.device_count()
     asked = devices_of(devices)
     if _wants_gpu(trainer):
-        if (max(asked) + 1 if isinstance(asked, list) else asked) > there:
-            raise UserError(f"trainer.devices={devices}, but this machine has {there} GPUs, counted from 0.")
+        if (max(asked) + 1 if isinstance(asked, list) else asked) > available:
+            raise UserError(f"trainer.devices={devices}, but this machine has {available} GPUs, counted from 0.")
     elif isinstance(asked, list) or (asked == -1 and devices != "auto"):
         raise UserError(f"trainer.devices={devices} names GPUs, and this run computes on a CPU: set trainer.devices=1.")
 
 
 def _check_processes(trainer: dict[str, Any]) -> None:
-    """Several devices are as many processes, each of which begins with the same command line."""
+    """Several devices are as many processes, each started with the same command line."""
     strategy = str(trainer.get("strategy", "auto"))
     if any(word in strategy for word in ("spawn", "fork", "notebook")):
         raise UserError(f"trainer.strategy={strategy} is not supported: each rank is a command of its own. Take ddp.")
     if num_devices(trainer) > 1 and hasattr(sys, "ps1"):
         raise UserError(
-            "A notebook, or a Python that is typed into, can be no rank of several devices. Start `ser train …` from a "
+            "A notebook or an interactive Python cannot be a rank of several devices. Start `ser train …` from a "
             "shell (in a notebook: !ser train …), or take trainer.devices=1."
         )
 
 
 def _silence_lightning() -> None:
-    """No banners, tips or hints about workers: there are none, on purpose; and no search for a GPU in each step."""
+    """No banners, tips or hints about workers, which are not used; and no search for a GPU in each step."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for module in ("pytorch_lightning", "lightning_fabric", "torch.optim.lr_scheduler"):

@@ -1,4 +1,4 @@
-"""How checkpoints reach the disk: in the background, and whole or not at all."""
+"""Writes checkpoints in the background and atomically."""
 
 import io
 from pathlib import Path
@@ -17,20 +17,20 @@ class WholeCheckpoints(TorchCheckpointIO):
         """Replaces `path`.
 
         Raises:
-            UserError: The disk is full or the folder may not be written; what was there before is unharmed.
+            UserError: The disk is full or the folder may not be written; the earlier file is unchanged.
         """
         write_atomically(Path(path), lambda partial: _save(checkpoint, partial))
 
 
 def _save(checkpoint: dict[str, Any], file: Path) -> None:
-    whole = io.BytesIO()  # where torch itself writes to a full disk, it fails by an assertion of its own
+    whole = io.BytesIO()  # torch itself fails with an assertion on a full disk
     torch.save(checkpoint, whole)
     file.write_bytes(whole.getbuffer())
 
 
 def background_writer() -> AsyncCheckpointIO:
-    """Takes a copy of what is to be saved and writes it while training goes on, one file after the other.
+    """Copies a checkpoint and writes it while training goes on, one file after the other.
 
-    Lightning waits for it when training ends, however it ends; an error is raised by then at the latest.
+    Lightning waits for it at the end of training in any case; an error is raised by then at the latest.
     """
     return AsyncCheckpointIO(WholeCheckpoints())

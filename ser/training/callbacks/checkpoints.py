@@ -1,4 +1,4 @@
-"""`best.ckpt`, what validation chose, and `last.ckpt`, where to go on."""
+"""`best.ckpt`, the best epoch by validation, and `last.ckpt`, to resume from."""
 
 import math
 import time
@@ -18,16 +18,16 @@ from ser.training.callbacks.steps import EpochCallback
 class Checkpoints(EpochCallback, Checkpoint):
     """Saves at epoch ends, after everything else of the epoch is done (Lightning calls checkpoint callbacks last).
 
-    Saving only takes a copy; `checkpoint_files` writes it, in the order of the calls: a `last` that says which
-    epoch was best is never on disk before that `best` is.
+    Saving only takes a copy; `checkpoint_files` writes it, in the order of the calls: a `last` that names the
+    best epoch is never on disk before that `best` is.
 
     Args:
-        best: File for the epoch that counts.
+        best: File for the selected epoch.
         last: File to resume from; at most every `every_s` seconds, and always when training ends.
-        monitor: Metric that decides which epoch counts, `val/uar`; None makes the last epoch count.
-        every_s: Seconds between two writings of `last`: longer epochs are all saved, and what is left of a shorter one
+        monitor: Metric that selects the epoch, `val/uar`; None selects the last.
+        every_s: Seconds between two writings of `last`: longer epochs are all saved, and the rest of a shorter one
             fits into the time that a signal leaves (`ser.system.stopping`).
-        lower_is_better: Metrics that the config adds and that are to fall.
+        lower_is_better: Added metrics where lower is better.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Checkpoints(EpochCallback, Checkpoint):
         self.best_scores: dict[str, float] = {}
         self._started, self._seconds_before = time.monotonic(), 0.0
         self.complete = False  # whether training ended by its own rules
-        self.saved_epoch: int | None = None  # of last.ckpt as it lies on disk
+        self.saved_epoch: int | None = None  # of last.ckpt on disk
         self._saved_at = -float("inf")
 
     def seconds(self) -> float:
-        """Time spent on the run, that of interrupted processes up to their last saved epoch included."""
+        """Time spent on the run, including interrupted processes up to their last saved epoch."""
         return self._seconds_before + time.monotonic() - self._started
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -75,7 +75,7 @@ class Checkpoints(EpochCallback, Checkpoint):
         self.complete, self._seconds_before = state_dict["complete"], state_dict["seconds"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch > 0:  # resumed: that epoch lies on disk
+        if trainer.current_epoch > 0:  # resumed: that epoch is on disk
             self.saved_epoch = trainer.current_epoch - 1
         if self.complete:  # stopped early, then killed before the test part was scored
             trainer.should_stop = True
@@ -93,6 +93,6 @@ class Checkpoints(EpochCallback, Checkpoint):
 
 
 def _ended_training(callback: Callback) -> bool:
-    """Whether early stopping ended it. Counting would not tell: under a patience of 0 it ends by the first epoch that
-    does not improve, having waited for none."""
+    """Whether early stopping ended it. The wait count does not show it: with a patience of 0 training ends at the first
+    epoch without improvement, with a count of 0."""
     return isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED

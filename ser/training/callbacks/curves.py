@@ -10,7 +10,7 @@ class Curves(EpochCallback):
     """Sends each epoch's scores and learning rate to the loggers (rank 0 only).
 
     Args:
-        loggers: Where to.
+        loggers: Receive them.
     """
 
     def __init__(self, loggers: RunLoggers):

@@ -1,4 +1,4 @@
-"""What a search hears of a run while it trains."""
+"""Reports of a training run to a search."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from ser.training.callbacks.steps import EpochCallback
 
 
 class EpochReports(EpochCallback):
-    """Tells the scores of each epoch to somebody who may raise `ser.errors.Pruned`.
+    """Reports the scores of each epoch to a callback, which may raise `ser.errors.Pruned`.
 
     Args:
-        tell: Takes the epoch, counted from 0, its scores, and whether training ends with it.
+        report: Takes the epoch, counted from 0, its scores, and whether training ends with it.
     """
 
-    def __init__(self, tell: Callable[[int, dict[str, float], bool], None]):
-        self._tell = tell
+    def __init__(self, report: Callable[[int, dict[str, float], bool], None]):
+        self._report = report
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        self._tell(trainer.current_epoch, dict(pl_module.scores), is_last)
+        self._report(trainer.current_epoch, dict(pl_module.scores), is_last)

@@ -17,12 +17,12 @@ class Interruption(EpochCallback):
     """Turns the first signal into an orderly end, the second into an immediate one.
 
     Resuming is exact from an epoch's end. Short epochs are therefore finished and saved; an epoch so long that the end
-    of the one before lies in `last.ckpt` is dropped at once. Outside training whatever is going on is left at once, and
-    what does not end in time is ended (`ser.system.stopping`).
+    of the one before lies in `last.ckpt` is dropped at once. Outside training any work is stopped at once, and
+    a process that does not end in time is ended (`ser.system.stopping`).
     """
 
     def __init__(self):
-        self.checkpoints: Checkpoints | None = None  # knows what lies on disk; set when training is put together
+        self.checkpoints: Checkpoints | None = None  # knows the saved epoch; set when training is put together
         self.signum: int | None = None
         self._training = False
 
@@ -77,7 +77,7 @@ class Interruption(EpochCallback):
         self._set(dict.fromkeys(SIGNALS, self._handle))
 
     def _set(self, handlers: dict) -> None:
-        if threading.current_thread() is threading.main_thread():  # Python takes signals nowhere else
+        if threading.current_thread() is threading.main_thread():  # Python handles signals only there
             for signum, handler in handlers.items():
                 signal.signal(signum, handler)
 

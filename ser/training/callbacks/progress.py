@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees while epochs go by, and the lines of the log file."""
+"""The progress bar over epochs, and the epochs' lines in the log file."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ class EpochProgress(EpochCallback):
     """A bar over epochs on a terminal; elsewhere a line now and then. Every epoch goes to the log file.
 
     Args:
-        console: Where the bar is drawn.
+        console: The terminal.
         shown: Whether anything is drawn or printed.
         monitor: Metric shown beside the bar.
         every_s: Seconds between two lines where there is no terminal.

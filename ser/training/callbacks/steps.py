@@ -1,7 +1,7 @@
-"""What Lightning does around each step and nobody here needs, taken out: for a small model it is a third of an epoch.
+"""Removes Lightning's unused work around each step, which for a small model takes a third of an epoch.
 
-Lightning calls every hook of every callback in every step, each inside a profiler's context, whether or not it does
-anything. It passes over what is no function.
+Lightning calls every hook of every callback in every step, each inside a profiler's context, even if it does
+nothing. It skips attributes that are not functions.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,7 @@ _NOTHING = nullcontext()
 
 
 class EpochCallback(Callback):
-    """A callback with nothing to do in a step; one that has defines the hook anew."""
+    """A callback without hooks in a step; a subclass with one defines it again."""
 
     on_train_batch_start = None
     on_train_batch_end = None
@@ -29,5 +29,5 @@ class NoProfiler(PassThroughProfiler):
     """Lightning's profiler that measures nothing, without making a generator for each of forty places in a step."""
 
     def profile(self, action_name: str) -> AbstractContextManager:
-        """One context for all that does nothing."""
+        """One shared context that does nothing."""
         return _NOTHING

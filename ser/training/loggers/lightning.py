@@ -1,4 +1,4 @@
-"""Any of Lightning's loggers, fed once an epoch; a server that is gone does not end a training."""
+"""Any of Lightning's loggers, fed once an epoch; an unreachable server does not end the training."""
 
 import logging
 import textwrap
@@ -17,12 +17,12 @@ RETRY_S = 60.0
 
 
 class LightningLogger:
-    """Keeps what could not be sent, and tries again a minute later and when the run ends.
+    """Keeps points that could not be sent, and retries a minute later and when the run ends.
 
     Args:
         name: In the config, for messages.
         logger: One of Lightning's, or of the user's own.
-        console: Told once if something cannot be sent, and at the end of how much is missing.
+        console: For a message when sending fails, and at the end if points are missing.
         retry_s: Seconds between two tries.
     """
 
@@ -32,7 +32,7 @@ class LightningLogger:
         self._try_at, self._warned = 0.0, False
 
     def begin(self, hparams: dict[str, Any]) -> Any:
-        """Connects, which may raise anything, and gives the number or name by which the run can be continued.
+        """Connects, which may raise anything, and returns the number or name that continues the run.
 
         Args:
             hparams: Settings of the run; empty where it continues and has them.
@@ -48,20 +48,20 @@ class LightningLogger:
             self._send()
 
     def result(self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray, protocol: str) -> None:
-        """The final scores; config and protocol are there since the beginning."""
+        """The final scores; config and protocol were sent at the beginning."""
         self._unsent.append((int(metrics["epochs"]), final_scores(metrics)))
 
     def flush(self) -> None:
-        """Sends what is left."""
+        """Sends the remaining points."""
         self._send()
         self._attempt(self._logger.save)
 
     def close(self, status: str) -> None:
-        """Ends the run there, as `success` or `failed`."""
+        """Ends the logger's run, as `success` or `failed`."""
         self._send()
         self._attempt(self._logger.finalize, status)
         if self._unsent:
-            self._tell(f"logger={self._name}: {len(self._unsent)} of this run's points could not be sent.")
+            self._message(f"logger={self._name}: {len(self._unsent)} of this run's points could not be sent.")
 
     def _send(self) -> None:
         while self._unsent:
@@ -77,16 +77,16 @@ class LightningLogger:
         except Exception as error:
             log.warning("logger=%s: %s", self._name, reason_of(error))
             if not self._warned:
-                self._tell(f"logger={self._name}: {reason_of(error)}. The run goes on, and this is tried again.")
+                self._message(f"logger={self._name}: {reason_of(error)}. The run goes on, and sending is tried again.")
             self._try_at, self._warned = time.monotonic() + self._retry_s, True
             return False
 
-    def _tell(self, text: str) -> None:
+    def _message(self, text: str) -> None:
         self._console.print(f"Note: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def reason_of(error: Exception) -> str:
-    """One line, without a full stop: those of web clients go on for long.
+    """One line, shortened and without a full stop.
 
     >>> reason_of(ValueError("no such run.")), reason_of(ValueError())
     ('no such run', 'ValueError')

@@ -1,4 +1,4 @@
-"""MLflow, without a word on the terminal and without a file that stays open."""
+"""MLflow without output on the terminal and without open files."""
 
 import functools
 import logging
@@ -8,9 +8,9 @@ from typing import Any
 
 from pytorch_lightning.loggers import MLFlowLogger
 
-ENVIRONMENT = {  # what the user set stays
+ENVIRONMENT = {  # defaults; the user's values take precedence
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is not there is heard of in seconds, not in minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a missing server is reported in seconds, not in minutes
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a database file is closed after each write
 }
 
@@ -19,7 +19,7 @@ class Mlflow(MLFlowLogger):
     """Lightning's logger; a continued run is marked as running again.
 
     Args:
-        run_id: Of the MLflow run to go on in; None begins one.
+        run_id: Of the MLflow run to continue; None begins one.
         settings: Of Lightning's `MLFlowLogger`.
     """
 
@@ -37,5 +37,5 @@ class Mlflow(MLFlowLogger):
             self.experiment.update_run(run_id, status="RUNNING")
 
     def log_hyperparams(self, params: dict[str, Any]) -> None:
-        """Settings by names that MLflow takes: `stft@frontend.stft` is `stft_frontend.stft` there."""
+        """Settings under names that MLflow accepts: `stft@frontend.stft` becomes `stft_frontend.stft`."""
         super().log_hyperparams({re.sub(r"[^\w./ :-]", "_", name): value for name, value in params.items()})

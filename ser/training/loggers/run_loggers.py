@@ -1,6 +1,6 @@
 """The loggers of a run: built from the config's `logger` node, fed as one, closed however the run ends.
 
-Lightning's Trainer has none of them: it would log in each step, where a point an epoch is what a curve needs.
+Lightning's Trainer has none of them: it would log in each step, and one point an epoch is enough.
 """
 
 import json
@@ -23,21 +23,21 @@ from ser.reports.tensorboard import RunBoard, hyperparameters
 from ser.system.files import write_text
 from ser.training.loggers.lightning import LightningLogger, reason_of
 
-# only in this node, and it comes from the command line: a logger writes, and sends, to wherever it is told
+# only in this node, which comes from the command line: a logger can write and send anywhere
 TRUSTED = ("ser.reports.tensorboard", "ser.reports.curves_csv", "ser.training.loggers")
-VERSIONS = "loggers.json"  # which W&B or MLflow run a run directory began, for when it continues
-OF_ONE_TRY = ("events.out.tfevents.*", CURVES, VERSIONS)  # what a run that begins again begins without
+VERSIONS = "loggers.json"  # which W&B or MLflow run belongs to a run directory, to continue it
+OF_ONE_TRY = ("events.out.tfevents.*", CURVES, VERSIONS)  # removed when a run begins again
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a logger's settings may hold in braces, `"{name}"`.
+    """The values for braces in a logger's settings, `"{name}"`.
 
     Args:
         directory: The run directory's path.
         name: The run directory's name.
         identity: Of the run.
-        protocol: What the split keeps apart.
+        protocol: The split's stamp.
         first_epoch: Where training begins, 0 unless it continues.
     """
 
@@ -60,12 +60,12 @@ class RunLoggers:
             logger.epoch(epoch, scores, learning_rate)
 
     def result(self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray, protocol: str) -> None:
-        """The finished run: config, metrics.json, confusion matrix (H, W, 3), what the split keeps apart."""
+        """The finished run: config, metrics.json, confusion matrix (H, W, 3), the split's stamp."""
         for logger in self._loggers:
             logger.result(config, metrics, confusion, protocol)
 
     def flush(self) -> None:
-        """Writes what is buffered; a full disk is heard of here, before the run is marked as finished."""
+        """Writes what is buffered; a full disk shows here, before the run is marked as finished."""
         for logger in self._loggers:
             logger.flush()
 
@@ -98,19 +98,19 @@ def check_loggers(nodes: Mapping[str, Any] | None, trust: Sequence[str]) -> dict
 def open_loggers(
     nodes: Mapping[str, Any], trust: Sequence[str], about: About, config: Mapping[str, Any], console: Console
 ) -> Iterator[RunLoggers]:
-    """Builds loggers and closes them, however the block ends.
+    """Builds loggers and closes them at the end of the block in any case.
 
     Args:
         nodes: Name → `_target_` and settings.
         trust: Packages of the user's own.
         about: The run.
         config: Of the run, for its hyperparameters.
-        console: Told if one fails while the run trains.
+        console: For messages of loggers that fail during training.
 
     Raises:
-        UserError: One cannot begin: better before the training than after it.
+        UserError: One cannot begin.
     """
-    if about.first_epoch == 0:  # curves of an earlier try would cross those of this one
+    if about.first_epoch == 0:  # curves of an earlier try would overlap
         for file in (file for pattern in OF_ONE_TRY for file in Path(about.directory).glob(pattern)):
             file.unlink(missing_ok=True)
     versions = _versions(about.directory)
@@ -125,7 +125,7 @@ def open_loggers(
                 if isinstance(built, Logger):
                     built = LightningLogger(name, built, console)
                 elif not isinstance(built, (RunBoard, CurvesCsv)):
-                    raise UserError(f"{where}._target_={node['_target_']} is no pytorch_lightning.loggers.Logger.")
+                    raise UserError(f"{where}._target_={node['_target_']} is not a pytorch_lightning.loggers.Logger.")
                 stack.push(lambda kind, error, trace, logger=built: logger.close(_status(kind)))
                 if isinstance(built, LightningLogger):
                     versions[name] = built.begin(hparams if version is None else {})
@@ -162,17 +162,17 @@ def _trusted(trust: Sequence[str]) -> tuple[str, ...]:
 
 
 def _status(kind: type[BaseException] | None) -> str:
-    """In Lightning's words; what a search gives up is no failure."""
+    """Lightning's status; a pruned run is not a failure."""
     return "success" if kind is None or issubclass(kind, Pruned) else "failed"
 
 
 def _versions(directory: str) -> dict[str, Any]:
     with suppress(OSError, ValueError, TypeError):
         found = json.loads((Path(directory) / VERSIONS).read_text(encoding="utf-8"))
-        return {name: said for name, said in dict(found).items() if isinstance(said, str | int)}
+        return {name: version for name, version in dict(found).items() if isinstance(version, str | int)}
     return {}
 
 
 def _cannot_begin(name: str, error: Exception, directory: str, version: Any) -> str:
-    again = f" It would go on in {version}; without {directory}/{VERSIONS} it begins anew." if version else ""
-    return f"logger={name} cannot begin: {reason_of(error)}.{again} Mend it, or choose loggers without {name}."
+    again = f" It would continue {version}; without {directory}/{VERSIONS} it begins anew." if version else ""
+    return f"logger={name} cannot begin: {reason_of(error)}.{again} Fix it, or choose loggers without {name}."

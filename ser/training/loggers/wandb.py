@@ -1,4 +1,4 @@
-"""Weights & Biases, without a word on the terminal and without a process that stays."""
+"""Weights & Biases without output on the terminal and without a remaining process."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Wandb(WandbLogger):
     package = "wandb"
 
     def __init__(self, **settings: Any):
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B would send its own errors home, offline too
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reports its own errors, offline too
         import wandb
 
         check_settings(wandb.init, settings, "logger.wandb")

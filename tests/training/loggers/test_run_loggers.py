@@ -144,7 +144,7 @@ def test_a_run_found_somewhere_chooses_no_logger(ser, quick, in_tmp, own, monkey
 def test_a_server_that_goes_away_costs_no_training(ser, quick, own, in_tmp):
     words, said = own
     code, out, _ = ser(*quick, *words, "+logger.mine.lost=[1]")
-    assert code == 0 and "Note: logger=mine: the line is dead. The run goes on, and this is tried again." in out
+    assert code == 0 and "Note: logger=mine: the line is dead. The run goes on, and sending is tried again." in out
     assert kinds(said) == ["about", "hparams", 0, 1, 2, "end"], "sent later"
     assert "logger=mine: the line is dead" in (only_run(in_tmp) / "train.log").read_text()
     said.clear()
@@ -156,7 +156,7 @@ def test_a_server_that_goes_away_costs_no_training(ser, quick, own, in_tmp):
 def test_one_that_cannot_begin_stops_the_run_at_its_start(ser, quick, own, in_tmp):
     words, said = own
     code, _, err = ser(*quick, "logger=csv", *words, "+logger.mine.refuses=true")
-    assert code == 2 and "Error: logger=mine cannot begin: nobody is at home. Mend it, or choose" in err
+    assert code == 2 and "Error: logger=mine cannot begin: nobody is at home. Fix it, or choose" in err
     assert kinds(said) == ["about", "end"] and "Traceback" not in err
     assert not (only_run(in_tmp) / "curves.csv").exists()
 
@@ -176,7 +176,7 @@ def test_one_that_cannot_begin_stops_the_run_at_its_start(ser, quick, own, in_tm
         (["+logger.mine.version=1"], "'logger.mine' names no _target_"),
         (
             ["+logger.mine._target_=own_loggers.NoLogger", "run.trust=own_loggers"],
-            "is no pytorch_lightning.loggers.Logger",
+            "is not a pytorch_lightning.loggers.Logger",
         ),
         (["+model.logger._target_=ser.reports.curves_csv.CurvesCsv"], "lies outside the trusted packages"),
     ],
