@@ -1,4 +1,4 @@
-"""`hydra/launcher=ray`: the jobs of a grid as tasks of Ray, on this machine or on a cluster that is up.
+"""`hydra/launcher=ray`: the jobs of a grid as tasks of Ray, on this machine or on a running cluster.
 
 Hydra finds this module by its place in `hydra_plugins`; Ray is imported when jobs are launched.
 """
@@ -25,14 +25,14 @@ class RayLauncherConf:
     """Settings of `hydra.launcher`.
 
     Args:
-        init: Arguments of `ray.init`, e.g. {address: auto} for a cluster that is up; none: a Ray of this sweep's own,
-            on this machine, which ends with it.
+        init: Arguments of `ray.init`, e.g. {address: auto} for a running cluster; none: a local Ray for this sweep only,
+            which ends with it.
         remote: Options of `ray.remote` for each job.
     """
 
     _target_: str = "hydra_plugins.ser_ray_launcher.RayLauncher"
     init: dict[str, Any] = field(default_factory=dict)
-    # a job whose process was killed is the sweep's to launch again, which knows how often that happened
+    # the sweep itself relaunches killed jobs, and counts
     remote: dict[str, Any] = field(default_factory=lambda: {"num_cpus": 1, "max_retries": 0})
 
 
@@ -54,15 +54,15 @@ class RayLauncher(Launcher):
         self.init, self.remote = dict(init), dict(remote)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra hands over before the launch."""
+        """Receives Hydra's context before the launch."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs all jobs to their end; one whose process is killed takes no other along.
+        """Runs all jobs to their end; one whose process is killed does not affect the others.
 
         Raises:
             UserError: Ray is not installed.
-            Exception: Of the first job that Ray could not end, after all others have ended.
+            Exception: Of the first job that Ray could not finish, after all others have ended.
         """
         try:
             import ray
@@ -113,7 +113,7 @@ def _run(
 
 
 class _signals_kept:
-    """Puts the handlers of Ctrl-C and SIGTERM back that stood before the block."""
+    """Restores the handlers of Ctrl-C and SIGTERM after the block."""
 
     def __enter__(self) -> None:
         self.main = threading.current_thread() is threading.main_thread()

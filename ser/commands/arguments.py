@@ -1,4 +1,4 @@
-"""Arguments of commands that compose no config; what is mistyped is told as everywhere in `ser`."""
+"""Arguments of commands that compose no config; mistakes are reported as everywhere in `ser`."""
 
 import argparse
 import re
@@ -8,17 +8,17 @@ from ser.errors import UserError, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """`argparse` with this project's errors: one sentence, the nearest right word, exit code 2.
+    """`argparse` with this project's errors: one sentence with the nearest right name, exit code 2.
 
     Args:
-        command: As typed, `ser runs`; `--help` is the command's own to answer.
+        command: As typed, `ser runs`; the command itself answers `--help`.
     """
 
     def __init__(self, command: str):
         super().__init__(prog=command, add_help=False, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Raises what argparse would print.
+        """Raises argparse's message.
 
         Raises:
             UserError: Always.
@@ -37,5 +37,5 @@ def packages(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if not all(part.isidentifier() for part in name.split(".")):
-            raise argparse.ArgumentTypeError(f"'{name}' is no name of a package")
+            raise argparse.ArgumentTypeError(f"'{name}' is not the name of a package")
     return names

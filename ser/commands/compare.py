@@ -10,18 +10,18 @@ from ser.errors import UserError, did_you_mean
 HELP = """ser compare [runs …] [options]      (by default all of runs/)
 
   ser compare                                        every finished run in runs/, a row a configuration
-  ser compare sweeps/mlp-3fa2c1 'runs/tess-*'        of a sweep, and what fits a pattern
+  ser compare sweeps/mlp-3fa2c1 'runs/tess-*'        of a sweep, and what matches a pattern
   ser compare runs/ravdess-…-crossval-…              the folds of a cross-validation
   ser compare --where "model=cnn2d and optimizer.lr<1e-3"
   ser compare --sort val/loss --metrics test/uar,test/ece,val/loss
-  ser compare --group-by model                       pools what differs beside it: frontend, seeds, folds
+  ser compare --group-by model                       pools all other differences: frontend, seeds, folds
   ser compare --output grid.tex --html grid.html     formats by suffix: .csv .md .tex .json .txt
 
 A row is the runs that differ only in seed, split.seed and split.fold: mean ± standard deviation over them. Runs of
-different recordings, classes or splits stand in tables of their own.
+different recordings, classes or splits are in separate tables.
 
 Options
-  --where CONDITION       compared are runs of which it is true: keys, groups, figures; and, or, not, in, = < > !=
+  --where CONDITION       only runs for which it is true: keys, groups, figures; and, or, not, in, = < > !=
   --sort NAME             figure or setting; default the runs' monitor (val/uar), best first
   --metrics NAME,…        figures shown; default what sorts, and UAR, WA, macro F1 of test
   --group-by KEY,…        a row for each value of these keys
@@ -38,14 +38,14 @@ OPTIONS = ("where", "sort", "metrics", "group-by", "pairs", "format", "output", 
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong as `ser` does, not as argparse does."""
+    """Reports errors as `ser` does, not as argparse does."""
 
     def error(self, message: str):
         raise UserError(f"ser compare: {message}. `ser compare --help` lists the options.")
 
 
 def main(arguments: list[str]) -> int:
-    """Compares and shows."""
+    """Compares runs and shows the result."""
     if any(word in ("-h", "--help") for word in arguments):
         print(HELP)
         return 0
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     html = None if asked.html is None else _file(asked.html, "--html")
     kind = _format(asked.format, output)
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--html {html}: the page is an HTML file, name it so: {html.name}.html.")
+        raise UserError(f"--html {html}: the page is an HTML file, call it {html.name}.html.")
 
     from ser.comparison.comparing import Question, compare
     from ser.comparison.conditions import Condition
@@ -98,7 +98,7 @@ def _names(listed: str | None) -> tuple[str, ...]:
 
 
 def _file(name: str, option: str) -> Path:
-    """A path that a file can be written to, asked before anything is read."""
+    """A path that a file can be written to, checked before anything is read."""
     path = Path(name).expanduser()
     if not name or path.is_dir():
         raise UserError(f"{option} {name}: name a file, not a folder.")
@@ -116,7 +116,7 @@ def _format(chosen: str | None, output: Path | None) -> str:
         return "table"
     if output.suffix.lower() not in SUFFIXES:
         hint = "for a page use --html" if output.suffix.lower() in (".html", ".htm") else "or add --format"
-        raise UserError(f"--output {output}: the suffix says the format: {', '.join(SUFFIXES)}; {hint}.")
+        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; {hint}.")
     return SUFFIXES[output.suffix.lower()]
 
 

@@ -1,6 +1,6 @@
 """Completion in bash: `eval "$(ser -sc install=bash)"`, then Tab completes subcommands and overrides.
 
-Hydra completes overrides; it does not know subcommands, so the subcommand is taken out of the line that it sees.
+Hydra completes overrides; it does not know subcommands, so the subcommand is removed from its line.
 """
 
 import importlib
@@ -35,7 +35,7 @@ def complete(arguments: list[str]) -> int:
     elif arguments == ["query=bash"]:
         _query(os.environ.get("COMP_LINE", ""))
     else:
-        raise UserError("Completion is there for bash: ser -sc install=bash.")
+        raise UserError("Completion is available for bash: ser -sc install=bash.")
     return 0
 
 

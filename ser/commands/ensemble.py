@@ -14,19 +14,19 @@ HELP = """ser ensemble <run …> [options]
                                                 seeds of a cross-validation: an ensemble a fold, and the folds pooled
   ser predict runs/NAME-ensemble-… a.wav        used like any run; it holds its members' weights and can be moved
 
-Scored are the recordings that all members have in their test part: none of them was trained, or its epoch chosen, on
-these. A temperature is fitted on the validation recordings that all have in common (ser predict --calibrated). Members
-of several folds are grouped by what they test. ser compare and ser runs find it; the same runs are the same ensemble.
+It is scored on the recordings that all members have in their test part: none was used to train a member or to choose
+its epoch. A temperature is fitted on the validation recordings that all share (ser predict --calibrated). Members
+of several folds are grouped by their test parts. ser compare and ser runs find it; the same runs are the same ensemble.
 
 Options
-  --name NAME      begins the name of its directory (default: the experiment or dataset)
-  --dir FOLDER     where its directory belongs (default: beside the first run)
-  --trust PACKAGE  your own package that metrics of the runs are from; several with commas
+  --name NAME      prefix of its directory's name (default: the experiment or dataset)
+  --dir FOLDER     parent of its directory (default: beside the first run)
+  --trust PACKAGE  your own package with metrics of the runs; several with commas
 """
 
 
 def main(arguments: list[str]) -> int:
-    """Averages, scores and shows."""
+    """Averages runs, scores the ensemble and shows the result."""
     if any(word in ("-h", "--help") for word in arguments):
         print(HELP)
         return 0

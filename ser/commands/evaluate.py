@@ -12,8 +12,8 @@ HELP = """ser evaluate run=<dir> [dataset=choice …] [key=value …]
   ser evaluate run=runs/NAME dataset=tess dataset.root=FOLDER
                                                     the run on other recordings: runs/NAME/evaluations/tess-…/
   ser evaluate run=runs/NAME dataset=ravdess 'map={{calm: neutral}}'
-                                                    and what counts as what; equal names are one emotion anyway
-  ser evaluate run=runs/NAME root=FOLDER            where the run's own recordings lie, if they have moved
+                                                    and which emotion is which; equal names are the same
+  ser evaluate run=runs/NAME root=FOLDER            the folder of the run's own recordings, if they have moved
 
 Emotions that only one side has are named and left out. Nothing of a run is executed, and test is not scored again.
 
@@ -82,7 +82,7 @@ def _show(console, evaluation, stamp: str, notes, report: Path) -> None:
 
 
 def _check(config: dict[str, Any]) -> None:
-    """Refuses settings that mean nothing, before anything is read.
+    """Refuses invalid settings before anything is read.
 
     Raises:
         UserError: The message names the setting.
@@ -94,7 +94,7 @@ def _check(config: dict[str, Any]) -> None:
     if config["device"] not in devices:
         raise UserError(f"device={config['device']} does not exist. {did_you_mean(str(config['device']), devices)}")
     if config["map"] is not None and not isinstance(config["map"], dict):
-        raise UserError("map says which emotion is which: write map='{surprised: happy, calm: neutral}'.")
+        raise UserError("map maps emotions to emotions: write map='{surprised: happy, calm: neutral}'.")
     if not isinstance(config["run"], str):
         raise UserError(f"run={config['run']} must be text, the directory of a run.")
     check_run_settings(config)

@@ -1,8 +1,8 @@
-"""An experiment's settings of a part, taken back where another part was chosen in its place.
+"""Removes an experiment's settings of a part where another part was chosen in its place.
 
 `experiment=baseline_ravdess_cnn1d_1m` sets `split: {val: 0, stratify: […]}` for its own `split=random`. With
-`split=emobox` beside it, Hydra would hand those settings to EmoBox' folds, which know none of them. Here a group whose
-choice is not the experiment's own comes as its own file says; what was typed stays.
+`split=emobox` beside it, Hydra would pass those settings to EmoBox' folds, which have none of them. Here a group with
+another choice than the experiment's gets its own file's settings; typed overrides stay.
 """
 
 import copy
@@ -19,7 +19,7 @@ from ser.errors import UserError
 def without_stale(
     config: dict[str, Any], chosen: Mapping[str, str], typed: Sequence[str], places: Sequence[Path]
 ) -> dict[str, Any]:
-    """The config with the settings that an experiment made for a part that is not there taken back.
+    """The config without the settings that an experiment made for another part than the chosen one.
 
     Args:
         config: Composed, not resolved.
@@ -29,8 +29,8 @@ def without_stale(
     """
     experiment = _read_experiment(places, chosen.get(PRESETS))
     for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
-        left = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
-        config = {**config, group: {key: node for key, node in config[group].items() if key not in left}}
+        stale = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
+        config = {**config, group: {key: node for key, node in config[group].items() if key not in stale}}
     own_choices = {group: own for group, own in _own_choices(experiment) if group not in SEVERAL}
     stale = [group for group, own in own_choices.items() if group in experiment and chosen.get(group) != own]
     if not stale:
@@ -46,7 +46,7 @@ def without_stale(
 
 
 def _take_back(config: dict[str, Any], key: str, by_itself: Mapping[str, Any]) -> None:
-    """Gives a key the value of the group's own file, or takes it out, and what is left empty above it."""
+    """Restores a key's value from the group's own file, or removes it and any empty node above it."""
     *above, name = key.split(".")
     nodes = [config]
     for part in above:
@@ -63,7 +63,7 @@ def _take_back(config: dict[str, Any], key: str, by_itself: Mapping[str, Any]) -
 
 
 def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of whatever is no dict; a list is one setting."""
+    """(dotted key, value) of everything but dicts; a list is one setting."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _settings(value, f"{prefix}.{key}")
@@ -89,14 +89,14 @@ def _read_experiment(places: Sequence[Path], choice: str | None) -> dict[str, An
 
 
 def read_config(places: Sequence[Path], group: str, choice: str | None) -> dict[str, Any]:
-    """A config file as it stands; nothing where there is none.
+    """The content of a config file; empty if there is none.
 
     Args:
         places: Folders with config files, the first that has the file wins.
         group, choice: Its name.
 
     Raises:
-        UserError: It is no mapping.
+        UserError: It is not a mapping.
     """
     for place in places:
         path = place / group / f"{choice}.yaml"

@@ -16,7 +16,7 @@ HELP = """ser explore [group=choice …] [key=value …]
   ser explore --cfg job                             print the composed config
 
 It writes index.html, recordings.csv (a row a file), figures/*.png and TensorBoard's events:
-tensorboard --logdir explorations. What it decodes, training finds in the store.
+tensorboard --logdir explorations. Training reuses its decoded recordings from the store.
 
 Settings (configs/explore.yaml)
 {settings}

@@ -1,4 +1,4 @@
-"""A composed config before a value of it is judged: no key that nobody reads, every node a node, what is off is off."""
+"""Checks the structure of a composed config: no unused key, every node a node, null settings filled in."""
 
 import re
 from codecs import BOM_UTF8
@@ -13,7 +13,7 @@ from ser.errors import UserError, did_you_mean
 from ser.runs.identity import flatten
 from ser.system.config_folder import config_folder
 
-OFF = {  # what null means of a node that is no group; of a group it is the choice `none`
+OFF = {  # the meaning of null for a node that is not a group; for a group it is the choice `none`
     "loss": {"label_smoothing": 0.0, "class_weights": "none", "l2": None},  # plain cross-entropy
     "early_stopping": {"patience": None},
     "sweep": {"skip": None, "bad": "stop", "jobs_per_gpu": 1},
@@ -24,17 +24,17 @@ PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
 def whole_config(
     config: Mapping[str, Any], chosen: Mapping[str, str | None], app: str, typed: Sequence[str], folders: Sequence[Path]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The config with every node that its top file has, and the choices made.
+    """The config with every node of its top file, and the choices made.
 
     Args:
         config: Composed, not resolved.
         chosen: The choice in each group.
         app: Name of the top file.
         typed: Overrides as typed.
-        folders: Where config files lie, ours and then the user's own.
+        folders: Folders of config files, ours and then the user's own.
 
     Raises:
-        UserError: A key that nobody reads, a group without a choice, a value where a node belongs.
+        UserError: An unused key, a group without a choice, a value in place of a node.
     """
     top, config, chosen = top_file(app), dict(config), dict(chosen)
     own = list(_own_files(chosen, folders))
@@ -56,12 +56,12 @@ def whole_config(
             node, chosen[group] = {**kept, **read_config(folders, group, "none")}, "none"
         elif choice is None and by_default is not None and group not in SEVERAL:
             raise UserError(f"{group} is given several choices, and takes one of: {', '.join(choices)}.")
-        if group in SEVERAL:  # no choice that a run could be known by
+        if group in SEVERAL:  # no single choice to name a run by
             chosen.pop(group, None)
         config[group] = node = _settings(group, {} if node is None else node, shared, choices)
-        if not node and by_default == []:  # nothing, as by default: as if the group were not there
+        if not node and by_default == []:  # empty, as by default: as if the group were absent
             del config[group]
-        if shared and "_target_" not in node and set(node) - set(shared):  # checked against no signature
+        if shared and "_target_" not in node and set(node) - set(shared):  # not checked by a signature
             files = () if off else (config_folder() / group).glob("*.yaml")
             ours = {key for path in files for key in read_config([config_folder()], group, path.stem)}
             _refuse_unread(node, config, {*shared, *ours} - {"defaults"}, group, own)
@@ -69,14 +69,14 @@ def whole_config(
 
 
 def whole_settings(config: Mapping[str, Any], app: str) -> dict[str, Any]:
-    """The config with all settings that are no group's, and with what is off as its values say it.
+    """The config with all settings outside of groups, and with null nodes as their values.
 
     Args:
         config: Composed, not resolved.
         app: Name of the top file.
 
     Raises:
-        UserError: A setting that was taken away, a value where a node belongs, a setting that a node does not have.
+        UserError: A removed setting, a value in place of a node, a setting that a node does not have.
     """
     top = top_file(app)
     given = {key: value for key, value in top.settings.items() if key not in top.groups}
@@ -93,12 +93,12 @@ def whole_settings(config: Mapping[str, Any], app: str) -> dict[str, Any]:
 
 
 def _settings(where: str, node: Any, known: Mapping[str, Any], choices: Sequence[str] = ()) -> dict[str, Any]:
-    """A node with all that it must have: what was taken away comes back where its default is no choice at all.
+    """A node with all its required settings; removed ones get their default where it is not a choice.
 
     Args:
         where: Its place in the config, empty for the whole.
         node: As composed.
-        known: What the top file says of it.
+        known: Its content in the top file.
         choices: Of a group.
     """
     if not isinstance(node, dict):
@@ -112,7 +112,7 @@ def _settings(where: str, node: Any, known: Mapping[str, Any], choices: Sequence
             if by_default:
                 raise UserError(f"{key} is needed: leave out ~{key}.")
             node[name] = by_default
-        elif by_default == [] and choices:  # of a group: what is done, in order
+        elif by_default == [] and choices:  # of a group: the steps, in order
             node[name] = [] if node[name] is None else node[name]
             if not isinstance(node[name], list) and "${" not in str(node[name]):
                 raise UserError(f"{key}={_shown(node[name])} must be a list of nodes, each with its _target_.")
@@ -126,7 +126,7 @@ def _shown(value: Any) -> str:
 def _own_files(
     chosen: Mapping[str, str | None], folders: Sequence[Path]
 ) -> Iterator[tuple[str, Path, dict[str, Any], str | None]]:
-    """Group, path, content and package of each file of the user's own that a choice or a defaults list names."""
+    """Group, path, content and package of each user's file that a choice or a defaults list names."""
     for group, choice in chosen.items():
         name = group.partition("@")[0]
         for folder in folders:
@@ -144,18 +144,18 @@ def _own_files(
 
 
 def _check_files(own: Sequence[tuple], config: Mapping[str, Any]) -> None:
-    """Refuses files whose settings land where nobody reads them."""
+    """Refuses files whose settings would be in an unused place."""
     for group, path, content, package in own:
         name, first = group.partition("@")[0], "its first line must be '# @package _global_'"
         if name == PRESETS and config.get(PRESETS) and package != "_global_":
-            mark = " (before it stands a byte order mark)" if path.read_bytes().startswith(BOM_UTF8) else ""
-            lost = f"Without it its settings land under '{name}', where nothing reads them."
+            mark = " (it has a byte order mark before it)" if path.read_bytes().startswith(BOM_UTF8) else ""
+            lost = f"Without it its settings are under '{name}', where they are not used."
             raise UserError(f"{path}: {first}{mark}. {lost}")
         nested = isinstance(content.get(name), dict) and "_target_" not in content and package != "_global_"
         if nested:
             raise UserError(f"{path} has its settings under '{name}:' once more: write them without it, or {first}.")
         if package not in (None, "_global_", "_group_", name) and group not in config:
-            raise UserError(f"{path} begins with '# @package {package}': its settings do not land under '{name}'.")
+            raise UserError(f"{path} begins with '# @package {package}': its settings are not under '{name}'.")
 
 
 def _refuse_unread(
@@ -174,7 +174,7 @@ def _refuse_unread(
 
 
 def _is_read(key: str, config: Mapping[str, Any]) -> bool:
-    """Whether an interpolation names the key, or what is under it, from the top or from beside it."""
+    """Whether an interpolation refers to the key or its children, absolutely or relatively."""
     texts = (value for _, value in flatten(config) if "${" in str(value))
     words = {word for text in texts for word in re.findall(r"[.\w]+", str(text))}
     beside = key.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""`ser predict`: names the emotion in recordings."""
+"""`ser predict`: predicts the emotion in recordings."""
 
 import argparse
 import os
@@ -16,24 +16,24 @@ HELP = """ser predict <run> <file or folder …> [options]
 
   ser predict runs/NAME recording.wav                     emotion and probabilities as a table
   ser predict runs/NAME recordings/ --output found.csv    all recordings in a folder and below it, sorted
-  ser predict best.ckpt talk.mp3 --format jsonl           a checkpoint by itself says how its model is built
+  ser predict best.ckpt talk.mp3 --format jsonl           a single checkpoint holds its model's config
 
-WAV, FLAC, OGG, MP3 and what else libsndfile reads, at any sample rate, mono or stereo. Recordings are prepared as
+WAV, FLAC, OGG, MP3 and other formats of libsndfile, at any sample rate, mono or stereo. Recordings are prepared as
 those of the run were; a clip longer than the run's audio.duration_s is cut at its end, a shorter one is padded. A file
 that cannot be used has a row with the reason. Hidden files and links that lead out of a folder are skipped.
 
 Options
-  --format FORMAT      table (default), csv, jsonl; all probabilities in full are in the last two
-  --output FILE        into a file, whole or not at all; .csv, .jsonl or .txt says the format
+  --format FORMAT      table (default), csv, jsonl; the last two have all probabilities in full
+  --output FILE        into a file, written atomically; .csv, .jsonl or .txt selects the format
   --batch-size N       recordings at once (default 64); changes time and memory only
   --device DEVICE      auto (default), cpu, gpu
   --calibrated         probabilities at the temperature fitted on the run's validation part; without it they are the
                        model's own, those of predictions.csv. The emotion is the same
-  --trust PACKAGE      your own package that the run's parts are from; several with commas
+  --trust PACKAGE      your own package with parts of the run; several with commas
 
-Names that begin with a dash stand behind --, as do patterns over folders of strangers: ser predict RUN -- *.wav
-Nothing that a run or a checkpoint holds is executed.
-Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can mend.
+Put -- before names that begin with a dash, and before patterns over untrusted folders: ser predict RUN -- *.wav
+No code in a run or a checkpoint is executed.
+Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can fix.
 """
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         asked = _parsed(arguments)
         output = None if asked.output is None else _file(asked.output)
         return _predict(asked, asked.format or ("table" if output is None else _kind_of(output)), output)
-    except UserError as error:  # it may quote what a stranger wrote, and file names that a pattern found
+    except UserError as error:  # it may quote untrusted text and file names
         raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
 
 
@@ -64,7 +64,7 @@ def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
     for remark in remarks:
         print(f"Note: {printable(remark)}", file=sys.stderr)
     found = model.read(paths, asked.batch_size)
-    if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show how far it is
+    if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show the progress
         found = bar(Console(stderr=True), "predicting", len(paths))(found)
     if output is None:
         return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
@@ -93,7 +93,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
     parser.add_argument("--calibrated", action="store_true")
     if not arguments:
-        raise UserError("Say which run and which recordings: ser predict runs/NAME recording.wav (see --help).")
+        raise UserError("Name a run and recordings: ser predict runs/NAME recording.wav (see --help).")
     asked = parser.parse_intermixed_args(arguments)
     if not asked.places:
         raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
@@ -102,17 +102,17 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
 
 def _batch_size(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of recordings at once")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of recordings at once")
     return int(text)
 
 
 def _file(name: str) -> Path:
-    """A path that a file can be written to, asked before anything is read."""
+    """A path that a file can be written to, checked before anything is read."""
     path = Path(os.path.expanduser(name))
     if not name or path.is_dir():
         raise UserError(f"--output {name}: name a file, not a folder.")
     if path.exists() and not path.is_file():
-        raise UserError(f"--output {name}: there is something else than a file.")  # /dev/null would be replaced
+        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
     if not path.parent.is_dir():
         raise UserError(f"--output {name}: there is no folder {path.parent}.")
     return path
@@ -120,5 +120,5 @@ def _file(name: str) -> Path:
 
 def _kind_of(output: Path) -> str:
     if output.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--output {output}: the suffix says the format: {', '.join(SUFFIXES)}; or add --format.")
+        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; or add --format.")
     return SUFFIXES[output.suffix.lower()]

@@ -1,4 +1,4 @@
-"""`ser runs`: what became of each run and what it takes on the disk; `ser runs prune`: checkpoints no longer wanted."""
+"""`ser runs`: state and size of each run; `ser runs prune`: removes checkpoints that are no longer needed."""
 
 import argparse
 import sys
@@ -14,18 +14,18 @@ ser runs prune [place …] <what> [--yes]
 
   ser runs                                every run in runs/: state, figures, epochs, when, size on disk
   ser runs sweeps/NAME 'runs/ravdess-*'   of a sweep, of a pattern, of a cross-validation
-  ser runs --state failed,interrupted     only these: finished, running, interrupted, failed, pruned (given up by a
-                                          search), damaged
+  ser runs --state failed,interrupted     only these: finished, running, interrupted, failed, pruned (by a search),
+                                          damaged
   ser runs --sort size --format csv       largest first, as CSV (or json)
 
-  ser runs prune --last                   last.ckpt of finished runs: to evaluate them it is not needed
-  ser runs prune --failed --interrupted   checkpoints of these; they would then begin anew
-  ser runs prune --pruned                 checkpoints of runs that a search gave up
+  ser runs prune --last                   last.ckpt of finished runs: not needed to evaluate them
+  ser runs prune --failed --interrupted   checkpoints of these, which would then start anew
+  ser runs prune --pruned                 checkpoints of runs that a search pruned
   ser runs prune --keep-best 5            checkpoints of all finished runs but the 5 best by val/uar
   ser runs prune --keep-best 5 --by val/loss
 
-What would go is shown first, and goes only after a yes, or with --yes. Figures, predictions and configs always stay,
-and so does whatever somebody works on.
+The files to remove are shown first, and removed only after a yes, or with --yes. Figures, predictions and configs
+always stay, and so does every run that a process works on.
 """
 
 
@@ -56,7 +56,7 @@ def _list(arguments: list[str]) -> int:
     if asked.format == "table":
         console = _console()
         print_rows(console, rows)
-        _tell(console, remarks)
+        _print_remarks(console, remarks)
     else:
         sys.stdout.write(as_csv(rows) if asked.format == "csv" else as_json(rows))
         for remark in remarks:
@@ -74,9 +74,9 @@ def _prune(arguments: list[str]) -> int:
     asked = parser.parse_intermixed_args(arguments)
     states = frozenset(state for state in ("failed", "interrupted", "pruned") if getattr(asked, state))
     if not (asked.last or states or asked.keep_best is not None):
-        raise UserError("Say what is no longer wanted: --last, --failed, --interrupted, --pruned or --keep-best N.")
+        raise UserError("Say what to remove: --last, --failed, --interrupted, --pruned or --keep-best N.")
     if asked.by is not None and asked.keep_best is None:
-        raise UserError("--by says which runs are best: it belongs to --keep-best N.")
+        raise UserError("--by ranks runs and needs --keep-best N.")
 
     from ser.reports.runs_table import print_removals
     from ser.runs.listing import find_runs
@@ -86,7 +86,7 @@ def _prune(arguments: list[str]) -> int:
     found, remarks = find_runs(asked.places)
     removals = plan(found, PruneOptions(asked.last, states, asked.keep_best, asked.by or "val/uar"))
     console = _console()
-    _tell(console, remarks)
+    _print_remarks(console, remarks)
     if not removals:
         console.print("Nothing to remove.")
         return 0
@@ -96,7 +96,7 @@ def _prune(arguments: list[str]) -> int:
         console.print(f"Nothing was removed; --yes removes these checkpoints ({total}).", highlight=False)
         return 0
     freed, remarks = remove(removals)
-    _tell(console, remarks)
+    _print_remarks(console, remarks)
     console.print(f"Removed {readable_size(freed)}.", highlight=False)
     return 0
 
@@ -120,7 +120,7 @@ def _console():
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def _tell(console, remarks: Sequence[str]) -> None:
+def _print_remarks(console, remarks: Sequence[str]) -> None:
     for remark in remarks:
         console.print(f"Note: {remark}", highlight=False, markup=False, soft_wrap=True)
 
@@ -129,7 +129,7 @@ def _states(text: str) -> frozenset[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in STATES:
-            raise argparse.ArgumentTypeError(f"'{word}' is no state. {did_you_mean(word, list(STATES))}")
+            raise argparse.ArgumentTypeError(f"'{word}' is not a state. {did_you_mean(word, list(STATES))}")
     if not words:
         raise argparse.ArgumentTypeError(f"name one or more of {', '.join(STATES)}")
     return frozenset(words)
@@ -137,5 +137,5 @@ def _states(text: str) -> frozenset[str]:
 
 def _count(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of runs")
     return int(text)

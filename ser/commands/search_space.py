@@ -1,4 +1,4 @@
-"""What `ser tune` searches, read from overrides in Hydra's grammar of sweeps."""
+"""The search space of `ser tune`, from overrides in Hydra's sweep grammar."""
 
 from collections.abc import Iterable
 
@@ -12,13 +12,13 @@ TAGS = ("log", "int", "float")
 
 
 def parameter(override: Override) -> Parameter:
-    """What one override leaves open.
+    """The search parameter of one override.
 
     Args:
         override: With several values.
 
     Raises:
-        UserError: An interval upside down, the logarithm of 0, a tag that there is not.
+        UserError: A reversed interval, the logarithm of 0, an unknown tag.
     """
     key = override.input_line.partition("=")[0]
     sweep, group = override.value(), override.key_or_group in config_groups()
@@ -31,7 +31,7 @@ def parameter(override: Override) -> Parameter:
         return _range(key, sweep, tags)
     if tags:
         raise UserError(f"{override.input_line}: tags are for intervals and ranges, not for choices.")
-    sweep.shuffle = False  # the order of choices says nothing here, and two calls are to be one search
+    sweep.shuffle = False  # the order of choices is irrelevant, and equal calls must be the same search
     return _choice(key, override.sweep_string_iterator(), group)
 
 
@@ -46,25 +46,25 @@ def _interval(key: str, sweep: IntervalSweep, tags: set[str]) -> Parameter:
     low, high = sweep.start, sweep.end
     # int(interval(1,4)) has whole ends; plain interval(1,4) has 1.0 and 4.0
     whole = "int" in tags or isinstance(low, int) and isinstance(high, int)
-    said = f"interval({low:g},{high:g})"
+    typed = f"interval({low:g},{high:g})"
     if not low < high:
-        raise UserError(f"{key}={said} is upside down or empty: the first end must be below the second.")
+        raise UserError(f"{key}={typed} is reversed or empty: the first end must be below the second.")
     if "log" in tags and low <= 0:
-        raise UserError(f"{key}=tag(log,{said}): there is no logarithm of {low:g}; begin above 0, e.g. at 1e-6.")
+        raise UserError(f"{key}=tag(log,{typed}): there is no logarithm of {low:g}; begin above 0, e.g. at 1e-6.")
     if whole and (low != int(low) or high != int(high)):
-        raise UserError(f"{key}={said} is tagged int, and its ends are no whole numbers.")
+        raise UserError(f"{key}={typed} is tagged int, and its ends are not whole numbers.")
     kind, number = ("int", int) if whole else ("float", float)
     return Parameter(key, kind, low=number(low), high=number(high), log="log" in tags)
 
 
 def _range(key: str, sweep: RangeSweep, tags: set[str]) -> Parameter:
-    said = f"range({sweep.start:g},{sweep.stop:g},{sweep.step:g})"
+    typed = f"range({sweep.start:g},{sweep.stop:g},{sweep.step:g})"
     if sweep.step == 0:
-        raise UserError(f"{key}={said} never ends: its step is 0.")
+        raise UserError(f"{key}={typed} never ends: its step is 0.")
     values = sorted(sweep.range())
     if not values:
-        raise UserError(f"{key}={said} holds no value: the end itself does not belong to a range.")
+        raise UserError(f"{key}={typed} holds no value: the end of a range is excluded.")
     if "log" in tags:
-        raise UserError(f"{key}={said} has equal steps, which no logarithm has: use tag(log,interval(…)).")
+        raise UserError(f"{key}={typed} has equal steps, which no logarithm has: use tag(log,interval(…)).")
     kind = "int" if all(isinstance(value, int) for value in values) or "int" in tags else "float"
     return Parameter(key, kind, low=values[0], high=values[-1], step=abs(sweep.step))

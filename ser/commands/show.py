@@ -11,7 +11,7 @@ from ser.runs.settings import OPTIMIZER, RUN
 from ser.system.config_folder import config_folder
 from ser.system.ranges import in_words, shown
 
-GIVEN = (  # arguments that are handed over at composition
+GIVEN = (  # arguments passed at composition
     "self", "params", "optimizer", "total_steps", "num_features", "num_frames", "num_classes", "recordings",
     "lower_is_better",
 )  # fmt: skip
@@ -19,7 +19,7 @@ HELP = """ser show [group | group=choice]: lists the choices of each config grou
 
   ser show                all groups
   ser show model          one
-  ser show model=cnn2d    a choice: its settings, their defaults, and what each may be
+  ser show model=cnn2d    a choice: its settings, their defaults and allowed values
 """
 
 
@@ -55,7 +55,7 @@ def describe(group: str, files: list[Path]) -> str:
 
 
 def describe_choice(group: str, file: Path) -> str:
-    """A choice's settings, one a line: name, default, what it may be."""
+    """A choice's settings, one a line: name, default, allowed values."""
     rows = list(_settings_of(_content(file, group), group))
     widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
     lines = [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {may_be}".rstrip() for key, default, may_be in rows]
@@ -76,12 +76,12 @@ def _content(file: Path, group: str) -> dict[str, Any]:
 
 
 def _settings_of(node: Any, where: str, kind: Any = None) -> Iterator[tuple[str, str, str]]:
-    """(key, default, what it may be) of a node, and of the nodes in it.
+    """(key, default, allowed values) of a node, and of the nodes in it.
 
     Args:
-        node: As the file has it.
+        node: As in the file.
         where: Its place in the config.
-        kind: What the signature of the node around it says of it.
+        kind: Its annotation in the signature of the node around it.
     """
     node = dict(enumerate(node)) if isinstance(node, list) else dict(node)
     kinds = {name.rpartition(".")[2]: kind for name, kind in RUN.items() if name.rpartition(".")[0] == where}
@@ -107,7 +107,7 @@ def _settings_of(node: Any, where: str, kind: Any = None) -> Iterator[tuple[str,
 
 
 def _called(node: dict, where: str, kind: Any) -> Any:
-    """The class or function that a node's settings go to, if it says or is known."""
+    """The class or function of a node's settings, if named or known."""
     if "_target_" not in node:
         return None if 0 in node else _dataclass_in(kind)
     from ser.instantiate import resolve
@@ -123,9 +123,9 @@ def _dataclass_in(kind: Any) -> Any:
 
 
 def settings(name: str) -> str:
-    """The settings of a command with their comments: what stands in its file between the defaults and Hydra's node.
+    """The settings of a command with their comments: the part of its file between the defaults and Hydra's node.
 
-    Behind the comment stands what a number may be.
+    The range of a number follows the comment.
     """
     text = (config_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     lines, node = [], ""
@@ -141,7 +141,7 @@ def settings(name: str) -> str:
 
 
 def first_comment(file: Path) -> str:
-    """What a config file says of itself in its first line; where Hydra wants `@package` there, the second."""
+    """A config file's description: its first line, or the second after Hydra's `@package`."""
     with file.open(encoding="utf-8") as lines:
         comments = (line.lstrip("# ").strip() for line in lines)
         return next((comment for comment in comments if not comment.startswith("@package")), "")

@@ -1,12 +1,12 @@
-"""`ser store list|clear`: what is kept of recordings, decoded or as features, and how to take it away."""
+"""`ser store list|clear`: the cache of decoded recordings and features."""
 
 from ser.errors import UserError, did_you_mean
 from ser.system.cache import cache_folder
 
-HELP = """ser store list    what is kept of decoded recordings and their features, and where
-ser store clear   remove it; later runs make it again
+HELP = """ser store list    the cached recordings and features, and where they are
+ser store clear   remove them; later runs compute them again
 
-It lies in $SER_CACHE, or in the user's cache folder.
+The cache is in $SER_CACHE, or in the user's cache folder.
 """
 
 

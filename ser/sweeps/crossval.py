@@ -36,9 +36,9 @@ class Pooled:
     """The result of a cross-validation.
 
     Args:
-        folder: Where it lies.
+        folder: Its folder.
         evaluation: All figures of the pooled predictions.
-        stamp: What the folds kept apart.
+        stamp: The folds' merged stamp.
         untested: Recordings that no fold tests.
         report: The page.
     """
@@ -51,7 +51,7 @@ class Pooled:
 
 
 def folds_of(config: dict[str, Any]) -> list[Job]:
-    """The runs of a cross-validation, in the order of the folds, found but not begun.
+    """The runs of a cross-validation, in the order of the folds, not yet started.
 
     Args:
         config: Resolved, of any fold.
@@ -98,12 +98,12 @@ def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Pat
 
     Args:
         runs: All folds, finished, in their order.
-        folds: What each leaves to evaluate.
+        folds: The predictions of each.
         folder: The directory, beside those of the folds.
         used: Recordings that the folds divide, where that is known.
 
     Raises:
-        UserError: The folds do not belong together, or the directory cannot be written.
+        UserError: The folds do not match, or the directory cannot be written.
     """
     test = pool([fold.test for fold in folds])
     evaluation = evaluate(folds)
@@ -122,7 +122,7 @@ def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Pat
     write_text(folder / "crossval.json", json.dumps({**of_folds, "protocol": stamp, "config": config}, indent=2) + "\n")
     write_text(
         folder / "metrics.json", json.dumps(_metrics(runs, test, evaluation), indent=2) + "\n"
-    )  # last: it is whole
+    )  # last: marks it as complete
     return Pooled(folder, evaluation, stamp, 0 if used is None else used - len(test), report)
 
 
@@ -141,7 +141,7 @@ def pool_ensembles(made: Sequence[Ensemble]) -> Pooled:
 
 
 def judged(job: Job, console: Console) -> Fold:
-    """What a finished run said, and what the majority class and a decision tree say of the same test part.
+    """The predictions of a finished run, and those of the majority class and a decision tree for its test part.
 
     Raises:
         UserError: Its files are missing or damaged.
@@ -154,7 +154,7 @@ def judged(job: Job, console: Console) -> Fold:
 
 
 def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
-    """Where the tested recordings stand among the run's."""
+    """The indices of the tested recordings among the run's."""
     place = {(utterance.corpus, utterance.key): i for i, utterance in enumerate(utterances)}
     try:
         return np.array([place[key] for key in zip(test.traits["corpus"], test.keys, strict=True)])
@@ -165,7 +165,7 @@ def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
 
 
 def _metrics(runs: Sequence[FinishedRun], test: Predictions, evaluation: Evaluation) -> dict[str, float]:
-    """The pooled figures, the mean and the spread over folds of those that each fold has by itself, and the cost."""
+    """The pooled figures, the mean and spread over folds of each fold's own figures, and the cost."""
     of_folds = [run.directory.metrics() for run in runs]
     config = runs[0].config
     added = compute(
@@ -187,7 +187,7 @@ def _metrics(runs: Sequence[FinishedRun], test: Predictions, evaluation: Evaluat
 
 
 def pooled_folder(jobs: list[Job]) -> Path:
-    """Where the pooled result of these folds belongs: beside them, named by what they are."""
+    """The directory of the pooled result of these folds: beside them, named after them."""
     config, chosen = jobs[0].config, jobs[0].config["choices"]
     first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
     readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
@@ -199,7 +199,7 @@ def pooled_name(readable: str, identities: Sequence[str]) -> str:
     """The name of the pooled result of some folds.
 
     Args:
-        readable: What they are, for people.
+        readable: Readable description.
         identities: Of the folds, in their order.
     """
     identity = hashlib.blake2b("".join(identities).encode(), digest_size=5).hexdigest()

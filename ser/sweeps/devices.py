@@ -1,4 +1,4 @@
-"""How many jobs run side by side, and what each of them gets: threads, and a share of a GPU."""
+"""How many jobs run side by side, and their threads and shares of a GPU."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from ser.system.machine import num_cores, visible_gpus
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
 _held: dict[str, FileLock] = {}  # by place: of this process
-_visible_before: list[str | None] = []  # CUDA_VISIBLE_DEVICES, before a place said what it is
+_visible_before: list[str | None] = []  # CUDA_VISIBLE_DEVICES before a place was claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class Packing:
     """How jobs share a machine.
 
     Args:
-        parallel: Jobs at a time; None where other machines decide.
+        parallel: Jobs at a time; None where a cluster decides.
         threads: CPU threads of a job; None leaves torch its choice.
-        slots: Names of the places for jobs, `gpu0.1`: the second place on GPU 0; `cpu3`. Empty: none has to be claimed.
-        gpus: What `CUDA_VISIBLE_DEVICES` is called for each slot; empty for places on the CPU.
+        slots: Names of the places for jobs, `gpu0.1`: the second place on GPU 0; `cpu3`. Empty: no claims needed.
+        gpus: `CUDA_VISIBLE_DEVICES` for each slot; empty for places on the CPU.
     """
 
     parallel: int | None
@@ -69,7 +69,7 @@ def trains_on_gpu(trainer: dict[str, Any]) -> bool:
 
 
 def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
-    """Takes a place for this process until it ends (or `release`), shows it one GPU only, waits while all are taken.
+    """Claims a place for this process until it ends (or `release`), with one visible GPU; waits while all are taken.
 
     Places on GPUs are the machine's: sweeps started side by side share them. CUDA must not be in use yet.
 
@@ -79,7 +79,7 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
         gpu_folder: For locks of places on GPUs.
 
     Returns:
-        The place, or None where none has to be claimed.
+        The place, or None where no claim is needed.
     """
     if not packing.slots or _held:
         return next(iter(_held), None)
@@ -101,7 +101,7 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
 
 
 def release() -> None:
-    """Gives this process' place back: a sweep that trained in its own process is over, and the next may need it."""
+    """Releases this process's place, when a sweep that trained in its own process is over."""
     for lock in _held.values():
         lock.release()
     _held.clear()

@@ -1,8 +1,8 @@
-"""A sweep's folder: links to its runs, and an index that says what each is and what became of it.
+"""A sweep's folder: links to its runs, and an index with the identity and state of each.
 
 sweep.json   command, and of each combination: overrides, identity, run directory, state, reason
 <run>        a link to each run's directory; TensorBoard and comparison read the folder as one
-.jobs/       what jobs said and printed
+.jobs/       states and output of jobs
 .lock        held while the sweep goes on
 """
 
@@ -26,10 +26,10 @@ INDEX = "sweep.json"
 
 
 def sweep_name(runs: Sequence[SweepRun]) -> str:
-    """What a sweep is called: what it is about, and a hash of the runs that it consists of, in any order.
+    """A sweep's name: readable settings, and a hash of its runs, in any order.
 
     Args:
-        runs: Those that are wanted, at least one.
+        runs: The requested ones, at least one.
     """
     config = runs[0].config
     choices = config["choices"]
@@ -46,7 +46,7 @@ class SweepFolder:
 
     Args:
         path: Where.
-        command: That made it.
+        command: The command that made it.
     """
 
     def __init__(self, path: Path, command: Sequence[str]):
@@ -58,7 +58,7 @@ class SweepFolder:
         """Takes the sweep for this process until it ends.
 
         Raises:
-            UserError: Another process goes through it, or the folder cannot be written.
+            UserError: Another process is running it, or the folder cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -73,13 +73,13 @@ class SweepFolder:
         write_text(self.path / ".holder", f"process {os.getpid()} on {socket.gethostname()}")
 
     def release(self) -> None:
-        """Gives it back."""
+        """Releases the lock."""
         with suppress(OSError):
             (self.path / ".holder").unlink(missing_ok=True)
         self._lock.release()
 
     def record(self, runs: Sequence[SweepRun]) -> None:
-        """Brings index and links up to date.
+        """Updates index and links.
 
         Raises:
             UserError: The disk is full.

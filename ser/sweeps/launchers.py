@@ -1,4 +1,4 @@
-"""What Hydra's launchers are told beside what the user told them: jobs at a time, and where their own files go."""
+"""Settings added to the user's for Hydra's launchers: jobs at a time, and the places of their own files."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from ser.sweeps.devices import Packing
 A_WEEK = 7 * 24 * 60  # minutes
 # by launcher: setting, the launcher's own default (anything else was chosen by the user), and ours
 DEFAULTS = {
-    "joblib": (("batch_size", "auto", 1),),  # jobs are long: a worker is handed one at a time
+    "joblib": (("batch_size", "auto", 1),),  # jobs are long: a worker gets one at a time
     "submitit_local": (("timeout_min", 60, A_WEEK), ("name", "${hydra.job.name}", "ser")),
     # a job that the time limit ends is queued again, and continues
     "submitit_slurm": (("max_num_timeout", 0, 3), ("name", "${hydra.job.name}", "ser")),

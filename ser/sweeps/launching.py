@@ -1,4 +1,4 @@
-"""Jobs handed to a launcher until each has ended, whatever happens to the processes that they run in."""
+"""Passes jobs to a launcher until each has ended, even if their processes are killed."""
 
 import os
 import signal
@@ -15,24 +15,24 @@ from ser.sweeps.task import Launch
 from ser.sweeps.watching import update
 from ser.system.cache import cache_folder
 
-RELAUNCHES = 2  # of a run whose process ended without a word
+RELAUNCHES = 2  # of a run whose process was killed
 Launcher = Callable[[Launch, Sequence[SweepRun]], None]
 
 
 def launch_all(
     runs: Sequence[SweepRun], folder: SweepFolder, launcher: str, packing: Packing, launch: Launcher
 ) -> None:
-    """Launches runs, and those again whose process was killed, at most twice each.
+    """Launches runs, and relaunches those whose process was killed, at most twice each.
 
-    joblib ends a whole batch when one of its workers is killed. What is missing then is launched again: together at
-    first, and a run that was hit twice alone, so that one that needs more memory than there is takes no other along.
+    joblib ends a whole batch when one of its workers is killed. The missing runs are launched again: first
+    together, and a run that was hit twice alone, so that one that runs out of memory does not end others.
 
     Args:
         runs: Waiting.
         folder: The sweep's.
         launcher: Its name.
         packing: How jobs share this machine.
-        launch: Hands jobs over and waits.
+        launch: Passes jobs to the launcher and waits.
 
     Raises:
         Interrupted: By Ctrl-C or SIGTERM, after jobs have come to an orderly end.
@@ -51,7 +51,7 @@ def launch_all(
 
 
 def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:
-    """One launch; gives why the launcher gave up, or an empty text."""
+    """One launch; returns why the launcher failed, or an empty text."""
     for run in batch:
         outcomes.forget(folder.path, run.identity)
         run.state, run.reason = "waiting", ""
@@ -64,7 +64,7 @@ def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing
     except UserError:
         raise
     except (Exception, KeyboardInterrupt) as error:
-        # a killed worker, a queue that refuses: words differ by launcher; Ctrl-C, where it met a worker that just began
+        # a killed worker or a refusing queue, depending on the launcher; Ctrl-C in a worker that just began
         lines = str(error).strip().splitlines() or [""]
         why = f"{type(error).__name__}: {lines[0]}"
     for run in batch:
@@ -73,24 +73,24 @@ def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing
 
 
 def _judge(batch: Sequence[SweepRun], hits: dict[str, int], why: str) -> None:
-    """Counts how often a run was hit, and gives up those that were too often, or that no launcher takes."""
+    """Counts how often a run was hit, and marks those as failed that were too often, or that were not started."""
     missing = [run for run in batch if run.state in ("waiting", "running", "stopped")]
     begun = [run for run in missing if run.state != "waiting"]
     for run in begun:
         hits[run.identity] += 1
         if hits[run.identity] > RELAUNCHES:
             times = RELAUNCHES + 1
-            run.leave_out("failed", f"its process was ended {times} times, from outside or for want of memory")
+            run.leave_out("failed", f"its process was ended {times} times, from outside or out of memory")
     if not begun and len(missing) == len(batch):
         for run in missing:
-            run.leave_out("failed", f"the launcher did not start it ({why or 'it gave no reason'})")
+            run.leave_out("failed", f"the launcher did not start it ({why or 'no reason given'})")
 
 
 @contextmanager
 def _stopping(folder: SweepFolder, here: bool) -> Iterator[list[int]]:
     """Takes Ctrl-C and SIGTERM: the first asks all jobs to come to an end, a second one ends at once.
 
-    Gives a list with the signal in it, once one came.
+    Yields a list that receives the signal.
     """
     asked: list[int] = []
 
@@ -100,7 +100,7 @@ def _stopping(folder: SweepFolder, here: bool) -> Iterator[list[int]]:
         if here or len(asked) > 1:
             raise Interrupted(signum)
 
-    if threading.current_thread() is not threading.main_thread():  # Python takes signals nowhere else
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only there
         yield asked
         return
     before = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}

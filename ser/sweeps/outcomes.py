@@ -1,7 +1,7 @@
-"""What jobs say of themselves, in small files that a sweep reads whichever process, or machine, they ran in.
+"""The states of jobs, in small files that a sweep can read from any process or machine.
 
-`<sweep>/.jobs/<identity>.json` says running, finished, stopped or failed, and why. A job that was killed says nothing
-more than running: whether its run is finished, only the run's own directory knows.
+`<sweep>/.jobs/<identity>.json` holds running, finished, stopped or failed, and the reason. That of a killed job stays
+at running: whether its run is finished is recorded in the run's own directory only.
 """
 
 import json
@@ -19,13 +19,13 @@ STOP = "stop"  # in that folder: no further job begins, and those that run come 
 
 
 def note(sweep: Path, identity: str, state: str, reason: str = "") -> None:
-    """Says how a job is; on a full disk it is left unsaid."""
-    said = {"state": state, "reason": " ".join(reason.split()), "process": os.getpid(), "host": socket.gethostname()}
+    """Records a job's state, unless the disk is full."""
+    outcome = {"state": state, "reason": " ".join(reason.split()), "process": os.getpid(), "host": socket.gethostname()}
     with suppress(UserError):
-        write_text(sweep / FOLDER / f"{identity}.json", json.dumps(said) + "\n")
+        write_text(sweep / FOLDER / f"{identity}.json", json.dumps(outcome) + "\n")
 
 
-def said(sweep: Path, identity: str) -> tuple[str, str]:
+def read_outcome(sweep: Path, identity: str) -> tuple[str, str]:
     """State and reason, or two empty texts where the job did not begin."""
     try:
         found = read_json(sweep / FOLDER / f"{identity}.json")
@@ -35,27 +35,27 @@ def said(sweep: Path, identity: str) -> tuple[str, str]:
 
 
 def forget(sweep: Path, identity: str) -> None:
-    """Before a job is launched: what an earlier one said does not count."""
+    """Removes the state of an earlier job before a launch."""
     (sweep / FOLDER / f"{identity}.json").unlink(missing_ok=True)
 
 
 def ask_to_stop(sweep: Path) -> None:
-    """Tells all jobs to come to an end."""
+    """Asks all jobs to stop."""
     with suppress(OSError):
         (sweep / FOLDER / STOP).touch()
 
 
 def asked_to_stop(sweep: Path) -> bool:
-    """Whether jobs shall come to an end."""
+    """Whether jobs are asked to stop."""
     return (sweep / FOLDER / STOP).exists()
 
 
 def prepare(sweep: Path) -> None:
-    """Makes the folder; nobody has asked to stop yet."""
+    """Makes the folder, and removes a request to stop."""
     (sweep / FOLDER).mkdir(parents=True, exist_ok=True)
     (sweep / FOLDER / STOP).unlink(missing_ok=True)
 
 
 def output_of(sweep: Path, identity: str) -> Path:
-    """The file that holds what a job would have printed."""
+    """The file of a job's output."""
     return sweep / FOLDER / f"{identity}.txt"

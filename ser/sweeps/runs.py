@@ -1,4 +1,4 @@
-"""A run as a sweep knows it, from the moment it is multiplied out to its end."""
+"""A run of a sweep, from its combination to its end."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ class SweepRun:
     """One combination.
 
     Args:
-        overrides: All of them, as a launcher takes them.
+        overrides: All of them, for a launcher.
         label: Those that differ from one combination to another, for people.
-        config: Composed, as plain data; None where it cannot be.
-        job: Found by `ser.training.job.find_job`; None where it cannot be.
-        state: One of `STATES`. planned: not looked at yet; waiting: to be trained; stopped: begun, and to be continued.
+        config: Composed, as plain data; None if invalid.
+        job: Found by `ser.training.job.find_job`; None if invalid.
+        state: One of `STATES`. planned: not checked yet; waiting: to be trained; stopped: begun, and to be continued.
         reason: Why it was left out or failed, in one sentence.
         before: Whether it was finished before the sweep began.
         seconds: Estimated, to train it alone.
@@ -39,15 +39,15 @@ class SweepRun:
 
     @property
     def identity(self) -> str:
-        """Of the run, or empty where it is not known."""
+        """Of the run, or empty if unknown."""
         return "" if self.job is None else self.job.directory.identity
 
     def leave_out(self, state: str, reason: str) -> None:
-        """Says that it is not trained, and why: one sentence, without line breaks."""
+        """Marks it as not trained, with the reason: one sentence, without line breaks."""
         self.state, self.reason = state, " ".join(reason.split())
 
     def has_ended(self) -> bool:
-        """Whether its marker is there, and newer than what `run.rerun=true` does again."""
+        """Whether its marker exists, and is newer than the training that `run.rerun=true` repeats."""
         return (found := self.end()) is not None and found != self.marker
 
     def end(self) -> int | None:

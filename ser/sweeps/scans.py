@@ -1,4 +1,4 @@
-"""Recordings found once for all runs of a sweep: a corpus is not scanned anew for another seed or model."""
+"""Finds recordings once for all runs of a sweep: a corpus is not scanned anew for another seed or model."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,10 @@ from ser.data.splits import Splitter
 
 
 class Scans:
-    """Stands for `build_recordings` and remembers what it gave.
+    """Replaces `build_recordings` and caches its results.
 
-    What a split has no use for is left out of the recordings, so that it belongs to what is remembered by; its seed
-    does not: which recordings are usable is asked without any draw.
+    A split may leave recordings out, so it is part of the key; its seed is not: which recordings are usable does
+    not depend on draws.
     """
 
     def __init__(self):

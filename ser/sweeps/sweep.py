@@ -1,4 +1,4 @@
-"""A sweep from its combinations to its end: looked through, tried, trained where something is missing, told."""
+"""A sweep from its combinations to its end: checked, tried, trained where results are missing, reported."""
 
 import shlex
 import sys
@@ -30,10 +30,10 @@ AGAIN = "The same command trains only what is missing."
 
 @dataclass(frozen=True, slots=True)
 class SweepOptions:
-    """What the user wants of a sweep as a whole.
+    """The user's options for a whole sweep.
 
     Args:
-        skip: A condition; where it holds a combination is left out.
+        skip: A condition for combinations to leave out.
         bad: `stop` or `skip`.
         dry_run: Whether nothing is trained.
         progress: Whether there may be a bar.
@@ -41,8 +41,8 @@ class SweepOptions:
         jobs_per_gpu: How many share a GPU.
         launcher: Hydra's name for it.
         launcher_settings: As composed.
-        folder: Where the sweep's folder is, or None: it is named by what is in it, under `sweeps`.
-        command: That was typed.
+        folder: Where the sweep's folder is, or None: it is named after its runs, under `sweeps`.
+        command: The typed command.
     """
 
     skip: str | None
@@ -58,12 +58,12 @@ class SweepOptions:
 
 
 def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> int:
-    """Goes through a grid.
+    """Runs a grid.
 
     Args:
         runs: Every combination.
-        options: What the user wants.
-        launch: Hands jobs to a launcher and waits for it.
+        options: The user's.
+        launch: Passes jobs to a launcher and waits for it.
 
     Returns:
         The exit code: 1 where a run failed, or a bad combination was skipped.
@@ -77,11 +77,11 @@ def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> 
         plan = make_plan(
             runs, options.skip, options.launcher not in ON_THIS_MACHINE, lambda what, n: bar(console, what, n)
         )
-    _tell_bad(plan, options)
+    _report_bad(plan, options)
     if not plan.wanted:
         raise UserError(f"Nothing is left to train: {_counted(plan)}.")
     packing = _packing(plan, options)
-    _tell_plan(plan, packing, console)
+    _report_plan(plan, packing, console)
     if options.dry_run:
         return 0
     folder = SweepFolder(options.folder or Path("sweeps").absolute() / sweep_name(plan.wanted), options.command)
@@ -91,7 +91,7 @@ def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> 
         _train(plan, options, folder, packing, launch, console)
     finally:
         folder.release()
-    return _tell_end(plan, folder, console)
+    return _report_end(plan, folder, console)
 
 
 def _packing(plan: SweepPlan, options: SweepOptions) -> Packing:
@@ -108,7 +108,7 @@ def _train(
     if not todo:
         return
     outcomes.prepare(folder.path)
-    for run in todo:  # what an earlier sweep said of them does not count
+    for run in todo:  # states of an earlier sweep do not count
         outcomes.forget(folder.path, run.identity)
 
     def stopped() -> str:
@@ -128,7 +128,7 @@ def _train(
         folder.record(plan.runs)
 
 
-def _tell_bad(plan: SweepPlan, options: SweepOptions) -> None:
+def _report_bad(plan: SweepPlan, options: SweepOptions) -> None:
     """All bad combinations at once; one reason for all of them is one sentence."""
     bad = plan.of("bad")
     if not bad:
@@ -144,12 +144,12 @@ def _tell_bad(plan: SweepPlan, options: SweepOptions) -> None:
     Console(stderr=True, width=None if sys.stderr.isatty() else 120, highlight=False).print(table)
     if options.bad == "stop":
         raise UserError(
-            f"{_many(len(bad), 'combination')} cannot be trained, for the reasons above; nothing was trained. Mend "
+            f"{_many(len(bad), 'combination')} cannot be trained, for the reasons above; nothing was trained. Fix "
             'them, leave them out with sweep.skip="…", or go on without them with sweep.bad=skip.'
         )
 
 
-def _tell_plan(plan: SweepPlan, packing: Packing, console: Console) -> None:
+def _report_plan(plan: SweepPlan, packing: Packing, console: Console) -> None:
     todo = plan.of("waiting")
     for run in plan.of("double")[:3]:
         console.print(f"{run.label}: {run.reason}", **PLAIN)
@@ -178,8 +178,8 @@ def _counted(plan: SweepPlan) -> str:
     return ", ".join(f"{count} {words[state]}" for state, count in counts.items() if count) or "no combination"
 
 
-def _tell_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
-    """What came out; failures with their reasons."""
+def _report_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
+    """Reports the results, and failures with their reasons."""
     done = plan.of("finished")
     trained = sum(not run.before for run in done)
     before = len(done) - trained
@@ -196,7 +196,7 @@ def _tell_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
         for run in failed:
             print(f"  {run.label}: {run.reason}", file=sys.stderr)
         files = [str(outcomes.output_of(folder.path, run.identity)) for run in failed]
-        print(f"What they printed: {some([shlex.quote(file) for file in files])}", file=sys.stderr)
+        print(f"Their output: {some([shlex.quote(file) for file in files])}", file=sys.stderr)
         print(AGAIN, file=sys.stderr)
     if bad:
         print(f"{_many(len(bad), 'combination')} skipped (sweep.bad=skip).", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One job of a sweep, where it is trained: in the sweep's own process, in a worker, or on another machine."""
+"""One job of a sweep, in the sweep's own process, in a worker, or on another machine."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ from ser.sweeps import outcomes
 from ser.sweeps.devices import Packing, claim, trains_on_gpu
 
 LOOK_S = 0.5  # seconds between two looks at whether to stop
-_scans = None  # of this process: a worker has many jobs
+_scans = None  # of this process: a worker runs many jobs
 _busy = threading.Event()  # whether one of them is at work
 _parents: set[int] = set()  # that this process ends with
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What every job of a launch is told; it is pickled with each.
+    """The settings of a launch, pickled with each job.
 
     Args:
         sweep: The sweep's folder.
@@ -43,12 +43,12 @@ class Launch:
 
 
 def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None:
-    """Trains a run, or finds it finished; what becomes of it stands in its directory and in the sweep's folder.
+    """Trains a run, or finds it finished; its state is recorded in its directory and in the sweep's folder.
 
     Args:
         config: Resolved, as plain data.
         number: Of the job in the launch.
-        launch: What it is told.
+        launch: The settings of the launch.
 
     Returns:
         The monitored metric, or None.
@@ -93,15 +93,15 @@ def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | N
 
 
 def _leave_ctrl_c_to_the_sweep() -> None:
-    """A terminal sends it to workers too: one between two jobs goes on, and is told by the sweep that it is over."""
+    """A terminal sends Ctrl-C to workers too: one between two jobs ignores it, and the sweep asks it to stop."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_with(parent: int | None) -> None:
-    """Has a worker end when the sweep's process was killed: idle ones at once, others when their job was stopped.
+    """Ends a worker when the sweep's process was killed: idle ones at once, others after their job has stopped.
 
-    joblib's own workers would wait for the next job for ever, and keep their place on the GPU.
+    joblib's workers would wait for the next job for ever, and keep their place on the GPU.
     """
     if parent is None or os.getppid() != parent or parent in _parents:
         return
@@ -146,21 +146,21 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
 
 
 def _wait_for_others(directory: Any, sweep: Path) -> None:
-    """A run that another process trains is waited for; it is found finished then, or continued."""
+    """Waits for a run that another process trains; it is then found finished, or continued."""
     while directory.held() and not outcomes.asked_to_stop(sweep):
         time.sleep(LOOK_S)
 
 
 @contextmanager
 def _output_to(path: Path) -> Iterator[Any]:
-    """Sends what is printed inside the block to a file: jobs side by side would print over one another."""
+    """Redirects output inside the block to a file: parallel jobs would print over one another."""
     with path.open("w", encoding="utf-8", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         yield file
 
 
 @contextmanager
 def _watched(launch: Launch, interruption: Any) -> Iterator[None]:
-    """Has the job stop, as by a signal, when the sweep asks for it or its process is gone."""
+    """Stops the job, as by a signal, when the sweep asks for it or its process is gone."""
     if launch.here:
         yield
         return

@@ -1,4 +1,4 @@
-"""A sweep as it goes on: a thread looks at the run directories, and shows how far it is and what is best so far."""
+"""The progress of a sweep: a thread checks the run directories, and shows the progress and the best run so far."""
 
 import threading
 import time
@@ -18,13 +18,13 @@ LOOK_S = 0.5  # seconds between two looks
 
 
 class Watch:
-    """Follows the runs of a sweep until it is left.
+    """Follows the runs of a sweep inside the block.
 
     Args:
         folder: The sweep's.
         runs: All combinations, for the index.
-        wanted: Those that the sweep consists of.
-        console: Where it is shown: a bar on a terminal, elsewhere a line for each run that ends.
+        wanted: The runs of the sweep.
+        console: For a bar on a terminal, elsewhere a line for each run that ends.
         shown: Whether there may be a bar; else there are lines.
         parallel: Jobs at a time, for the time left.
     """
@@ -76,17 +76,17 @@ class Watch:
         for run in self._todo:
             if run.state in ("finished", "failed") and run.identity not in self._told:
                 self._told.add(run.identity)
-                self._tell(run)
+                self._report(run)
         if states != self._states:
             self._states = states
-            with suppress(UserError):  # a full disk is told by the runs themselves
+            with suppress(UserError):  # the runs themselves report a full disk
                 self.folder.record(self.runs)
         self._bar.update(self._task, completed=self._count("finished", "failed"), description=self._summary())
 
     def _count(self, *states: str) -> int:
         return sum(run.state in states for run in self.wanted)
 
-    def _tell(self, run: SweepRun) -> None:
+    def _report(self, run: SweepRun) -> None:
         if not self._bar.disable:
             return
         monitor = run.config["monitor"]
@@ -108,7 +108,7 @@ class Watch:
         return "; ".join(parts)
 
     def _time_left(self) -> float | None:
-        """What is still to do at the pace so far, weighed by the estimates; by them alone before the first run ends."""
+        """The remaining time at the pace so far, weighted by the estimates; by them alone before the first run ends."""
         todo = sum(run.seconds for run in self._todo if run.state not in ("finished", "failed"))
         if not todo:
             return None
@@ -119,7 +119,7 @@ class Watch:
 
 
 def update(run: SweepRun, folder: SweepFolder) -> None:
-    """Looks what became of a run."""
+    """Updates the state of a run."""
     if run.state in ("finished", "failed"):
         return
     if run.has_ended():
@@ -127,13 +127,13 @@ def update(run: SweepRun, folder: SweepFolder) -> None:
             run.seen = run.job.directory.metrics()
             run.state, run.reason = "finished", ""
             return
-    state, reason = outcomes.said(folder.path, run.identity)
+    state, reason = outcomes.read_outcome(folder.path, run.identity)
     if state in ("running", "stopped", "failed"):
         run.state, run.reason = state, reason
 
 
 def best_of(runs: Sequence[SweepRun]) -> str | None:
-    """`val/uar 0.613 (model=mlp)`: the finished run that is first by what ranks them, the first of equal ones."""
+    """`val/uar 0.613 (model=mlp)`: the best finished run by the ranking metric, the first of equals."""
     metric = ranking_metric(run.config for run in runs)
     scored = [run for run in runs if run.state == "finished" and metric in run.seen]
     if not scored:
@@ -144,14 +144,14 @@ def best_of(runs: Sequence[SweepRun]) -> str | None:
 
 
 def figure(metrics: dict[str, float], monitor: str) -> str:
-    """'val/uar 0.613', or what the run has where nothing was monitored."""
+    """'val/uar 0.613', or another figure where nothing was monitored."""
     if monitor in metrics:
         return f"{monitor} {metrics[monitor]:.3f}"
     return "finished"
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it.
+    """A readable time.
 
     >>> duration(0.4), duration(75), duration(400), duration(9000)
     ('1 s', '75 s', '7 min', '2.5 h')

@@ -122,7 +122,7 @@ FILES = {  # the file, what stands in it, and what is said of it
     "no default": ("experiment/mine", "defaults:\n  - override /trainer: null\n", "trainer cannot be left out"),
     "two": ("experiment/mine", "defaults:\n  - override /model: [mlp, cnn1d]\n", "model is given several choices"),
     "no package": ("experiment/mine", "", "FILE: its first line must be '# @package _global_'"),
-    "byte order mark": ("experiment/mine", "", "(before it stands a byte order mark)"),
+    "byte order mark": ("experiment/mine", "", "(it has a byte order mark before it)"),
     "nested": ("model/mine", "model: {_target_: ser.models.mlp.MLP}\n", "FILE has its settings under 'model:'"),
     "nested base": ("trainer/mine", "defaults: [base]\n", "base.yaml has its settings under 'trainer:' once more"),
     "elsewhere": ("model/mine", "_target_: ser.models.mlp.MLP\n", "begins with '# @package head'"),

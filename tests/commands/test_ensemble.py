@@ -82,7 +82,7 @@ def test_mistakes(ser, in_tmp):
         ([one, "folder"], "There is no run in folder"),
         ([one, "nowhere"], "There is no folder nowhere"),
         ([one, two, "--nmae", "x"], "Did you mean '--name'?"),
-        ([one, two, "--trust", "a b"], "'a b' is no name of a package"),
+        ([one, two, "--trust", "a b"], "'a b' is not the name of a package"),
     ):
         code, _, err = ser("ensemble", *map(str, arguments))
         assert code == 2 and words in err and err.count("\n") == 1, err

@@ -83,7 +83,7 @@ def test_a_yes_on_the_terminal(ser, runs, monkeypatch, answer, gone):
         (["nowhere"], "There is no folder nowhere"),
         (["prune"], "--last"),
         (["prune", "--yes"], "--last"),
-        (["prune", "--keep-best", "x"], "'x' is no number of runs"),
+        (["prune", "--keep-best", "x"], "'x' is not a number of runs"),
         (["prune", "--keep-best", "-1"], "--keep-best"),
         (["prune", "--last", "--by", "val/uar"], "--keep-best"),
         (["prune", "--keep-best", "1", "--by", "val/ura"], "Did you mean 'val/uar'?"),

@@ -90,8 +90,8 @@ def test_a_search_from_end_to_end(ser, fixed, in_tmp, trained, monkeypatch):
     assert all((the_search(in_tmp) / "figures" / name).read_bytes()[:4] == b"\x89PNG" for name in FIGURES)
 
     begun = len(trained)
-    (line,) = [line for line in out.splitlines() if line.startswith("Again by itself: ")]
-    words = shlex.split(line.removeprefix("Again by itself: "))
+    (line,) = [line for line in out.splitlines() if line.startswith("To train it again: ")]
+    words = shlex.split(line.removeprefix("To train it again: "))
     assert words[:2] == ["ser", "train"]
     code, said, err = ser(*words[1:])
     assert code == 0 and f"Already trained: {in_tmp / 'runs' / best['runs']}" in said, err
@@ -190,7 +190,7 @@ def test_a_search_in_which_everything_fails_ends(ser, fixed, in_tmp, monkeypatch
 
     monkeypatch.setattr(training, "_train", crashing)
     code, _, err = ser("tune", *fixed, *SPACE, "tune.trials=50")
-    assert code == 2 and "5 trials failed and 0 came out" in err and "no such thing" in err
+    assert code == 2 and "5 trials failed and 0 succeeded" in err and "no such thing" in err
     assert states(in_tmp) == {"failed": 5}
 
 
@@ -214,7 +214,7 @@ def test_a_folder_of_another_search_is_refused(ser, fixed, in_tmp, monkeypatch):
     ("words", "said"),
     [
         ([], "Nothing to search"),
-        (["model.dropout=interval(0.5,0)"], "upside down"),
+        (["model.dropout=interval(0.5,0)"], "reversed"),
         (["optimizer.lr=tag(log,interval(0,1))"], "no logarithm of 0"),
         (["model.dropuot=interval(0,0.5)"], "Did you mean 'model.dropout'?"),
         (["modle=mlp,cnn1d"], "modle"),

@@ -1,4 +1,4 @@
-"""The best settings as an experiment: a YAML file with all that differs from the defaults, for anybody to train."""
+"""The best settings as an experiment: a YAML file with all differences from the defaults."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 from ser.runs.identity import OTHER_KEYS, flatten
 from ser.sweeps.search.plan import SearchPlan
 
-ABOUT_NUMBERS = {"batch_size", "init_from"}  # of the keys that do not count by themselves, these change a number
+ABOUT_NUMBERS = {"batch_size", "init_from"}  # keys that change a number, though not part of the identity by themselves
 
 
 def experiment_of(plan: SearchPlan, best: FrozenTrial, value: str) -> str:

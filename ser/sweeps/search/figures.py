@@ -1,4 +1,4 @@
-"""Optuna's two figures of a search, with what it leaves out: the pruned trials, and what the split keeps apart."""
+"""Optuna's two figures of a search, with the pruned trials and the split's stamp added."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from ser.system.files import write_atomically
 
 
 def draw(study: Study, folder: Path, metric: str, stamp: str, evaluator: BaseImportanceEvaluator, params: list[str]):
-    """Writes `history.png` and, where `params` says of which settings, `importance.png`.
+    """Writes `history.png` and, for the settings in `params`, `importance.png`.
 
     Args:
         study: With a complete trial.
-        folder: Where to.
-        metric: By which was searched.
-        stamp: What the split keeps apart.
+        folder: The target folder.
+        metric: The search's metric.
+        stamp: The split's stamp.
         evaluator: Of importance.
         params: Settings that have an importance.
     """

@@ -1,4 +1,4 @@
-"""One trial: its runs, ordinary ones, and what the search learns of them while they train."""
+"""One trial: its ordinary runs, and their reports to the search during training."""
 
 import math
 import statistics
@@ -18,23 +18,23 @@ from ser.training.callbacks.interruption import Interruption
 from ser.training.job import Job, find_job
 from ser.training.train import train
 
-WAIT_S = 1.0  # between two looks at a run that another process trains
+WAIT_S = 1.0  # between two checks of a run that another process trains
 
 
 def value_of(plan: SearchPlan, trial: Trial) -> float:
-    """Trains the runs of a trial, or finds them finished, and gives the mean of the metric over them.
+    """Trains the runs of a trial, or finds them finished, and returns the mean of the metric over them.
 
-    The first run is watched epoch by epoch and given up where the pruner says so; its directory is then marked as
-    pruned. With several runs a trial is judged again after each, by the mean so far.
+    The pruner judges the first run after each epoch and may prune it; its directory is then marked as pruned. With
+    several runs a trial is judged again after each, by the mean so far.
 
     Args:
         plan: Of the search.
         trial: RUNNING; its settings are drawn here.
 
     Raises:
-        Pruned: It was given up.
-        UpdateFinishedTrialError: Others have ended the trial meanwhile.
-        UserError: Something the user can mend; a metric that is no number.
+        Pruned: The pruner ended it.
+        UpdateFinishedTrialError: Another worker has ended the trial meanwhile.
+        UserError: Something the user can fix; a metric that is NaN.
         Interrupted: The worker was asked to stop.
     """
     values, runs = [], []
@@ -51,7 +51,7 @@ def value_of(plan: SearchPlan, trial: Trial) -> float:
 
 
 def _metric(plan: SearchPlan, job: Job, trial: Trial | None) -> float:
-    """What validation says of one run; `trial` where the search watches it."""
+    """The validation metric of one run; `trial` for a run that reports its epochs."""
     name = plan.settings.metric
     if trial is not None and job.directory.finished:
         for epoch, seen in dict(curves_of(job.directory.path).get(name, [])).items():
@@ -60,12 +60,12 @@ def _metric(plan: SearchPlan, job: Job, trial: Trial | None) -> float:
     metrics = train_when_free(job, watching)
     value = metrics.get(name, math.nan)
     if not math.isfinite(value):
-        raise UserError(f"{name} of {job.directory.path} is {value}, by which no search can go.")
+        raise UserError(f"{name} of {job.directory.path} is {value}, which cannot guide a search.")
     return value
 
 
 def train_when_free(job: Job, callbacks: Sequence[Any] = ()) -> dict[str, float]:
-    """Trains a run; where another process has it in work, waits for its end first."""
+    """Trains a run; where another process is training it, waits for its end first."""
     while True:
         interruption = Interruption()
         try:
@@ -79,9 +79,9 @@ def train_when_free(job: Job, callbacks: Sequence[Any] = ()) -> dict[str, float]
 
 def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], is_last: bool) -> None:
     value = scores.get(name, math.nan)
-    trial.report(value, epoch)  # of a run that continues, Optuna keeps what was reported first
+    trial.report(value, epoch)  # of a continued run, Optuna keeps the first report
     if not is_last and trial.should_prune():
-        raise Pruned(f"given up by the search after epoch {epoch}: {name} {value:.4f}")
+        raise Pruned(f"pruned by the search after epoch {epoch}: {name} {value:.4f}")
 
 
 def _judge_mean(plan: SearchPlan, trial: Trial, values: list[float]) -> None:
@@ -89,4 +89,4 @@ def _judge_mean(plan: SearchPlan, trial: Trial, values: list[float]) -> None:
     mean = statistics.fmean(values)
     trial.report(mean, plan.epochs + len(values) - 2)
     if len(values) < len(plan.repeats) and trial.should_prune():
-        raise Pruned(f"given up by the search after {len(values)} runs: mean {plan.settings.metric} {mean:.4f}")
+        raise Pruned(f"pruned by the search after {len(values)} runs: mean {plan.settings.metric} {mean:.4f}")

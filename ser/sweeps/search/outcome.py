@@ -1,4 +1,4 @@
-"""What a search leaves: trials.csv, the best settings as a command and as an experiment, importance, two figures."""
+"""The results of a search: trials.csv, the best settings as a command and an experiment, importance, two figures."""
 
 import csv
 import io
@@ -25,13 +25,13 @@ from ser.system.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """How a search ended.
+    """The results of a search.
 
     Args:
         plan: Of the search.
         counts: Of its trials.
         best: None where no trial is complete.
-        importance: By key, shares of 1; empty where too few trials are complete to say.
+        importance: By key, shares of 1; empty where too few trials are complete.
         failed: Each with its reason.
         experiment: The best settings as a file of the group `experiment`.
     """
@@ -44,7 +44,7 @@ class SearchOutcome:
     experiment: Path
 
     def command(self, repeat: int = 0) -> str:
-        """The `ser train` line that is the best trial's run.
+        """The `ser train` command of the best trial's run.
 
         Args:
             repeat: Which of its runs.
@@ -52,7 +52,7 @@ class SearchOutcome:
         return best_command(self.plan, self.best, repeat)
 
     def print(self, console: Console) -> None:
-        """Tells all that in the terminal."""
+        """Prints all of it in the terminal."""
         counts, metric = self.counts, self.plan.settings.metric
         kinds = f"{counts.complete} complete, {counts.pruned} pruned; {counts.failed} failed"
         console.print(f"{counts.done} trials: {kinds}")
@@ -68,16 +68,16 @@ class SearchOutcome:
                 table.add_row(name, texts[name], f"{100 * share:.0f} %")
             console.print(table)
         else:
-            console.print("How much each setting matters is told from three complete trials with different values on.")
+            console.print("The importance of settings needs three complete trials with different values.")
         console.print(f"Best {metric}: {value_in_words(self.plan, self.best)}, trial {self.best.number}")
-        console.print("The best of many on validation flatters. What counts is test, which the run itself scored once.")
-        console.print(f"Again by itself: {self.command()}")
+        console.print("The best of many on validation is an optimistic figure. The run itself scored test once.")
+        console.print(f"To train it again: {self.command()}")
         folder = shlex.quote(str(self.plan.folder))
         console.print(f"As an experiment: ser train --config-dir {folder} experiment=best   ({self.experiment})")
 
 
 def write_outcome(plan: SearchPlan, study: Study, figures: bool = True) -> SearchOutcome:
-    """Writes the files of a search as far as it is.
+    """Writes the files of a search in its current state.
 
     Args:
         plan: Of the search.
@@ -109,7 +109,7 @@ def write_outcome(plan: SearchPlan, study: Study, figures: bool = True) -> Searc
 
 
 def best_command(plan: SearchPlan, best: FrozenTrial, repeat: int = 0) -> str:
-    """A line for the shell; what is fixed first, as it was typed."""
+    """A command for the shell; fixed overrides first, as typed."""
     words = [*plan.fixed, *plan.space.overrides(best.params), *plan.repeats[repeat]]
     return shlex.join(["ser", "train", *words])
 
@@ -118,7 +118,7 @@ def value_in_words(plan: SearchPlan, best: FrozenTrial) -> str:
     """`0.6312 ± 0.0150 (mean ± standard deviation over 3 seeds)`."""
     values = best.user_attrs.get(VALUES, [])
     if len(values) < 2:
-        return f"{best.value:.4f} (one run; tune.seeds=[0,1,2] would tell how much chance is in it)"
+        return f"{best.value:.4f} (one run; tune.seeds=[0,1,2] would show the spread)"
     return f"{best.value:.4f} ± {statistics.stdev(values):.4f} (mean ± standard deviation over {plan.repeated()})"
 
 
@@ -127,7 +127,7 @@ def _failure(plan: SearchPlan, trial: FrozenTrial) -> str:
 
 
 def _csv(plan: SearchPlan, trials: list[FrozenTrial]) -> str:
-    """A row a trial that is done or failed for good."""
+    """A row for each trial that is done or has finally failed."""
     names = [parameter.name for parameter in plan.space.parameters]
     failed = {trial.number for trial in failures(trials)}
     buffer = io.StringIO()
@@ -153,7 +153,7 @@ def _csv(plan: SearchPlan, trials: list[FrozenTrial]) -> str:
 
 
 def _varied(trials: list[FrozenTrial]) -> list[str]:
-    """Settings with a share of the metric's variance (fANOVA, Hutter et al. 2014); none where there is too little."""
+    """Settings with a share of the metric's variance (fANOVA, Hutter et al. 2014); empty with too few trials."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(complete) < 3 or len({trial.value for trial in complete}) < 2:
         return []

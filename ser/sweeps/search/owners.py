@@ -1,4 +1,4 @@
-"""Who works on a trial, and whether he lives: a lock on this machine, a heartbeat from others.
+"""Which worker owns a trial, and whether it is alive: a lock on this machine, a heartbeat from others.
 
 In a database the heartbeat is Optuna's. It has none for journals, nor for a trial whose worker died before it began.
 """
@@ -22,10 +22,10 @@ from ser.sweeps.search.trials import OWNER, give_back
 
 
 class Owner:
-    """This worker, as others see it.
+    """This worker, as visible to others.
 
-    Its lock is freed by the system however the process ends. Other machines cannot look at it: for them a counter in
-    the trial goes up while this process lives, unless Optuna has a heartbeat.
+    The system frees its lock at the end of the process in any case. Other machines cannot see it: for them a counter in
+    the trial increases while this process lives, unless Optuna has a heartbeat.
 
     Args:
         folder: The search's own folder, on this machine.
@@ -44,13 +44,13 @@ class Owner:
         self._lock.acquire(timeout=0)
         try:
             yield
-            self._file.unlink(missing_ok=True)  # after an error it stays, and shows that nobody holds it
+            self._file.unlink(missing_ok=True)  # after an error it stays, and is seen to be unlocked
         finally:
             self._lock.release()
 
     @contextmanager
     def working_on(self, trial: Trial) -> Iterator[None]:
-        """Has its name in the trial inside the block."""
+        """Records its name in the trial inside the block."""
         if self._storage.is_database:
             trial.set_user_attr(OWNER, self.name)
             yield
@@ -62,7 +62,7 @@ class Owner:
             count = 0
             while not stop.wait(beat_s(self._storage.dead_after_s)):
                 count += 1
-                with suppress(Exception):  # ended by others, or the disk is away for a moment
+                with suppress(Exception):  # ended by others, or the disk is briefly unavailable
                     trial.set_user_attr(OWNER, {**self.name, "beat": count})
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -75,7 +75,7 @@ class Owner:
 
 
 class Watch:
-    """Finds trials whose worker is dead.
+    """Finds trials of dead workers.
 
     Args:
         dead_after_s: Silence of a worker on another machine, by this machine's clock alone.
@@ -86,7 +86,7 @@ class Watch:
         self._seen: dict[int, tuple[dict | None, float]] = {}  # trial → its owner, and when that was new here
 
     def requeue_dead(self, study: Study) -> list[int]:
-        """Requeues what dead workers left; the numbers of those trials that are not Optuna's to find."""
+        """Requeues trials of dead workers; returns the numbers of those that Optuna does not find itself."""
         fail_stale_trials(study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial.number for trial in running if self._is_dead(trial) and give_back(study, trial)]
@@ -96,7 +96,7 @@ class Watch:
         if owner and (free := _is_free(owner)) is not None:
             return free
         if owner and "beat" not in owner:
-            return False  # Optuna's heartbeat says
+            return False  # left to Optuna's heartbeat
         now = time.monotonic()
         before, since = self._seen.get(trial.number, (owner, now))
         self._seen[trial.number] = owner, since if owner == before else now
@@ -104,7 +104,7 @@ class Watch:
 
 
 def _is_free(owner: dict[str, str]) -> bool | None:
-    """Whether the lock of a worker of this machine can be had; None for those of others."""
+    """Whether the lock of a worker of this machine is free; None for those of others."""
     file = Path(owner["lock"])
     if owner["machine"] != _machine() or not file.is_file():
         return None
@@ -120,7 +120,7 @@ def _is_free(owner: dict[str, str]) -> bool | None:
 
 
 def _machine() -> str:
-    """Its name, and what tells its present run from earlier ones and from others of the name."""
+    """Its name, with an id of its current boot or container."""
     with suppress(OSError):
         return f"{socket.gethostname()} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
     return f"{socket.gethostname()} {os.environ.get('HOSTNAME', '')}".strip()

@@ -1,4 +1,4 @@
-"""A search that is known but not begun: what is fixed, what is drawn, and that all of it can be trained."""
+"""The plan of a search: fixed overrides, search space, and a check that all of it can be trained."""
 
 import hashlib
 import json
@@ -24,21 +24,21 @@ Compose = Callable[[Sequence[str]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What a worker needs to know; it can be sent to another process.
+    """The settings of a worker; can be sent to another process.
 
     Args:
-        compose: Overrides of one run → its config, all that is fixed included.
+        compose: Overrides of one run → its config, with the fixed ones.
         defaults: Overrides → the config that `ser train` would compose of them alone.
-        fixed: Overrides that are the same for all trials, as they were typed.
-        space: What is drawn.
+        fixed: Overrides of all trials, as typed.
+        space: The search space.
         settings: `tune.…`.
         repeats: Overrides of each run of a trial: its seed, its fold.
-        epochs: The most that a run trains.
-        identity: Of the search: ten hexadecimal digits of the space, of what is fixed, of metric and repeats.
+        epochs: Maximum epochs of a run.
+        identity: Of the search: ten hexadecimal digits from the space, fixed overrides, metric and repeats.
         folder: The search's own.
-        runs_dir: Where its runs lie.
-        protocol: What the split keeps apart.
-        command: As it was typed, without passwords.
+        runs_dir: The folder of its runs.
+        protocol: The split's stamp.
+        command: As typed, without passwords.
     """
 
     compose: Compose
@@ -56,16 +56,16 @@ class SearchPlan:
 
     @property
     def storage(self) -> Storage:
-        """Where the study is kept."""
+        """The study's storage."""
         return Storage(self.settings.storage, self.folder, self.settings.dead_after_s)
 
     @property
     def study_name(self) -> str:
-        """In the storage, beside the studies of others."""
+        """Its name in a shared storage."""
         return f"ser-{self.identity}"
 
     def repeated(self) -> str:
-        """What the value of a trial is the mean of, in words.
+        """The runs that a trial's value is the mean of, in words.
 
         `3 seeds`, `6 folds`, `2 seeds × 6 folds`; empty for a single run.
         """
@@ -83,7 +83,7 @@ def make_plan(
         compose, defaults, fixed, space, settings, command: Of the plan.
 
     Raises:
-        UserError: A combination that cannot be composed or built, named; a split without validation.
+        UserError: A combination, named, that cannot be composed or built; a split without validation.
     """
     corners = space.corners()
     first, epochs = None, 1
@@ -116,14 +116,14 @@ class _of_combination:
     """Names the combination in errors of the block."""
 
     def __init__(self, overrides: Sequence[str], combinations: int):
-        self._said = f"With {' '.join(overrides)}: " if combinations > 1 else ""
+        self._prefix = f"With {' '.join(overrides)}: " if combinations > 1 else ""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (UserError, ValueError, TypeError, RuntimeError, AssertionError)):
-            raise UserError(f"{self._said}{error}") from error
+            raise UserError(f"{self._prefix}{error}") from error
 
 
 def _check(config: dict[str, Any]) -> None:
@@ -143,9 +143,7 @@ def _build(config: dict[str, Any], job: Job) -> None:
 def _protocol(config: dict[str, Any], job: Job) -> str:
     split = build_split(config)(job.recordings.utterances)
     if not split.val:
-        raise UserError(
-            "This split has no validation part, by which a search chooses. Give it one, e.g. split.val=0.2."
-        )
+        raise UserError("This split has no validation part, which a search needs. Give it one, e.g. split.val=0.2.")
     return split.protocol
 
 

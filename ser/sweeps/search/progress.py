@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees of a search: a line a trial, and on a terminal a bar with the best so far."""
+"""A search in the terminal: a line a trial, and a bar with the best so far."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ser.sweeps.search.trials import DONE, RUNS, WHY
 
 
 def announce(plan: SearchPlan, console: Console) -> None:
-    """What is about to be searched."""
+    """Prints the plan of the search."""
     settings = plan.settings
     of = f", mean over {plan.repeated()}" if plan.repeated() else ""
     end = "lowest" if settings.direction == "minimize" else "highest"
@@ -33,16 +33,16 @@ def announce(plan: SearchPlan, console: Console) -> None:
 
 
 class Progress:
-    """Tells of each trial once.
+    """Reports each trial once.
 
     Args:
         plan: Of the search.
-        console: Where to.
+        console: The terminal.
     """
 
     def __init__(self, plan: SearchPlan, console: Console):
         self._plan, self._console = plan, console
-        self._told: set[int] | None = None
+        self._reported: set[int] | None = None
         columns = (TextColumn("trials"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
         self._bar = Bar(
             *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True,
@@ -57,27 +57,27 @@ class Progress:
         self.stop()
 
     def stop(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._bar.stop()
 
     def look(self, study: Study) -> None:
-        """Tells what ended since the last look. What was done before this command is told in one line."""
+        """Reports trials that ended since the last call; those of earlier commands in one line."""
         trials = study.get_trials(deepcopy=False)
         ended = [trial for trial in trials if trial.state.is_finished()]
-        if self._told is None:
+        if self._reported is None:
             self._begin(ended)
         best = best_of(self._plan, trials)
         for trial in ended:
-            if trial.number not in self._told:
-                self._told.add(trial.number)
+            if trial.number not in self._reported:
+                self._reported.add(trial.number)
                 for line in _lines(self._plan, trial, best):
                     self._console.print(line)
         done = sum(trial.state in DONE for trial in trials)
-        said = "" if best is None else f"best {self._plan.settings.metric} {best.value:.4f} (trial {best.number})"
-        self._bar.update(self._task, completed=done, description=said)
+        shown = "" if best is None else f"best {self._plan.settings.metric} {best.value:.4f} (trial {best.number})"
+        self._bar.update(self._task, completed=done, description=shown)
 
     def _begin(self, ended: list[FrozenTrial]) -> None:
-        self._told = {trial.number for trial in ended}
+        self._reported = {trial.number for trial in ended}
         done = [trial for trial in ended if trial.state in DONE]
         if done:
             self._console.print(f"Continuing: {len(done)} of {self._plan.settings.trials} trials are done.")
@@ -95,8 +95,8 @@ def _lines(plan: SearchPlan, trial: FrozenTrial, best: FrozenTrial | None) -> It
     settings = " ".join(plan.space.overrides(trial.params)) if _is_whole(plan, trial) else ""
     head, seconds = f"trial {trial.number:>3}", f"{trial.duration.total_seconds():.0f} s"
     if trial.state == TrialState.COMPLETE:
-        said = f"  best so far: {best.value:.4f}, trial {best.number}" if best is not None else ""
-        yield f"{head}  {plan.settings.metric} {trial.value:.4f}  {seconds}  {settings}{said}"
+        best_so_far = f"  best so far: {best.value:.4f}, trial {best.number}" if best is not None else ""
+        yield f"{head}  {plan.settings.metric} {trial.value:.4f}  {seconds}  {settings}{best_so_far}"
     elif trial.state == TrialState.PRUNED:
         value = "" if trial.value is None else f" at {trial.value:.4f}"
         yield f"{head}  pruned{value} after epoch {trial.last_step}  {seconds}  {settings}"

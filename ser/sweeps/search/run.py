@@ -1,4 +1,4 @@
-"""A whole search: its folder, its study, its workers, and what came out."""
+"""A whole search: its folder, its study, its workers, and its results."""
 
 import json
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from ser.system.files import write_text
 
 
 def search(plan: SearchPlan, progress: Callable[[Study], None]) -> SearchOutcome:
-    """Does what is missing of a search and writes down what came out, also where it is stopped.
+    """Runs the missing trials of a search and writes the results, even if it is stopped.
 
     Args:
         plan: Of the search.
-        progress: Called now and then with the study, to show how far it is.
+        progress: Called repeatedly with the study, to show the progress.
 
     Raises:
-        UserError: The folder or the storage belongs to another search; trial after trial failed.
+        UserError: The folder or the storage belongs to another search; too many trials failed.
         Interrupted: Asked to stop.
     """
     check_folder(plan)
@@ -48,7 +48,7 @@ def _writing(plan: SearchPlan) -> FileLock:
 
 
 def _write_study(plan: SearchPlan) -> None:
-    """What the search is; the identity is what its folder is known by."""
+    """Describes the search in its folder, with its identity."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     settings = plan.settings
     about = {

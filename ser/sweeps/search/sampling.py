@@ -1,4 +1,4 @@
-"""Which settings come next, and which runs are given up: Optuna's samplers and pruners, seeded trial by trial."""
+"""Optuna's samplers and pruners, seeded for each trial."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from ser.sweeps.search.settings import Settings
 class SeededByTrial(BaseSampler):
     """Another sampler, made anew for each trial with a seed of its own.
 
-    What is drawn depends on the search's seed, the trial's number and the trials before it alone: a search that was
-    stopped and continued draws what it would have drawn, and workers that begin together do not draw the same.
+    Draws depend only on the search's seed, the trial's number and earlier trials: a continued search draws as an
+    uninterrupted one, and workers that start together draw differently.
 
     Args:
         make: Seed → sampler.
@@ -69,7 +69,7 @@ def build_pruner(settings: Settings, epochs: int, repeats: int) -> BasePruner:
 
     Args:
         settings: Of the search.
-        epochs: The most that a trial trains.
+        epochs: Maximum epochs of a trial.
         repeats: Runs of a trial; after each but the first the running mean counts as one more epoch.
     """
     if settings.pruner == "median":

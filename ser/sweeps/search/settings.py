@@ -14,7 +14,7 @@ PRUNERS = ("median", "hyperband", "none")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`tune.…`; what each means stands in configs/tune.yaml."""
+    """`tune.…`; configs/tune.yaml explains each."""
 
     trials: int
     metric: str
@@ -29,7 +29,7 @@ class Settings:
     storage: str | None
     dir: Path | None
     dead_after_s: float
-    lower_is_better: tuple[str, ...] = ()  # of the metrics that the config adds
+    lower_is_better: tuple[str, ...] = ()  # added metrics where lower is better
 
     @property
     def direction(self) -> str:
@@ -41,7 +41,7 @@ class Settings:
         """Checks `tune`.
 
         Args:
-            config: Resolved; the search goes by its `monitor` where `tune.metric` names nothing else.
+            config: Resolved; its `monitor` is the default of `tune.metric`.
 
         Raises:
             UserError: The message names the setting.
@@ -73,11 +73,11 @@ def _several(node: dict[str, Any], key: str) -> tuple[int, ...]:
 def _metric(value: str, known: tuple[str, ...]) -> str:
     if value.startswith("test/"):
         raise UserError(
-            f"A search that goes by {value} would choose settings by the test part, and its score would then say "
-            "nothing about new recordings. Search by validation: tune.metric=val/uar; test is scored once, at the end."
+            f"A search by {value} would choose settings by the test part, whose score would then say nothing "
+            "about new recordings. Search by validation: tune.metric=val/uar; test is scored once, at the end."
         )
     if value not in known:
-        raise UserError(f"tune.metric={value} cannot be searched by. {did_you_mean(value, list(known))}")
+        raise UserError(f"tune.metric={value} cannot guide a search. {did_you_mean(value, list(known))}")
     return value
 
 

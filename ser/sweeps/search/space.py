@@ -1,4 +1,4 @@
-"""What is searched: each key with the values that it may take."""
+"""The search space: each key with its possible values."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ class Parameter:
     """One key that is searched.
 
     Args:
-        key: As an override of it begins: `optimizer.lr`, `+model.width`, `stft@frontend.stft`.
+        key: As in an override: `optimizer.lr`, `+model.width`, `stft@frontend.stft`.
         kind: `choice` (of texts), `int` or `float`.
         choices: As they are written in an override.
         low, high: Ends, both included.
@@ -48,9 +48,9 @@ class Parameter:
         return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
 
     def text(self, value: Any) -> str:
-        """A value as it is written in an override: what is trained, and what anybody can type again.
+        """A value as in an override: used in training, and easy to type again.
 
-        Numbers have at most six digits that count; no setting is known better.
+        Numbers have at most six significant digits.
 
         >>> Parameter("optimizer.lr", "float", low=0.1, high=0.5, step=0.1).text(0.30000000000000004)
         '0.3'
@@ -59,17 +59,17 @@ class Parameter:
             return value
         if self.kind == "int":
             return str(int(value))
-        if self.step is not None:  # on the grid as people write it, 0.3 and not 0.1 + 0.1 + 0.1
+        if self.step is not None:  # on the decimal grid, 0.3 and not 0.1 + 0.1 + 0.1
             low, step = Decimal(str(self.low)), Decimal(str(self.step))
             return str(float(low + step * round((Decimal(repr(float(value))) - low) / step)))
         return repr(min(max(float(f"{value:.6g}"), self.low), self.high))
 
     def ends(self) -> tuple[str, ...]:
-        """The texts that are worth trying before a search: all choices, or both ends."""
+        """The values to try before a search: all choices, or both ends."""
         return self.choices if self.kind == "choice" else (self.text(self.low), self.text(self.high))
 
     def count(self) -> int | None:
-        """How many values there are; None where any number will do."""
+        """The number of values; None for a continuous range."""
         if self.kind == "choice":
             return len(self.choices)
         if self.kind == "float" and self.step is None:
@@ -100,7 +100,7 @@ class Space:
         return {parameter.name: parameter.suggest(trial) for parameter in self.parameters}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """The overrides of one trial; choices of groups first, as one writes them.
+        """The overrides of one trial; choices of groups first.
 
         Args:
             values: By name, as drawn.
@@ -109,12 +109,12 @@ class Space:
         return [f"{p.key}={p.text(values[p.name])}" for p in ordered]
 
     def count(self) -> int | None:
-        """How many combinations there are; None where there is no end of them."""
+        """The number of combinations; None if infinite."""
         counts = [parameter.count() for parameter in self.parameters]
         return None if None in counts else prod(counts)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """As plain data, for study.json: what a search is told apart by."""
+        """As plain data, for study.json: distinguishes searches."""
         return {
             p.name: {key: list(v) if key == "choices" else v for key, v in asdict(p).items() if v or key == "low"}
             for p in self.parameters

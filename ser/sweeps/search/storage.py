@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal file, or a database that several machines share. Passwords are never shown."""
+"""The storage of a study: a journal file, or a database for several machines. Passwords are never shown."""
 
 import os
 import re
@@ -22,12 +22,12 @@ DEFAULT_DRIVERS |= {"mysql://": "mysql+pymysql://", "mariadb://": "mariadb+pymys
 
 
 class Storage:
-    """A study's storage, opened when it is asked for; to other processes goes the address only.
+    """A study's storage, opened on demand; only the address is sent to other processes.
 
     Args:
         url: `tune.storage`, or None for a journal in the search's own folder.
         folder: That folder.
-        dead_after_s: Without a heartbeat for so long, a trial in a database is given to another worker, by Optuna.
+        dead_after_s: Seconds without a heartbeat after which Optuna gives a trial in a database to another worker.
     """
 
     def __init__(self, url: str | None, folder: Path, dead_after_s: float = 120.0):
@@ -35,7 +35,7 @@ class Storage:
 
     @property
     def is_database(self) -> bool:
-        """Whether SQLAlchemy is to read the address; else it is the path of a journal."""
+        """Whether the address is for SQLAlchemy; else it is the path of a journal."""
         return "://" in self.url and not self.url.startswith("journal://")
 
     @property
@@ -61,13 +61,13 @@ class Storage:
                     grace_period=round(self.dead_after_s), heartbeat_stale_trial_callback=requeue,
                 )  # fmt: skip
             self.journal.parent.mkdir(parents=True, exist_ok=True)
-            _mend(self.journal)
+            _repair(self.journal)
             return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=_lock(self.journal)))
 
     def turn(self) -> ExitStack:
         """To be held by a worker until it has its trial.
 
-        SQLite locks no rows, as Optuna asks a database to: two workers would get the same of the trials that wait
+        SQLite does not lock rows, as Optuna expects: two workers would get the same waiting trial
         (optuna/optuna#4002, #4621).
         """
         turn, file = ExitStack(), self.url.partition(":///")[2].partition("?")[0]
@@ -77,10 +77,10 @@ class Storage:
 
     @contextmanager
     def explained(self, opening: bool = True) -> Iterator[None]:
-        """Says what goes wrong with the storage in a sentence, without its password.
+        """Reports storage errors in one sentence, without the password.
 
         Args:
-            opening: Also what a journal that is none raises when it is read.
+            opening: Includes errors from reading an invalid journal.
 
         Raises:
             UserError: It cannot be reached, or holds something else.
@@ -99,23 +99,23 @@ class Storage:
             if isinstance(error, OSError):
                 return f"The journal {self.journal} cannot be used: {error.strerror or error}."
             return (
-                f"The journal {self.journal} is damaged, or no journal of a search ({type(error).__name__}). Nothing "
+                f"The journal {self.journal} is damaged, or not a search's journal ({type(error).__name__}). Nothing "
                 "trained is lost: move it away, and the same command finds the finished runs and searches anew."
             )
         if isinstance(error, ImportError):
             return f"tune.storage={self}: {error}. PostgreSQL: pip install 'ser[cluster]'; MySQL: pip install PyMySQL."
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-        said = without_secret(" ".join(line.strip() for line in lines[:2]), self.url) or type(error).__name__
-        return f"tune.storage={self} cannot be used: {said.rstrip('.')}. Is the address right, and the server running?"
+        text = without_secret(" ".join(line.strip() for line in lines[:2]), self.url) or type(error).__name__
+        return f"tune.storage={self} cannot be used: {text.rstrip('.')}. Is the address right, and the server running?"
 
 
 def beat_s(dead_after_s: float) -> int:
-    """Seconds between two heartbeats of a worker: four of them are missed before it is taken for dead."""
+    """Seconds between two heartbeats of a worker: a worker that misses four counts as dead."""
     return max(1, min(15, int(dead_after_s / 4)))
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown.
+    """The address without its password.
 
     >>> without_password("postgresql+psycopg://me:top:secret@host/db?password=x")
     'postgresql+psycopg://me:***@host/db?password=***'
@@ -125,14 +125,14 @@ def without_password(url: str) -> str:
 
 
 def without_secret(text: str, url: str) -> str:
-    """A message of somebody else's in which the address or its password may stand."""
+    """Another library's message, which may hold the address or its password."""
     text = text.replace(url, without_password(url))
     found = re.search(r"://[^:/@\s]*:([^\s]*)@", url)
     return text.replace(found.group(1), "***") if found and found.group(1) else without_password(text)
 
 
 def _is_of_storage(error: Exception, opening: bool) -> bool:
-    """Errors of the database and its driver; where it is opened, also of files and of a journal that is none."""
+    """Errors of the database and its driver; on opening, also of files and of an invalid journal."""
     modules = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
     if modules & DRIVERS or isinstance(error, optuna.exceptions.StorageInternalError):
         return True
@@ -140,7 +140,7 @@ def _is_of_storage(error: Exception, opening: bool) -> bool:
 
 
 def _with_driver(url: str) -> str:
-    """The address with the driver that `ser[cluster]` brings, where it names none."""
+    """The address with the driver of `ser[cluster]`, unless it names one."""
     for scheme, full in DEFAULT_DRIVERS.items():
         if url.startswith(scheme):
             return full + url.removeprefix(scheme)
@@ -148,19 +148,19 @@ def _with_driver(url: str) -> str:
 
 
 def _engine_settings(url: str) -> dict[str, Any]:
-    """A lost connection is noticed before it is used; a server that does not answer is given up after ten seconds."""
+    """Detects a lost connection before use; the connection times out after ten seconds."""
     if url.startswith(("postgresql", "mysql", "mariadb")):
         return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
 def _lock(file: Path) -> FileLock:
-    """Held as long as its process lives; those of Optuna outlive a killed process by half a minute."""
+    """A lock that ends with its process; Optuna's outlive a killed process by half a minute."""
     return FileLock(file.with_name(f".{file.name}.lock"))
 
 
-def _mend(journal: Path) -> None:
-    """Takes away half a line that a full disk or a kill left at the end: the next one would be glued to it."""
+def _repair(journal: Path) -> None:
+    """Removes a partial last line, left by a full disk or a kill: the next line would be appended to it."""
     if not journal.is_file():
         return
     with _lock(journal), journal.open("r+b") as file:

@@ -44,7 +44,7 @@ def _create(plan: SearchPlan, storage: BaseStorage) -> Study:
     }
     try:
         return optuna.create_study(**options, direction=plan.settings.direction, load_if_exists=True)
-    except DuplicatedStudyError:  # another machine made it a moment ago
+    except DuplicatedStudyError:  # another machine has just made it
         return optuna.load_study(**options)
 
 
@@ -52,7 +52,7 @@ def check_folder(plan: SearchPlan) -> None:
     """Refuses a folder that holds another search, or something else, before anything is written there.
 
     Raises:
-        UserError: It does.
+        UserError: It holds something else.
     """
     file = plan.folder / "study.json"
     if file.is_file():
@@ -62,16 +62,16 @@ def check_folder(plan: SearchPlan) -> None:
             raise UserError(f"{file} is damaged. Move the folder away, or name another tune.dir.") from None
         if found != plan.identity:
             raise UserError(
-                f"{plan.folder} holds another search (identity {found}, this one is {plan.identity}): the space, what "
-                "is fixed, the recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
+                f"{plan.folder} holds another search (identity {found}, this one is {plan.identity}): the space, "
+                "fixed settings, the recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
             )
     elif plan.folder.is_dir() and {path.name for path in plan.folder.iterdir() if path.name[0] != "."} - {JOURNAL}:
         raise UserError(f"{plan.folder} is not empty and holds no search. Name another tune.dir.")
 
 
 def quiet() -> None:
-    """Optuna tells each trial to the log and warns of what is said to be experimental; here is one line a trial."""
+    """Silences Optuna's log of each trial and its warnings on experimental features."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module=r"optuna.*")
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    warnings.filterwarnings("ignore", "The reported value is ignored")  # of a run that continues
+    warnings.filterwarnings("ignore", "The reported value is ignored")  # on a continued run

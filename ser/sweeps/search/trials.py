@@ -1,13 +1,13 @@
-"""The trials of a study: counted, and what becomes of those that end early.
+"""The trials of a study: counting them, and handling those that end early.
 
-A trial of Optuna is WAITING, RUNNING, COMPLETE, PRUNED or FAIL, and never leaves FAIL. What counts towards
-`tune.trials` is what is COMPLETE or PRUNED. A FAIL is one of these:
+A trial of Optuna is WAITING, RUNNING, COMPLETE, PRUNED or FAIL, and never leaves FAIL. COMPLETE and
+PRUNED count towards `tune.trials`. A FAIL is one of these:
 
-- its run failed: the attribute `why` says how. Tried once more, then listed.
-- its worker was stopped or died: Optuna's retry lets the same settings wait to be done again.
-- surplus: two workers took the last place; nobody trained it.
+- its run failed: the attribute `why` has the reason. Tried once more, then listed.
+- its worker was stopped or died: Optuna's retry queues the same settings again.
+- surplus: two workers took the last place; not trained.
 
-`MaxTrialsCallback` looks after a trial only: of two workers at the last place both would train one. Hence `has_place`.
+`MaxTrialsCallback` checks only after a trial: of two workers at the last place both would train one. Hence `has_place`.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ OWNER, RUNS, VALUES, WHY, LAST_TRY = "owner", "runs", "values", "why", "last_try
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far a study is."""
+    """The progress of a study."""
 
     complete: int
     pruned: int
@@ -34,26 +34,26 @@ class Counts:
 
     @property
     def done(self) -> int:
-        """What counts towards `tune.trials`."""
+        """Trials that count towards `tune.trials`."""
         return self.complete + self.pruned
 
 
 def count(trials: list[FrozenTrial]) -> Counts:
-    """How many there are of each kind; of FAIL only those whose run failed for good."""
+    """The number of each kind; of FAIL only those that finally failed."""
     states = Counter(trial.state for trial in trials)
     running = states[TrialState.RUNNING]
     return Counts(states[TrialState.COMPLETE], states[TrialState.PRUNED], len(failures(trials)), running)
 
 
 def failures(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that failed for good."""
+    """Trials that finally failed."""
     return [t for t in trials if t.state == TrialState.FAIL and {WHY, LAST_TRY} <= t.user_attrs.keys()]
 
 
 def has_place(study: Study, trial: Trial, wanted: int) -> bool:
-    """Whether a trial that has just begun is one of the trials asked for.
+    """Whether a trial that has just begun is one of the requested trials.
 
-    Numbers are given out by the storage, each once. A trial has a place if fewer than `wanted` trials with lower
+    The storage assigns each number once. A trial has a place if fewer than `wanted` trials with lower
     numbers are alive or done: of two workers that see the last place free, the one with the higher number gives way.
     So no lock over machines is needed, and never more than `wanted` are done.
 
@@ -67,7 +67,7 @@ def has_place(study: Study, trial: Trial, wanted: int) -> bool:
 
 
 def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Lets the settings of a FAIL wait for the next worker, with the epochs that it reported: its run continues.
+    """Queues the settings of a FAIL for the next worker, with its reported epochs: its run continues.
 
     Args:
         study: Of Optuna, which calls this itself where the heartbeat in a database has stopped.
@@ -79,7 +79,7 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
 
 
 def give_back(study: Study, trial: FrozenTrial) -> bool:
-    """Requeues a trial whose worker was stopped or died; False where somebody else has ended it before.
+    """Requeues a trial whose worker was stopped or died; False if another worker has ended it before.
 
     Args:
         study: Of Optuna.

@@ -1,4 +1,4 @@
-"""A worker: Optuna's loop, one trial after the other, until as many are done as were asked for."""
+"""A worker: Optuna's loop, one trial after the other, until the requested number is done."""
 
 import time
 from collections.abc import Callable
@@ -16,28 +16,28 @@ from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import LAST_TRY, WHY, Counts, count, failures, has_place, try_again
 
 POLL_S = 0.5
-HOPELESS = 5  # so many failed trials, and no more that came out: the next one would fail as well
+HOPELESS = 5  # failed trials, and no more successful ones, at which a search stops
 
 
 class Surplus(Exception):
-    """Another worker was first at the last place."""
+    """Another worker has taken the last place."""
 
 
 class TakenOver(BaseException):
-    """Others took this worker for dead and have its trial; no `Exception`, or Optuna would tell what came out."""
+    """Another worker has taken over this one's trial; not an `Exception`, or Optuna would report a result."""
 
 
 def work(plan: SearchPlan, study: Study, progress: Callable[[Study], None] = lambda study: None) -> Counts:
-    """Works until `tune.trials` are complete or pruned, whoever did them.
+    """Works until `tune.trials` are complete or pruned, by any worker.
 
     Args:
         plan: Of the search.
         study: Of Optuna, with its sampler and pruner.
-        progress: Called after each trial, and while there is nothing to do.
+        progress: Called after each trial, and while waiting.
 
     Raises:
-        Interrupted: This worker was asked to stop; its trial waits to be continued.
-        UserError: Trial after trial failed.
+        Interrupted: This worker was asked to stop; its trial can be continued.
+        UserError: Too many trials failed.
     """
     wanted, watch = plan.settings.trials, Watch(plan.settings.dead_after_s)
     owner = Owner(plan.folder, plan.storage)
@@ -51,7 +51,7 @@ def work(plan: SearchPlan, study: Study, progress: Callable[[Study], None] = lam
                     if now.done + now.running < wanted:
                         objective = partial(_objective, plan, owner, turn)
                         study.optimize(objective, n_trials=1, catch=Exception, callbacks=callbacks)
-                    else:  # others have the last ones in work; one of them may die
+                    else:  # other workers have the last ones, and one of them may die
                         turn.close()
                         time.sleep(POLL_S)
                 progress(study)
@@ -59,7 +59,7 @@ def work(plan: SearchPlan, study: Study, progress: Callable[[Study], None] = lam
             return now
     except BaseException:
         with suppress(Exception), plan.storage.turn():
-            watch.requeue_dead(study)  # its own trial is found like that of any dead worker: its lock is free
+            watch.requeue_dead(study)  # also finds this worker's own trial, whose lock is free
         raise
 
 
@@ -75,12 +75,12 @@ def _objective(plan: SearchPlan, owner: Owner, turn: ExitStack, trial: Trial) ->
 
 
 def _value(plan: SearchPlan, trial: Trial) -> float:
-    """The metric, with the errors that Optuna knows."""
+    """The metric, with Optuna's exceptions."""
     try:
         return value_of(plan, trial)
     except Pruned as pruned:
         raise TrialPruned from pruned
-    except UserError as error:  # the same would be said again
+    except UserError as error:  # a second try would fail the same way
         trial.set_user_attr(LAST_TRY, True)
         trial.set_user_attr(WHY, _sentence(error))
         raise
@@ -94,7 +94,7 @@ def _raise_if_hopeless(plan: SearchPlan, study: Study) -> None:
     failed, now = failures(trials), count(trials)
     if len(failed) >= max(HOPELESS, now.done):
         raise UserError(
-            f"{len(failed)} trials failed and {now.done} came out, so the search stops. The last failure: "
+            f"{len(failed)} trials failed and {now.done} succeeded, so the search stops. The last failure: "
             f"{failed[-1].user_attrs[WHY]}"
         )
 

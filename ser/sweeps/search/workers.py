@@ -27,21 +27,21 @@ def work_together(plan: SearchPlan, study: Study, progress: Callable[[Study], No
 
     Args:
         plan: Of the search.
-        study: To look at how far they are.
-        progress: Called now and then.
+        study: Shows their progress.
+        progress: Called repeatedly.
 
     Raises:
-        Interrupted: Asked to stop; the workers were asked as well, and gave their trials back.
+        Interrupted: Asked to stop; the workers were stopped as well, and requeued their trials.
         UserError: No worker is left and trials are missing.
     """
     context, gpus = get_context("spawn"), visible_gpus()
-    said = context.SimpleQueue()
+    messages = context.SimpleQueue()
     number = plan.settings.workers
     workers = []
     with _divided_threads(number):
         for index in range(number):
             gpu = gpus[index % len(gpus)] if len(gpus) > 1 else None
-            worker = context.Process(target=_begin, args=(plan, gpu, said), name=f"worker {index}", daemon=False)
+            worker = context.Process(target=_begin, args=(plan, gpu, messages), name=f"worker {index}", daemon=False)
             worker.start()
             workers.append(worker)
     try:
@@ -54,13 +54,13 @@ def work_together(plan: SearchPlan, study: Study, progress: Callable[[Study], No
         raise
     now = count(study.get_trials(deepcopy=False))
     if now.done < plan.settings.trials:
-        raise UserError(_why(workers, said))
+        raise UserError(_why(workers, messages))
     return now
 
 
 @contextmanager
 def _divided_threads(workers: int) -> Iterator[None]:
-    """Each process begins with its share of this machine's cores, unless the user has decided."""
+    """Gives each process its share of this machine's cores, unless the user has set the threads."""
     share = str(max(1, num_cores() // workers))
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update({name: share for name, value in before.items() if value is None})
@@ -71,8 +71,8 @@ def _divided_threads(workers: int) -> Iterator[None]:
             del os.environ[name]
 
 
-def _begin(plan: SearchPlan, gpu: str | None, said: Any) -> None:
-    """The life of a worker process. Ctrl-C is for the parent, which passes it on once."""
+def _begin(plan: SearchPlan, gpu: str | None, messages: Any) -> None:
+    """The function of a worker process. Ctrl-C goes to the parent, which passes it on once."""
     os.setsid()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
@@ -83,21 +83,21 @@ def _begin(plan: SearchPlan, gpu: str | None, said: Any) -> None:
         except Interrupted as interrupted:
             raise SystemExit(interrupted.exit_code) from None
         except UserError as error:
-            said.put(str(error))
+            messages.put(str(error))
             raise SystemExit(2) from None
         except Exception as error:
-            said.put(f"{type(error).__name__}: {error}")
+            messages.put(f"{type(error).__name__}: {error}")
             raise
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed stops as if it had been asked to: its trial waits for the next start."""
+    """Stops a worker whose parent was killed; its trial can be continued."""
     wait([parent_process().sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(workers: list[Any]) -> None:
-    """Asks all to stop and waits; asked once more, at once."""
+    """Asks all to stop and waits; a second request stops them at once."""
     for worker in workers:
         if worker.is_alive():
             worker.terminate()
@@ -110,9 +110,9 @@ def _stop(workers: list[Any]) -> None:
             worker.join()
 
 
-def _why(workers: list[Any], said: Any) -> str:
-    if not said.empty():
-        return said.get()
+def _why(workers: list[Any], messages: Any) -> str:
+    if not messages.empty():
+        return messages.get()
     ends = ", ".join(f"{worker.name}: {_in_words(worker.exitcode)}" for worker in workers)
     return f"All workers ended before all trials were done ({ends}). The same command continues."
 

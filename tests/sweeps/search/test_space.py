@@ -55,12 +55,12 @@ def test_shuffled_choices_are_one_space_whenever_they_are_read():
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("model.dropout=interval(0.5,0)", "upside down"),
-        ("model.dropout=interval(0.5,0.5)", "upside down or empty"),
+        ("model.dropout=interval(0.5,0)", "reversed"),
+        ("model.dropout=interval(0.5,0.5)", "reversed or empty"),
         ("optimizer.lr=tag(log,interval(0,1))", "no logarithm of 0"),
         ("optimizer.lr=tag(logg,interval(1,2))", "Did you mean 'log'?"),
         ("batch_size=tag(log,range(1,9))", "tag(log,interval(…))"),
-        ("batch_size=tag(int,interval(1.5,9))", "no whole numbers"),
+        ("batch_size=tag(int,interval(1.5,9))", "not whole numbers"),
         ("batch_size=range(9,1)", "holds no value"),
         ("batch_size=range(1,9,0)", "never ends"),
         ("model=glob(transformer*)", "fits no choice"),

@@ -56,7 +56,7 @@ def test_a_damaged_journal_is_said_to_be_one_and_left_as_it_is(tmp_path, content
     lines = storage.journal.read_bytes().splitlines(keepends=True)
     damaged = b"".join([lines[0], content, *lines[1:]])
     storage.journal.write_bytes(damaged)
-    with pytest.raises(UserError, match="is damaged, or no journal") as refused:
+    with pytest.raises(UserError, match="is damaged, or not a search's journal") as refused:
         storage.open()
     assert "finds the finished runs" in str(refused.value)
     assert storage.journal.read_bytes() == damaged
@@ -64,7 +64,7 @@ def test_a_damaged_journal_is_said_to_be_one_and_left_as_it_is(tmp_path, content
 
 def test_a_file_that_is_no_journal_is_not_cut(tmp_path):
     (tmp_path / "notes.txt").write_text("my notes, without a newline at the end")
-    with pytest.raises(UserError, match="no journal of a search"):
+    with pytest.raises(UserError, match="not a search's journal"):
         Storage(str(tmp_path / "notes.txt"), tmp_path).open()
     assert (tmp_path / "notes.txt").read_text() == "my notes, without a newline at the end"
 
