@@ -25,8 +25,8 @@ class RayLauncherConf:
     """Settings of `hydra.launcher`.
 
     Args:
-        init: Arguments of `ray.init`, e.g. {address: auto} for a running cluster; none: a local Ray for this sweep only,
-            which ends with it.
+        init: Arguments of `ray.init`, e.g. {address: auto} for a running cluster; none: a local Ray for this sweep
+            only, which ends with it.
         remote: Options of `ray.remote` for each job.
     """
 

@@ -63,7 +63,7 @@ def check_folder(plan: SearchPlan) -> None:
         if found != plan.identity:
             raise UserError(
                 f"{plan.folder} holds another search (identity {found}, this one is {plan.identity}): the space, "
-                "fixed settings, the recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
+                "fixed settings, recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
             )
     elif plan.folder.is_dir() and {path.name for path in plan.folder.iterdir() if path.name[0] != "."} - {JOURNAL}:
         raise UserError(f"{plan.folder} is not empty and holds no search. Name another tune.dir.")
