@@ -60,8 +60,8 @@ def corpora(draw, least=8, most=150, groups=True):
         content = f"c{rng.integers(0, 2 * count)}" if groups else f"c{i}"
         emotion = str(rng.choice(EMOTIONS, p=weights))
         gender = ("female", "male")[speaker % 2]
-        said = {"word": f"w{rng.integers(7)}", "statement": f"t{rng.integers(4)}"}
-        found.append(utterance(i, emotion, f"s{speaker}", gender, content=content, **said))
+        texts = {"word": f"w{rng.integers(7)}", "statement": f"t{rng.integers(4)}"}
+        found.append(utterance(i, emotion, f"s{speaker}", gender, content=content, **texts))
     return found
 
 

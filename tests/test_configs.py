@@ -128,7 +128,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     one_process = ["trainer.accelerator=cpu", "trainer.devices=1", "trainer.strategy=auto"]
     brief = ["trainer.max_epochs=1", "run.report=false"]
     dataset, split = row["dataset"], row.get("split", "speaker")
-    told = [
+    overrides = [
         *data[dataset],
         *data.get(row.get("augmentation"), []),
         *data.get(split, []),
@@ -136,7 +136,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
         *shares(split),
         *NARROW.get(row.get("model"), []),
     ]
-    return ["train", *choices, *told, *one_process, *brief]
+    return ["train", *choices, *overrides, *one_process, *brief]
 
 
 def once_each(rows: list, news) -> list:

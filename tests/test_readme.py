@@ -98,8 +98,8 @@ def test_the_snippet_of_python_runs(home, monkeypatch):
     noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype("float32")
     names = {"waveform": noise, "sample_rate": 16_000}
     exec(snippet, names)
-    said = names["model"](noise, 16_000)
-    assert said.emotion == max(said.probabilities, key=said.probabilities.get)
+    prediction = names["model"](noise, 16_000)
+    assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.get)
 
 
 def test_readme_names_both_scripts_and_ci_calls_the_test_command():

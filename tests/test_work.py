@@ -50,7 +50,7 @@ def waits_of_training(monkeypatch):
     """`waits_of_training()`: the calls inside `Trainer.fit`, so far, in which the host waits for the device."""
     calls, inside, fit = [], [False], L.Trainer.fit
 
-    def heard(name: str, original):
+    def recorded(name: str, original):
         def counting(self, *args, **kwargs):
             if inside[0]:
                 calls.append(name)
@@ -59,7 +59,7 @@ def waits_of_training(monkeypatch):
         return counting
 
     for name in WAITS:
-        monkeypatch.setattr(torch.Tensor, name, heard(name, getattr(torch.Tensor, name)))
+        monkeypatch.setattr(torch.Tensor, name, recorded(name, getattr(torch.Tensor, name)))
 
     def watched(self, *args, **kwargs):
         inside[0] = True

@@ -100,4 +100,4 @@ def together(job: list[str], epochs: int, runs: list[Path]) -> None:
         for i, run in enumerate(runs)
     ]
     if any(process.wait() for process in processes):
-        raise UserError("A packed run failed; its message stands above.")
+        raise UserError("A packed run failed; its message is above.")

@@ -158,7 +158,7 @@ class Condition:
     def _minus(self, inner: Test) -> Test:
         def negative(values: Mapping[str, Any]) -> Any:
             if not _is_number(value := inner(values)):
-                raise self._error(f"a minus sign stands before {_shown(value)}")
+                raise self._error(f"a minus sign before {_shown(value)}")
             return -value
 
         return negative
@@ -201,7 +201,7 @@ class Condition:
             return member in whole
         if whole is None or isinstance(whole, str):
             return False
-        raise self._error(f"nothing is in {_shown(whole)}: after 'in' stands a list in [ ] or a key that holds one")
+        raise self._error(f"nothing is in {_shown(whole)}: 'in' needs a list in [ ] or a key that holds one")
 
 
 def _number(token: str) -> int | float:

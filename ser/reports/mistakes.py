@@ -41,8 +41,8 @@ class Mistake:
     Args:
         row: In the predictions.
         title: `1. angry taken for happy, 97 %`.
-        picture: Waveform and mel spectrogram, where the recording is at hand.
-        wav: The sound, where it is at hand.
+        picture: Waveform and mel spectrogram, where the recording is available.
+        wav: The sound, where available.
         cut: Whether the sound is only the beginning.
     """
 
@@ -64,7 +64,7 @@ def find_mistakes(test: Predictions, sounds: Sounds | None, stamp: str) -> list[
 
     Args:
         test: The model's predictions.
-        sounds: The recordings, where they are at hand.
+        sounds: The recordings, where available.
         stamp: The split's stamp.
     """
     rows, mistakes = most_confident_mistakes(test, MOST), []

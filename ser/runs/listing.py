@@ -117,7 +117,7 @@ def _without_path(message: str, path: Path) -> str:
 
 
 def _copies(runs: Sequence[FoundRun]) -> list[str]:
-    """A remark on each run that lies in two directories: it was copied, or trained a second time elsewhere."""
+    """A remark on each run in two directories: it was copied, or trained a second time elsewhere."""
     first: dict[str, FoundRun] = {}
     remarks = []
     for run in runs:

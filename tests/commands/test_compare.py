@@ -38,8 +38,8 @@ def test_trained_runs_are_compared_as_their_predictions_say(ser, quick, in_tmp):
         scores = []
         for run in row["runs"]:
             with open(f"{run['path']}/predictions.csv", encoding="utf-8") as file:
-                said = list(csv.DictReader(file))
-            scores.append(balanced_accuracy_score([r["true"] for r in said], [r["predicted"] for r in said]))
+                table = list(csv.DictReader(file))
+            scores.append(balanced_accuracy_score([r["true"] for r in table], [r["predicted"] for r in table]))
         assert row["metrics"]["test/uar"]["mean"] == pytest.approx(sum(scores) / 2, abs=1e-9)
         assert row["settings"] == {"model.dropout": row["settings"]["model.dropout"]}
     (pair,) = section["pairs"]
@@ -86,7 +86,7 @@ def test_machine_formats_stay_clean_beside_a_page(ser, runs):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere"], "nowhere"),
         (["empty"], "empty"),
@@ -111,11 +111,11 @@ def test_machine_formats_stay_clean_beside_a_page(ser, runs):
         (["--html", "x.html", "--heat", "model,frontend"], "all runs have the same value"),
     ],
 )
-def test_mistakes_are_named_and_nothing_is_written(ser, runs, arguments, said):
+def test_mistakes_are_named_and_nothing_is_written(ser, runs, arguments, message):
     (runs.parent / "empty").mkdir()
     before = sorted(path.name for path in runs.parent.iterdir())
     code, out, err = ser("compare", *arguments)
-    assert code == 2 and out == "" and said in err and err.startswith("Error: ") and err.count("\n") == 1
+    assert code == 2 and out == "" and message in err and err.startswith("Error: ") and err.count("\n") == 1
     assert sorted(path.name for path in runs.parent.iterdir()) == before
 
 

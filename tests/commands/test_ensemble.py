@@ -113,8 +113,8 @@ def test_evaluate_reads_it_and_scores_it_on_other_recordings(ser, in_tmp, traine
     np.testing.assert_allclose(logits_in(runs[2:]), logits_in(runs[:2]) - _constant(logits_in(runs[:2])), atol=1e-5)
     code, _, err = ser("evaluate", f"run={made}", "dataset=ravdess", f"dataset.root={tiny_ravdess}")
     assert code == 0, err
-    said = json.loads(next(made.glob("evaluations/ravdess-*/about.json")).read_text())
-    assert any("recordings left out: the run was trained on them" in note for note in said["notes"])
+    facts = json.loads(next(made.glob("evaluations/ravdess-*/about.json")).read_text())
+    assert any("recordings left out: the run was trained on them" in note for note in facts["notes"])
 
 
 def _constant(logits: np.ndarray) -> np.ndarray:

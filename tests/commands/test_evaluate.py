@@ -109,7 +109,7 @@ def test_recordings_that_have_moved(ser, run, tiny_ravdess):
 
 
 def test_other_recordings_under_the_same_names(ser, run, tiny_ravdess, tmp_path):
-    """As many files, of other emotions: neither heard nor tested by this run."""
+    """As many files, of other emotions: neither seen nor tested by this run."""
     other = Path(shutil.copytree(tiny_ravdess, tmp_path / "other"))
     first = next(path for path in sorted(other.rglob("*.wav")) if path.name.split("-")[2] == "05")
     first.rename(first.with_name(first.name.replace("-05-", "-04-", 1).replace("-01-01-01-", "-01-01-09-", 1)))
@@ -157,8 +157,8 @@ def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
     overall = found["systems"]["model"]["overall"]
     assert overall["uar"]["value"] == metrics["test/uar"]
     assert overall["ece"]["value"] == pytest.approx(metrics["test/ece"], abs=1e-4)
-    heard = metrics["num_train"] + metrics["num_val"]
-    assert f"{heard} recordings left out: the run was trained on them" in out
+    seen = metrics["num_train"] + metrics["num_val"]
+    assert f"{seen} recordings left out: the run was trained on them" in out
     stamp = json.loads((folder / "about.json").read_text())["protocol"]
     assert stamp.startswith("same corpus: trained on ravdess, tested on ravdess; speaker-dependent")
     assert "6 of 6 test speakers" in stamp

@@ -182,7 +182,7 @@ def test_at_most_twenty_lines_of_suspicious_files_the_rest_counted(ser, in_tmp):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["dataset=ravdess", "dataset.root=/nowhere"], ["/nowhere", "zenodo"]),
         (["dataset.emotion=[angry]"], ["Did you mean 'dataset.emotions'"]),
@@ -194,11 +194,11 @@ def test_at_most_twenty_lines_of_suspicious_files_the_rest_counted(ser, in_tmp):
     ],
     ids=lambda value: "_".join(value)[:40],
 )
-def test_what_cannot_be_is_one_sentence(ser, in_tmp, words, said):
+def test_what_cannot_be_is_one_sentence(ser, in_tmp, words, message):
     (in_tmp / "taken").write_text("a file")
     code, out, err = ser("explore", *words)
     assert code == 2, out
-    assert "Traceback" not in err and all(word in err for word in said), err
+    assert "Traceback" not in err and all(word in err for word in message), err
 
 
 def test_help_lists_settings_and_groups(ser):

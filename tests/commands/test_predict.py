@@ -91,10 +91,10 @@ def test_real_recordings_get_what_predictions_csv_says(ser, in_tmp):
     assert ser("predict", str(run), *files, "--output", "found.csv")[0] == 0
     found = rows((in_tmp / "found.csv").read_text())
     for row in found:
-        said = expected[row["path"].removeprefix("some/")]
-        assert row["emotion"] == said["predicted"]
+        row_of_run = expected[row["path"].removeprefix("some/")]
+        assert row["emotion"] == row_of_run["predicted"]
         for name in list(row)[3:-1]:
-            assert abs(float(row[name]) - float(said[name])) < 1e-5
+            assert abs(float(row[name]) - float(row_of_run[name])) < 1e-5
     assert len(found) == len(expected) > 10
 
 

@@ -107,7 +107,7 @@ def write_run(
     readable = f"{chosen['dataset']}-{chosen['frontend']}-{chosen['model']}-{chosen['split']}-s{config['seed']}"
     directory = RunDirectory(runs / f"{readable}-{name}", name)
     directory.path.mkdir(parents=True)
-    directory.begin(config, {}, protocol or f"speaker-independent, fold {fold + 1} of 4; 2 of 2 test statements heard")
+    directory.begin(config, {}, protocol or f"speaker-independent, fold {fold + 1} of 4; test statements shared")
     true = np.array([label for *_, label in part])
     shares = np.where(np.arange(len(CLASSES)) == predicted[:, None], 0.7, 0.1)
     keys, speakers = (tuple(row[column] for row in part) for column in (0, 1))
@@ -135,6 +135,6 @@ def write_folds(runs: Path, settings: Mapping[str, Any], skill: float, noise: in
     for seed in seeds:
         for fold in range(4):
             part = part_of_fold(fold)
-            said = answers(part, skill, seed=[noise, seed, fold])
-            paths.append(write_run(runs, {**settings, "seed": seed, "split.seed": 0, "split.fold": fold}, part, said))
+            labels = answers(part, skill, seed=[noise, seed, fold])
+            paths.append(write_run(runs, {**settings, "seed": seed, "split.seed": 0, "split.fold": fold}, part, labels))
     return paths

@@ -43,10 +43,10 @@ def page(compared, tmp_path_factory):
 
 def test_everything_stands_on_the_page(page):
     html = page.read_text(encoding="utf-8")
-    for said in ("Heat map of val/uar by frontend and model", "Parallel coordinates over", "Learning curves, val/uar",
+    for text in ("Heat map of val/uar by frontend and model", "Parallel coordinates over", "Learning curves, val/uar",
                  "Paired tests", "not distinguishable", "speaker-dependent &lt;b&gt;", "they are not ranked together",
                  "Learning curves of the first 8 of 11 rows", "One row only"):  # fmt: skip
-        assert said in html, said
+        assert text in html, text
     assert html.count("<h2>") == 3 and html.count("<img") == 4
 
 

@@ -34,7 +34,7 @@ def test_a_batch_over_two_devices_is_one_of_twice_the_size(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("metrics.json", '{"test/uar": 0.', "metrics.json"),
         ("metrics.json", "[]", "metrics.json"),
@@ -44,7 +44,7 @@ def test_a_batch_over_two_devices_is_one_of_twice_the_size(tmp_path):
         ("config.yaml", "choices: {}\nsplit: 3\n", "config.yaml"),
     ],
 )
-def test_a_damaged_run_is_named_and_the_others_are_compared(tmp_path, file, content, said):
+def test_a_damaged_run_is_named_and_the_others_are_compared(tmp_path, file, content, message):
     bad, good = write(tmp_path), write(tmp_path, seed=1)
     if content is None:  # cut off in the middle
         whole = (bad / file).read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_a_damaged_run_is_named_and_the_others_are_compared(tmp_path, file, cont
     gathered = gather([tmp_path])
     assert [run.path for run in gathered.runs] == [good]
     (remark,) = gathered.remarks
-    assert bad.name in remark and said in remark and "damaged" in remark
+    assert bad.name in remark and message in remark and "damaged" in remark
 
 
 def test_figures_that_are_not_those_of_the_predictions_are_refused(tmp_path):

@@ -143,7 +143,7 @@ def test_rows_pool_by_any_key(grid):
 
 
 @pytest.mark.parametrize(
-    ("monitors", "figures", "order", "said"),
+    ("monitors", "figures", "order", "message"),
     [  # in the order of test/uar: lr=1, 2, 3
         (["val/uar"] * 3, ["val/uar"], [3, 2, 1], "Sorted by val/uar, best first, the runs' monitor"),
         (["val/loss"] * 3, ["val/uar", "val/loss"], [1, 2, 3], "Sorted by val/loss, best first, the runs' monitor"),
@@ -153,7 +153,7 @@ def test_rows_pool_by_any_key(grid):
         (["val/uar"] * 3, [], [1, 2, 3], "Sorted by test/uar, best first, since none of the runs has val/uar"),
     ],
 )  # fmt: skip
-def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures, order, said):
+def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures, order, message):
     for rate, monitor in zip((1, 2, 3), monitors, strict=True):
         right = answers(PART, 1.0, 0)
         right[: 2 * rate] = (right[: 2 * rate] + 1) % 4
@@ -168,7 +168,7 @@ def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures
     assert [row.runs[0].flat["optimizer.lr"] for row in section.rows] == order
     assert [(pair.first, pair.second) for pair in compared.pairs[0]] == [(1, 2), (1, 3)]
     text = as_text(compared)
-    assert said in text and section.sort in compared.question.metrics
+    assert message in text and section.sort in compared.question.metrics
     assert ("(3 here), not only those shown" in text) == section.sort.startswith("test/")
 
 
@@ -184,12 +184,12 @@ def test_order_and_unknown_names(grid):
 
     assert names()[0] == "log_mel, cnn2d" and names(sort="test/loss") == sorted(names())
     assert names(sort="model")[0].endswith("cnn2d") and names(sort="frontend")[-1].startswith("mfcc")
-    for question, said in {
+    for question, message in {
         "sort": "--sort test/ua: no run has it. Did you mean 'test/uar'",
         "metrics": "--metrics test/ua: no run has this figure. Did you mean 'test/uar'",
         "group_by": "--group-by test/ua: no run has this setting",
     }.items():
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             names(**{question: "test/ua" if question == "sort" else ("test/ua",)})
     with pytest.raises(UserError, match="do not differ in it. Settings that differ: frontend, model"):
         names(sort="batch_size")

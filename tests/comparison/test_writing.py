@@ -47,9 +47,9 @@ def test_json_holds_everything(compared):
     assert first["settings"] == {"frontend": "log_mel", "model": "cnn2d"} and len(first["runs"]) == 8
     assert first["metrics"]["test/uar"]["mean"] == compared.sections[0].rows[0].spread("test/uar").mean
     assert {run["fold"] for run in first["runs"]} == {0, 1, 2, 3} and {run["seed"] for run in first["runs"]} == {0, 1}
-    for pair, said in zip(compared.pairs[0], section["pairs"], strict=True):
-        assert said["p_holm"] == pair.corrected and said["difference"] == pair.difference.value
-        assert said["verdict"] == pair.verdict and said["distinguishable"] is pair.distinguishable
+    for pair, written in zip(compared.pairs[0], section["pairs"], strict=True):
+        assert written["p_holm"] == pair.corrected and written["difference"] == pair.difference.value
+        assert written["verdict"] == pair.verdict and written["distinguishable"] is pair.distinguishable
 
 
 def cells_of(line):
@@ -76,8 +76,8 @@ def test_latex_tables_have_equal_rows_and_nothing_unescaped(compared, strange):
         bare = re.sub(
             r"\\[&%$#_{}]|\\textasciitilde\{\}|\\textasciicircum\{\}|\\textbackslash\{\}|\$[^$\n]{1,6}\$", "", whole
         )
-        said = "\n".join(line for line in bare.splitlines() if not line.startswith("%"))
-        assert not re.search(r"[%$#_~^<>±–]", said)
+        text = "\n".join(line for line in bare.splitlines() if not line.startswith("%"))
+        assert not re.search(r"[%$#_~^<>±–]", text)
         assert whole.count(r"\begin{table}") == whole.count(r"\end{table}") == 2
 
 

@@ -58,7 +58,7 @@ def test_the_interval_is_students_on_the_logit_scale():
 
 
 def test_files_of_a_speaker_do_not_count_as_independent():
-    """Each utterance said four times is no news about speakers."""
+    """Repeating each utterance four times adds no information about speakers."""
     part = some_part()
     fourfold = made_of(
         np.repeat(part.true, 4), np.log(np.repeat(part.probabilities, 4, axis=0)), part.classes,

@@ -1,4 +1,4 @@
-"""torch and torchaudio are built for each other: a wrong pair is told in one sentence."""
+"""torch and torchaudio are built for each other: a wrong pair is reported in one sentence."""
 
 import importlib.util
 import sys

@@ -26,11 +26,11 @@ VAL = part_of_fold(1)
 def member(runs: Path, test=PART, val=(), noise: int = 0, **settings) -> Path:
     """A finished run with random probabilities and weights of its own."""
     rng = np.random.default_rng([noise, settings.get("seed", 0), settings.get("split.fold", 0)])
-    said = {name: probable(part, rng) for name, part in (("test", test), ("val", val)) if len(part)}
-    path = write_run(runs, {"split.seed": 0, **settings}, test, said["test"].predicted)
-    write_predictions(path / "predictions.csv", said["test"])
+    predictions = {name: probable(part, rng) for name, part in (("test", test), ("val", val)) if len(part)}
+    path = write_run(runs, {"split.seed": 0, **settings}, test, predictions["test"].predicted)
+    write_predictions(path / "predictions.csv", predictions["test"])
     if len(val):
-        write_predictions(path / "predictions_val.csv", said["val"])
+        write_predictions(path / "predictions_val.csv", predictions["val"])
         metrics = json.loads((path / "metrics.json").read_text()) | {"num_val": len(val)}
         (path / "metrics.json").write_text(json.dumps(metrics))
     torch.save({"state_dict": {"weight": torch.tensor(rng.normal(size=3))}}, path / "checkpoints" / "best.ckpt")
@@ -60,10 +60,10 @@ def test_test_is_the_mean_of_logits_and_the_temperature_that_of_validation(tmp_p
     runs = [member(tmp_path, val=VAL, seed=seed) for seed in range(3)]
     ensemble = made(runs, tmp_path)
     path, logits = ensemble.run.path, logits_in(runs)
-    said = read_predictions(path / "predictions.csv")
-    np.testing.assert_allclose(said.probabilities, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    predictions = read_predictions(path / "predictions.csv")
+    np.testing.assert_allclose(predictions.probabilities, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
     metrics = json.loads((path / "metrics.json").read_text())
-    assert metrics["test/uar"] == pytest.approx(balanced_accuracy_score(said.true, logits.argmax(axis=1)))
+    assert metrics["test/uar"] == pytest.approx(balanced_accuracy_score(predictions.true, logits.argmax(axis=1)))
     assert (metrics["num_test"], metrics["num_val"]) == (len(PART), len(VAL))
     assert metrics["seconds"] == 6.0 and metrics["num_parameters"] == 9000 and "epochs" not in metrics
     of_val, true = logits_in(runs, "predictions_val.csv"), read_predictions(path / "predictions_val.csv").true
@@ -157,8 +157,8 @@ def test_recipes_that_differ_are_told_by_what_they_are(tmp_path):
         set(config["choices"]["model"].split("+")) == {"mlp", "cnn2d"} and config["choices"]["split"] == "speaker_kfold"
     )
     assert set(config["optimizer"]["lr"].split(" + ")) == {"0.001", "0.01"} and config["batch_size"] == 32
-    said = [it.run.config["ensemble"] for it in ensembles]
-    assert said[0].startswith("3 runs of 3 configurations, ") and said[1].startswith("2 runs of 2 configurations, ")
+    names = [it.run.config["ensemble"] for it in ensembles]
+    assert names[0].startswith("3 runs of 3 configurations, ") and names[1].startswith("2 runs of 2 configurations, ")
     assert len(gather([tmp_path]).runs) == 5
 
 

@@ -1,4 +1,4 @@
-"""Which files are meant: sorted, each once, and none that whoever sent a folder chose outside of it."""
+"""Which files are found: sorted, each once, and none outside of a folder that its sender linked to."""
 
 import os
 from pathlib import Path

@@ -37,10 +37,10 @@ def assert_same(found: dict[str, float], expected: dict[str, float], tolerance: 
 
 
 def assert_says_what_the_run_said(run: Path, root: Path) -> None:
-    said, model = written(run), ser.load(run, device="cpu")
-    answers = list(model.files([root / key for key in said], batch_size=7))
-    assert len(answers) == len(said) > 1
-    for answer, (key, expected) in zip(answers, said.items(), strict=True):
+    predictions, model = written(run), ser.load(run, device="cpu")
+    answers = list(model.files([root / key for key in predictions], batch_size=7))
+    assert len(answers) == len(predictions) > 1
+    for answer, (key, expected) in zip(answers, predictions.items(), strict=True):
         assert answer.path == root / key and not answer.error
         assert_same(answer.probabilities, expected)
         assert answer.emotion == max(expected, key=expected.get)

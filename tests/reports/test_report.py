@@ -78,10 +78,10 @@ def test_figures_are_those_of_the_evaluation(page, inputs):
 
 
 def test_every_picture_says_what_one_sees(page):
-    said = alts(page)
-    assert len(said) == page.count("<img") == 17 and all(re.search(r"\d", alt) for alt in said)
-    assert "train from 2 to 1.2 over 3 epochs, 1.5 in epoch 1" in said[0]
-    assert "validation from 1.9 to 1.6 over 3 epochs, 1.4 in epoch 1" in said[0]
+    descriptions = alts(page)
+    assert len(descriptions) == page.count("<img") == 17 and all(re.search(r"\d", alt) for alt in descriptions)
+    assert "train from 2 to 1.2 over 3 epochs, 1.5 in epoch 1" in descriptions[0]
+    assert "validation from 1.9 to 1.6 over 3 epochs, 1.4 in epoch 1" in descriptions[0]
 
 
 def test_every_table_of_results_has_the_stamp(page):

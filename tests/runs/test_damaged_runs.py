@@ -1,4 +1,4 @@
-"""Damage, failures and old runs: said clearly, continued where that is possible, never counted as finished."""
+"""Damage, failures and old runs: reported clearly, continued where that is possible, never counted as finished."""
 
 import json
 import re

@@ -29,7 +29,7 @@ def begun(path, name=NAME, finished=False):
     return directory
 
 
-def said(path):
+def config_of(path):
     """What the run's own config.yaml says, without today's defaults."""
     return {key: value for key, value in load_config(path).items() if key in CONFIG}
 
@@ -110,7 +110,7 @@ def test_of_a_run_that_began_everything_stays(tmp_path):
     directory.lock()
     (directory.path / "train.log").write_text("epoch 1")
     directory.release()
-    assert (directory.path / "train.log").exists() and said(directory.path) == CONFIG
+    assert (directory.path / "train.log").exists() and config_of(directory.path) == CONFIG
 
 
 @pytest.mark.parametrize("stop_at", ["run.json", "config.yaml", "environment.json"])
@@ -130,7 +130,7 @@ def test_a_run_killed_while_it_began_goes_on_where_it_was_put(tmp_path, monkeypa
     monkeypatch.undo()
     again = RunDirectory.at(tmp_path / "mine", NAME)
     again.begin(CONFIG, {}, "speaker-independent")
-    assert said(again.path) == CONFIG
+    assert config_of(again.path) == CONFIG
 
 
 # ---- what it holds -------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_a_run_killed_while_it_began_goes_on_where_it_was_put(tmp_path, monkeypa
 
 def test_begin_writes_what_the_run_is(tmp_path):
     directory = begun(tmp_path / "run")
-    assert said(directory.path) == CONFIG
+    assert config_of(directory.path) == CONFIG
     assert json.loads((directory.path / "environment.json").read_text()) == {"python": "3"}
     assert directory.recorded_identity() == NAME and directory.protocol == "speaker-independent"
     assert directory.best.parent == directory.last.parent == directory.path / "checkpoints"

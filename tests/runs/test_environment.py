@@ -18,10 +18,10 @@ def here(monkeypatch):
 def made(folder, name, **versions):
     run = folder / name
     run.mkdir()
-    said = describe_environment("cpu", 1)
-    said["git_commit"] = versions.pop("commit", said["git_commit"])
-    said["versions"].update(versions)
-    (run / "environment.json").write_text(json.dumps(said))
+    described = describe_environment("cpu", 1)
+    described["git_commit"] = versions.pop("commit", described["git_commit"])
+    described["versions"].update(versions)
+    (run / "environment.json").write_text(json.dumps(described))
     return run
 
 
@@ -42,8 +42,8 @@ def test_the_same_is_no_difference(tmp_path):
     ],
 )
 def test_a_difference_is_named(tmp_path, before, words):
-    said = made_by_another(made(tmp_path, "a", **before))
-    assert f"made with {words};" in said and "rerun=true" in said
+    note = made_by_another(made(tmp_path, "a", **before))
+    assert f"made with {words};" in note and "rerun=true" in note
 
 
 def test_what_is_not_known_is_no_difference(tmp_path, monkeypatch):
@@ -55,6 +55,6 @@ def test_what_is_not_known_is_no_difference(tmp_path, monkeypatch):
 def test_of_many_runs_those_that_differ_alike_are_told_together(tmp_path):
     alike = [made(tmp_path, f"alike{k}", torch="1.0") for k in range(3)]
     other = made(tmp_path, "other", ser="1.0")
-    said = made_by_others([*alike, other, made(tmp_path, "same")])
-    assert len(said) == 2
-    assert said[0].startswith("3 finished runs were made with torch 1.0") and said[1].startswith("1 finished run was")
+    notes = made_by_others([*alike, other, made(tmp_path, "same")])
+    assert len(notes) == 2
+    assert notes[0].startswith("3 finished runs were made with torch 1.0") and notes[1].startswith("1 finished run was")

@@ -70,11 +70,11 @@ def test_two_at_once_train_once(command, in_tmp):
     codes = [forked.wait(process) for process in both]
     assert 0 in codes and set(codes) <= {0, 2}
     for process, code in zip(both, codes, strict=True):
-        said = forked.printed(process, in_tmp / "both")
-        assert "Traceback" not in said
+        output = forked.printed(process, in_tmp / "both")
+        assert "Traceback" not in output
         if code == 2:
             other = both[1 - both.index(process)]
-            assert f"being trained by process {other}" in said and str(in_tmp / "both") in said
+            assert f"being trained by process {other}" in output and str(in_tmp / "both") in output
     assert results(in_tmp / "both") == results(in_tmp / "whole")
     epochs = (only_run(in_tmp / "both") / "train.log").read_text().count("  epoch ")
     assert epochs == 40, "no epoch was trained by both"

@@ -1,4 +1,4 @@
-"""What is told of each run."""
+"""The row of each run in `ser runs`."""
 
 import csv
 import io
@@ -65,8 +65,8 @@ def test_csv_and_json_say_the_same_and_read_back(rows):
 
 
 def test_totals(rows):
-    said = totals(list(rows.values()))
-    assert said.startswith("4 runs: ") and "1 finished" in said and "1 pruned" in said
+    summary = totals(list(rows.values()))
+    assert summary.startswith("4 runs: ") and "1 finished" in summary and "1 pruned" in summary
 
 
 @pytest.mark.parametrize(

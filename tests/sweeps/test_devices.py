@@ -72,8 +72,8 @@ def test_a_place_is_given_back_when_the_sweep_is_over(tmp_path, monkeypatch, bef
         release()  # nothing is held: nothing happens
 
 
-def hold(packing, folder, told):
-    told.put((os.getpid(), claim(packing, folder, folder), os.environ.get("CUDA_VISIBLE_DEVICES")))
+def hold(packing, folder, places):
+    places.put((os.getpid(), claim(packing, folder, folder), os.environ.get("CUDA_VISIBLE_DEVICES")))
     assert claim(packing, folder, folder) is not None  # the next job of the same worker keeps the place
     time.sleep(120)  # until it is killed
 
@@ -81,18 +81,18 @@ def hold(packing, folder, told):
 def test_each_process_has_its_place_and_the_next_waits_for_one(tmp_path):
     """One GPU that two jobs share; a third waits until one of them is killed."""
     context = multiprocessing.get_context("spawn")
-    told = context.Queue()
+    places = context.Queue()
     packing = Packing(2, 1, ("gpu7.0", "gpu7.1"), ("7", "7"))
-    jobs = [context.Process(target=hold, args=(packing, tmp_path, told)) for _ in range(3)]
+    jobs = [context.Process(target=hold, args=(packing, tmp_path, places)) for _ in range(3)]
     for job in jobs:
         job.start()
     try:
-        first, second = told.get(timeout=60), told.get(timeout=60)
+        first, second = places.get(timeout=60), places.get(timeout=60)
         assert {first[1], second[1]} == {"gpu7.0", "gpu7.1"} and first[2] == second[2] == "7"
         time.sleep(0.5)
-        assert told.empty(), "no third place"
+        assert places.empty(), "no third place"
         os.kill(first[0], 9)
-        assert told.get(timeout=60)[1] == first[1]
+        assert places.get(timeout=60)[1] == first[1]
     finally:
         for job in jobs:
             job.kill()

@@ -35,9 +35,9 @@ def running_jobs(folder: Path) -> list[int]:
     """Processes of the jobs that say they are running."""
     found = []
     for file in folder.glob("sweeps/*/.jobs/*.json"):
-        said = json.loads(file.read_text())
-        if said["state"] == "running":
-            found.append(said["process"])
+        outcome = json.loads(file.read_text())
+        if outcome["state"] == "running":
+            found.append(outcome["process"])
     return found
 
 

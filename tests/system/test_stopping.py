@@ -30,7 +30,7 @@ def stuck(*arguments, **more):
 
 
 def waiting(*arguments, **more):
-    """The same in Python, where signals are heard."""
+    """The same in Python, where signals are handled."""
     Path("stuck").touch()
     time.sleep(600)
 

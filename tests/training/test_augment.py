@@ -176,7 +176,7 @@ def test_views_that_cannot_be_stored_are_kept_in_memory(ser, quick, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["augmentation=noise", "augmentation.views=0"], "augmentation.views=0 must be a whole number from 1"),
         (["augmentation=noise", "augmentation.views=2.5"], "augmentation.views=2.5 must be a whole number"),
@@ -203,10 +203,10 @@ def test_views_that_cannot_be_stored_are_kept_in_memory(ser, quick, monkeypatch)
         (["augmentation=recorded_room", "augmentation.folder=empty"], "holds no recordings"),
     ],
 )
-def test_mistakes_are_told(ser, quick, in_tmp, words, said):
+def test_mistakes_are_told(ser, quick, in_tmp, words, message):
     (in_tmp / "empty").mkdir()
     code, _, err = ser(*quick, *words)
-    assert code == 2 and said in err, err
+    assert code == 2 and message in err, err
     assert not list((in_tmp / "runs").glob("*"))
 
 

@@ -28,13 +28,13 @@ def steps(monkeypatch) -> list[tuple[int, int, list[str], float]]:
     """What truly happened in each step: epoch, step, recordings, loss."""
     seen, original = [], EmotionClassifier.training_step
 
-    def heard(self, batch, batch_idx):
+    def recorded_step(self, batch, batch_idx):
         loss = original(self, batch, batch_idx)
         names = [self.trainer.datamodule.names[i] for i in batch["indices"].tolist()]
         seen.append((self.current_epoch, batch_idx, names, float(loss.detach())))
         return loss
 
-    monkeypatch.setattr(EmotionClassifier, "training_step", heard)
+    monkeypatch.setattr(EmotionClassifier, "training_step", recorded_step)
     return seen
 
 
@@ -154,5 +154,5 @@ def test_how_the_loss_went():
 
 
 def test_on_several_devices_the_others_say_where():
-    said = explain(trainer(), [2.0, 1.0])
-    assert "in epoch 3" in said and "on another" in said and first_bad_step([2.0, 1.0]) is None
+    message = explain(trainer(), [2.0, 1.0])
+    assert "in epoch 3" in message and "on another" in message and first_bad_step([2.0, 1.0]) is None

@@ -127,7 +127,7 @@ def test_where_one_is_killed_the_other_ends(two, tmp_path, monkeypatch, killed):
         time.sleep(0.01)
     os.kill(started[killed], signal.SIGKILL)
     codes, printed = two.end(started)
-    assert codes[killed] == -9 and codes[1 - killed] in (1, 70), printed  # 70: an error that nobody told
+    assert codes[killed] == -9 and codes[1 - killed] in (1, 70), printed  # 70: an unreported error
     assert not (only_run(tmp_path) / "finished.json").exists()
 
 

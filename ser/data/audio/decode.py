@@ -18,9 +18,9 @@ from ser.data.audio.foreign import what_it_is
 from ser.data.audio.silence import without_c_warnings
 
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
-LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers that somebody made floats are
+LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers converted to floats without scaling are
 HEAD = 4096  # bytes in which the samples of most WAV files begin
-PIECE = 2**18  # samples that are read at a time where nobody knows how many there are
+PIECE = 2**18  # samples read at a time where their number is unknown
 UNKNOWN = 2**62  # libsndfile reports this many samples or more for a FLAC written to a pipe
 SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "ULAW": 1, "ALAW": 1, "FLOAT": 4}
 SAMPLE_BYTES["DOUBLE"] = 8  # of other kinds every byte counts

@@ -8,7 +8,7 @@ from pathlib import Path
 from ser.errors import UserError
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
-# Bins, snapshots, indexes and what a repair found, in lower case: made by systems, often readable by nobody
+# Bins, snapshots, indexes and what a repair found, in lower case: made by systems, often unreadable
 SYSTEM_FOLDERS = frozenset(
     [
         "$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "lost+found", "__macosx",

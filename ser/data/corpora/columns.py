@@ -119,7 +119,7 @@ def _what(field: str) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    """The columns for a message. The config of a stranger's run may name any file of the user's for a list: where the
+    """The columns for a message. The config of an untrusted run may name any file of the user's as a list: where the
     first row is no header of one, only the words that such headers have are shown.
 
     >>> _listed(["path", "label", "age"]), _listed(["path", "hunter"]), _listed(["root:x:0:0:root:/root:/bin/sh"])

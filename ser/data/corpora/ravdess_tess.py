@@ -20,8 +20,8 @@ class RavdessTess(Corpus):
 
     Args:
         root: The folder that holds both as `ravdess/` and `tess/`; may be null where the next two say where they lie.
-        ravdess_root: RAVDESS, where it lies elsewhere.
-        tess_root: TESS, where it lies elsewhere.
+        ravdess_root: RAVDESS, if elsewhere.
+        tess_root: TESS, if elsewhere.
         vocal_channel: Of RAVDESS: `speech`, `song` or `both`.
         calm: `keep` it as its own class, `drop` these recordings, or count them as `neutral`.
 

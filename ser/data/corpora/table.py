@@ -100,7 +100,7 @@ def _delimiter(header: str) -> str:
 
 def _check_columns(file: Path, columns: list[str]) -> None:
     twice = {column for column in columns if column and columns.count(column) > 1}
-    if twice:  # of what may be no list at all only a usual name is shown: a stranger's config may name any file
+    if twice:  # only usual names are shown: an untrusted config may name any file as a list
         usual = min(twice & NAMES, default=None)
         named = f"the column '{usual}'" if usual else "a column"
         raise UserError(f"{file} has {named} twice; remove one.")

@@ -53,7 +53,7 @@ def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     Args:
         stamps: At least one.
         of: What they are of, in the plural: `folds`.
-        place: What stands in place of the fold: `10 folds pooled`.
+        place: Replaces the fold: `10 folds pooled`.
 
     >>> merged(["speaker-independent, fold 1 of 2 (ann); no validation", "speaker-independent, fold 2 of 2 (bob); "
     ...     "no validation; near-copies across parts: 3"], "folds", "2 folds pooled")

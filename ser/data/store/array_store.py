@@ -86,7 +86,7 @@ def open_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> Entry:
 
 def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> None:
     partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process: the lock says that nobody else is writing it
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process: under the lock no other process writes it
     partial.mkdir()
     try:
         with (partial / VALUES).open("wb", buffering=BUFFER) as values:
@@ -121,7 +121,7 @@ class Kept:
     """One entry as `ser store list` shows it.
 
     Args:
-        folder: Where it lies.
+        folder: Its folder.
         kind: `waveforms` or `features`.
         name: Of the corpus.
         recordings: How many.

@@ -1,4 +1,4 @@
-"""A corpus in TensorBoard: its pictures, and its examples to look at and to listen to."""
+"""A corpus in TensorBoard: its pictures, and its examples with picture and sound."""
 
 import struct
 from collections.abc import Sequence

@@ -28,7 +28,7 @@ Progress = Callable[[str, int], Callable[[Iterable], Iterable]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A recording to look at and to listen to.
+    """An example recording with its waveform and features.
 
     Args:
         gender: `female`, `male`, or None where it is not known.

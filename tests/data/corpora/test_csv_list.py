@@ -70,8 +70,8 @@ def test_usual_names_of_columns_and_yours(folder, header, columns, notes):
         ("a.wav", "sad", "csv_ann", "train"), ("c.wav", "happy", "csv_bob", "val"),
         ("sub/b.flac", "happy", "csv_bob", "test"),
     ]  # fmt: skip
-    said = found.notes if not header.startswith("wav") else ()
-    assert len(said) == len(notes) and all(start in note for start, note in zip(notes, said, strict=True)), said
+    noted = found.notes if not header.startswith("wav") else ()
+    assert len(noted) == len(notes) and all(start in note for start, note in zip(notes, noted, strict=True)), noted
 
 
 @pytest.mark.parametrize(

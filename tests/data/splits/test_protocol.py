@@ -72,11 +72,11 @@ def test_the_first_words_are_true_of_any_division(utterances, data):
     }
     if not parts["train"] or not parts["test"]:
         return
-    heard = {utterances[i].speaker for i in parts["train"] + parts["val"]}
+    seen = {utterances[i].speaker for i in parts["train"] + parts["val"]}
     tested = {utterances[i].speaker for i in parts["test"]}
     words = stamp(utterances, parts)
-    assert words.startswith("speaker-dependent" if heard & tested else "speaker-independent")
-    assert (f"{len(heard & tested)} of {len(tested)} test speaker" in words) == bool(heard & tested)
+    assert words.startswith("speaker-dependent" if seen & tested else "speaker-independent")
+    assert (f"{len(seen & tested)} of {len(tested)} test speaker" in words) == bool(seen & tested)
     assert ("no validation" in words) == (not parts["val"])
 
 

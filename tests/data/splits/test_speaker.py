@@ -53,8 +53,8 @@ def test_every_speaker_comes_to_test_and_to_val():
     utterances = ravdess_like(8)
     splits = [SpeakerSplit(0.15, 0.15, seed)(utterances) for seed in range(40)]
     for part in ("val", "test"):
-        heard = {utterances[i].speaker for split in splits for i in split.parts()[part]}
-        assert len(heard) == 8
+        in_part = {utterances[i].speaker for split in splits for i in split.parts()[part]}
+        assert len(in_part) == 8
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_a_loss_is_minimised():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"trials": 0}, "tune.trials=0 must be a whole number from 1"),
         ({"trials": "many"}, "tune.trials=many"),
@@ -47,10 +47,10 @@ def test_a_loss_is_minimised():
         ({"trails": 5}, "Did you mean 'trials'?"),
     ],
 )
-def test_refused_with_the_remedy(changed, said):
+def test_refused_with_the_remedy(changed, message):
     with pytest.raises(UserError) as refused:
         read(**changed)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_test_metric_as_monitor_is_refused_too():

@@ -53,7 +53,7 @@ def test_shuffled_choices_are_one_space_whenever_they_are_read():
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("model.dropout=interval(0.5,0)", "reversed"),
         ("model.dropout=interval(0.5,0.5)", "reversed or empty"),
@@ -70,10 +70,10 @@ def test_shuffled_choices_are_one_space_whenever_they_are_read():
         ("model.dropout=interval(0", "cannot be read as key=value"),
     ],
 )
-def test_what_cannot_be_searched_is_said(word, said):
+def test_what_cannot_be_searched_is_said(word, message):
     with pytest.raises(UserError) as refused:
         read(word)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert word.partition("=")[0] in str(refused.value)
 
 

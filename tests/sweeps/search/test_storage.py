@@ -87,7 +87,7 @@ def test_a_killed_process_does_not_hold_the_journal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("postgresql://me:hush-hush@127.0.0.1:1/none", "server running"),
         ("oracle2://me:hush-hush@host/none", "cannot be used"),
@@ -95,10 +95,10 @@ def test_a_killed_process_does_not_hold_the_journal(tmp_path):
         ("mysql+nodriver://me:hush-hush@host/none", "cannot be used"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_said_without_the_password(tmp_path, url, said):
+def test_an_address_that_leads_nowhere_is_said_without_the_password(tmp_path, url, message):
     with pytest.raises(UserError) as refused:
         Storage(url, tmp_path).open()
-    assert said in str(refused.value) and "hush" not in str(refused.value)
+    assert message in str(refused.value) and "hush" not in str(refused.value)
     assert refused.value.__cause__ is None  # a traceback would show it
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints are written in the background: in order, whole, and with errors that are heard."""
+"""Checkpoints are written in the background: in order, whole, and with errors that are reported."""
 
 import resource
 import time

@@ -19,7 +19,7 @@ RECORDER = '''
 import pytorch_lightning.loggers
 
 class Recorder(pytorch_lightning.loggers.Logger):
-    """Remembers what it is told; loses what it is told of epochs in `lost`."""
+    """Records its calls; fails for epochs in `lost`."""
     said = []
     name, version = "recorder", None
 
@@ -48,7 +48,7 @@ class NoLogger:
 
 @pytest.fixture
 def own(in_tmp, monkeypatch):
-    """Overrides for a logger of the user's own, and what it was told."""
+    """Overrides for a logger of the user's own, and its calls."""
     (in_tmp / "own_loggers.py").write_text(RECORDER)
     monkeypatch.syspath_prepend(in_tmp)
     import own_loggers
@@ -58,12 +58,12 @@ def own(in_tmp, monkeypatch):
         "+logger.mine._target_=own_loggers.Recorder",
         "+logger.mine.version='{version}'",
     ]
-    yield words, own_loggers.Recorder.said
+    yield words, own_loggers.Recorder.calls
     del sys.modules["own_loggers"]
 
 
-def kinds(said):
-    return [kind for kind, *_ in said]
+def kinds(calls):
+    return [kind for kind, *_ in calls]
 
 
 def fails(monkeypatch, error):
@@ -76,7 +76,7 @@ def fails(monkeypatch, error):
 
 
 def test_several_at_once_and_the_same_run(ser, quick, in_tmp, own):
-    words, said = own
+    words, calls = own
     about = "+logger.mine.about=['{name}','{identity}','{directory}','{first_epoch}','{protocol}!']"
     code, _, err = ser(*quick, "logger=[tensorboard,csv]", *words, about)
     assert code == 0, err
@@ -84,12 +84,12 @@ def test_several_at_once_and_the_same_run(ser, quick, in_tmp, own):
     metrics = json.loads((run / "metrics.json").read_text())
     recorded = json.loads((run / "run.json").read_text())
     assert list(run.glob("events.out.*")) and len((run / "curves.csv").read_text().splitlines()) == 3
-    assert kinds(said) == ["about", "hparams", 0, 1, 2, "end"] and said[-1] == ("end", "success")
+    assert kinds(calls) == ["about", "hparams", 0, 1, 2, "end"] and calls[-1] == ("end", "success")
     facts = [run.name, recorded["identity"], str(run), 0, recorded["protocol"] + "!"]
-    assert said[0] == ("about", facts, None)
-    assert said[1][1]["optimizer.lr"] and said[1][1]["identity"] == recorded["identity"]
-    assert {"train/loss", "val/uar", "train/learning_rate"} <= said[2][1].keys()
-    assert said[4][1]["test/uar"] == metrics["test/uar"] and said[4][1]["final/val/uar"] == metrics["val/uar"]
+    assert calls[0] == ("about", facts, None)
+    assert calls[1][1]["optimizer.lr"] and calls[1][1]["identity"] == recorded["identity"]
+    assert {"train/loss", "val/uar", "train/learning_rate"} <= calls[2][1].keys()
+    assert calls[4][1]["test/uar"] == metrics["test/uar"] and calls[4][1]["final/val/uar"] == metrics["val/uar"]
     assert "logger" not in yaml.safe_load((run / "config.yaml").read_text()), (
         "addresses and keys stay out of a run's files"
     )
@@ -108,7 +108,7 @@ def test_no_loggers_at_all(ser, quick, in_tmp):
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), Interrupted(2)])
 def test_closed_however_a_run_ends_and_continued(ser, quick, in_tmp, own, monkeypatch, error):
-    words, said = own
+    words, calls = own
     with monkeypatch.context() as patch:
         fails(patch, error)
         if isinstance(error, Interrupted):
@@ -118,16 +118,16 @@ def test_closed_however_a_run_ends_and_continued(ser, quick, in_tmp, own, monkey
         else:
             with pytest.raises(type(error)):
                 ser(*quick, "logger=csv", *words)
-    assert kinds(said) == ["about", "hparams", 0, 1, "end"] and said[-1] == ("end", "failed")
-    said.clear()
+    assert kinds(calls) == ["about", "hparams", 0, 1, "end"] and calls[-1] == ("end", "failed")
+    calls.clear()
     assert ser("train", f"run.resume={only_run(in_tmp)}", "logger=csv", *words)[0] == 0
-    assert said[0] == ("about", None, "first") and kinds(said) == ["about", 2, "end"], "it goes on in the same"
+    assert calls[0] == ("about", None, "first") and kinds(calls) == ["about", 2, "end"], "it goes on in the same"
     assert [epoch for epoch, _ in curves_of(only_run(in_tmp))["val/uar"]] == [0, 1]
 
 
 def test_a_run_found_somewhere_chooses_no_logger(ser, quick, in_tmp, own, monkeypatch):
     """Its config may name an address to send to; the command line alone says where to log."""
-    words, said = own
+    words, calls = own
     with monkeypatch.context() as patch:
         fails(patch, Interrupted(2))
         ser(*quick)
@@ -137,27 +137,27 @@ def test_a_run_found_somewhere_chooses_no_logger(ser, quick, in_tmp, own, monkey
     config["run"]["trust"] = ["own_loggers"]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     assert ser("train", f"run.resume={run}")[0] == 0
-    assert said == []
+    assert calls == []
 
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_costs_no_training(ser, quick, own, in_tmp):
-    words, said = own
+    words, calls = own
     code, out, _ = ser(*quick, *words, "+logger.mine.lost=[1]")
     assert code == 0 and "Note: logger=mine: the line is dead. The run goes on, and sending is tried again." in out
-    assert kinds(said) == ["about", "hparams", 0, 1, 2, "end"], "sent later"
+    assert kinds(calls) == ["about", "hparams", 0, 1, 2, "end"], "sent later"
     assert "logger=mine: the line is dead" in (only_run(in_tmp) / "train.log").read_text()
-    said.clear()
+    calls.clear()
     code, out, _ = ser(*quick, *words, "+logger.mine.lost=[2,2,2]", "seed=1")
     assert code == 0 and "Note: logger=mine: 1 of this run's points could not be sent." in out
-    assert kinds(said) == ["about", "hparams", 0, 1, "end"]
+    assert kinds(calls) == ["about", "hparams", 0, 1, "end"]
 
 
 def test_one_that_cannot_begin_stops_the_run_at_its_start(ser, quick, own, in_tmp):
-    words, said = own
+    words, calls = own
     code, _, err = ser(*quick, "logger=csv", *words, "+logger.mine.refuses=true")
     assert code == 2 and "Error: logger=mine cannot begin: nobody is at home. Fix it, or choose" in err
-    assert kinds(said) == ["about", "end"] and "Traceback" not in err
+    assert kinds(calls) == ["about", "end"] and "Traceback" not in err
     assert not (only_run(in_tmp) / "curves.csv").exists()
 
 
