@@ -65,7 +65,40 @@ def _recipe(name: str, label: str, *arguments: str, seeds: tuple[int, ...] = (0,
     return Row(label, (f"experiment={name}", *arguments), seeds, pooled=True)
 
 
+def _tried(name: str, label: str, *arguments: str, folds: str = "0,1") -> Row:
+    """A change to a recipe, judged by validation: a fifth of the actors of the training part."""
+    fixed = (f"experiment={name}", "split.val=0.2", f"split.fold={folds}")
+    return Row(f"`{name}`, {label}", (*fixed, *arguments), (0,))
+
+
+_LAYERS = "{channels: 128, kernel_size: 5, pool: 2}, {channels: 256, kernel_size: 5, pool: 2}"
+_CONCAT = (
+    "frontend=concat", "~frontend.log_offset", "~frontend.top_db", "frontend.parts.log_mel.log_offset=1e-3",
+    "frontend.parts.log_mel.top_db=null", "frontend.parts.mfcc.deltas=2", "~frontend.parts.zcr_rms_chroma",
+)  # fmt: skip
+
 SERIES = {
+    "tried": (
+        _tried("ravdess_mlp", "as it is", folds="0,1,2"),
+        _tried("ravdess_mlp", "MFCC with two derivatives", "frontend=mfcc", "frontend.deltas=2", folds="0,1,2"),
+        _tried("ravdess_mlp", "attention in the pooling", "model.pooling=attention_std", folds="0,1,2"),
+        _tried(
+            "ravdess_mlp",
+            "512 and 256 units, dropout 0.5",
+            "model.hidden=[512,256]",
+            "model.dropout=0.5",
+            folds="0,1,2",
+        ),
+        _tried("ravdess_mlp", "MFCC with two derivatives beside the bands", *_CONCAT, folds="0,1,2"),
+        _tried("ravdess_cnn1d", "as it is"),
+        _tried(
+            "ravdess_cnn1d",
+            "twice as wide",
+            f"model.blocks=[{_LAYERS}, {{channels: 256, kernel_size: 5, pool: 2}}]",
+        ),
+        _tried("ravdess_cnn1d", "without auxiliary targets", "loss.auxiliary=null"),
+        _tried("ravdess_cnn1d", "80 bands", "frontend.n_mels=80"),
+    ),
     "recipes": (
         _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`"),
         _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`"),

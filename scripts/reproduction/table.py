@@ -12,7 +12,7 @@ def table(results: dict) -> str:
         results: Of `scripts/reproduce`. Where a row has a published figure, the table compares with it.
     """
     compares = any(row.get("published") for row in results["rows"])
-    lines = _comparison(results["rows"]) if compares else _figures(results["rows"])
+    lines = (_judged if results["series"] == "tried" else _comparison if compares else _figures)(results["rows"])
     hardware = {
         (run["environment"]["device"], run["environment"]["threads"]) for row in results["rows"] for run in runs_of(row)
     }
@@ -23,6 +23,17 @@ def table(results: dict) -> str:
 def runs_of(row: dict) -> list[dict]:
     """All runs of a row, those of several cross-validations one after the other."""
     return [run for seed in row["seeds"] for run in seed["runs"]] if "seeds" in row else row["runs"]
+
+
+def _judged(rows: Sequence[dict]) -> list[str]:
+    """What was tried, by validation: test decides nothing."""
+    lines = ["| recipe and change | folds | validation UAR, % | parameters | minutes a run |", "|---|---|---|---|---|"]
+    for row in rows:
+        uars = [run["metrics"]["val/uar"] for run in row["runs"]]
+        cells = [row["label"], str(len(uars)), _percent(statistics.mean(uars))]
+        cells += [f"{row['runs'][0]['metrics']['num_parameters']:,}", f"{_minutes(row):.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _figures(rows: Sequence[dict]) -> list[str]:

@@ -147,3 +147,15 @@ def test_seeds_of_a_cross_validation_and_their_ensemble(tmp_path, monkeypatch, t
     assert ensemble["pooled"]["systems"]["model"]["uar"]["value"] == pytest.approx(recalls.mean())
     readme = (tmp_path / "README.md").read_text()
     assert "| `mlp` | 2 seeds × 2 folds |" in readme and "| `mlp`, ensemble of 2 seeds | 2 folds |" in readme
+
+
+def test_what_was_tried_is_judged_by_validation():
+    runs = [
+        {
+            "metrics": {"val/uar": uar, "test/uar": 0.9, "seconds": 60, "num_parameters": 1234},
+            "environment": {"device": "some CPU", "threads": 1},
+        }
+        for uar in (0.5, 0.6)
+    ]
+    shown = table({"series": "tried", "rows": [{"label": "`mlp`, wider", "runs": runs}]})
+    assert "| `mlp`, wider | 2 | 55.0 | 1,234 | 1.0 |" in shown and "90" not in shown
