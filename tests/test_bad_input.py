@@ -114,7 +114,7 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
         ("metrics=[mcc,kapa]", "Did you mean 'kappa'?"),
         ("metrics.kappa._target_=x", "added by +metrics.kappa._target_"),
         ("+metrics.x._target_=torchmetrics.classification.MulticlassKappa", "Did you mean torchmetrics.classif"),
-        ("+metrics.x._target_=torchmetrics.classification.MulticlassROC", "gives a tuple"),
+        ("+metrics.x._target_=torchmetrics.classification.MulticlassROC", "returns a tuple"),
         ("metrics=kappa monitor=val/kapa", "Did you mean 'val/kappa'?"),
         ("metrics=kappa monitor=test/kappa", "Choose from: val/uar, val/wa, val/f1_macro, val/loss, val/kappa"),
         ("monitor=val/kappa", "monitor=val/kappa must be val/uar"),

@@ -243,7 +243,7 @@ def load_config(path: Path) -> dict:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
     if not (path / "config.yaml").exists():
-        raise UserError(f"{path} is not a run directory: it has no readable config.yaml.")
+        raise UserError(f"{path} is not a run directory: it has no config.yaml that can be read.")
     config = read_config(path / "config.yaml")
     if config.get("choices") is None:
         raise UserError(f"{path / 'config.yaml'} is not the config of a run.")

@@ -110,8 +110,7 @@ def _check_content(checkpoint: dict, path: Path) -> None:
     state, size = checkpoint["state_dict"], path.stat().st_size
     if not all(isinstance(name, str) and _is_plain(value) for name, value in state.items()):
         raise DamagedCheckpoint(
-            f"The checkpoint {path} has weights that are not tensors: it belongs to another model, or is "
-            "not one of ser's."
+            f"The checkpoint {path} has weights that are not tensors: it belongs to another model, or is none of ser's."
         )
     if not isinstance(checkpoint.get("ser", {}), dict) or not isinstance(checkpoint.get("epoch", 0), int):
         raise DamagedCheckpoint(f"The checkpoint {path} has no classes and epoch: it is none of ser's.")

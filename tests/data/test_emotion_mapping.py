@@ -40,7 +40,7 @@ def test_words_that_a_side_does_not_have(chosen, message):
 
 
 def test_nothing_in_common():
-    with pytest.raises(UserError, match=r"no emotion in common.*what: map='\{bored: happy\}'"):
+    with pytest.raises(UserError, match=r"no emotion in common.*emotions with map='\{bored: happy\}'"):
         map_emotions({"bored": 3}, ["happy", "sad"])
 
 

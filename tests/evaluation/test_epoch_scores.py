@@ -130,7 +130,7 @@ def test_a_part_of_one_class_defines_what_it_defines():
             of("Accuracy", average="none"),
             "of shape (4,), but a logged metric must be one number. Set metrics.x.average=macro",
         ),
-        (of("PrecisionRecallCurve"), "gives a tuple"),
+        (of("PrecisionRecallCurve"), "returns a tuple"),
         ({"uar": of("CohenKappa")["x"]}, "'uar' names another figure"),
         ({"auroc": of("AUROC")["x"]}, "'auroc' names another figure"),
         ({"a/b": of("AUROC")["x"]}, "letters, digits and _ only"),
