@@ -184,6 +184,7 @@ def test_failed_trials_are_tried_once_more_listed_and_not_counted(ser, fixed, in
     assert begun[1:3] == [failed["runs"]] * 2 and len(begun) == 6  # tried twice, one after the other
 
 
+@pytest.mark.slow
 def test_a_search_in_which_everything_fails_ends(ser, fixed, in_tmp, monkeypatch):
     def crashing(*arguments):
         raise RuntimeError("no such thing")

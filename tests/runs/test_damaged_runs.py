@@ -202,6 +202,7 @@ def test_an_environment_that_says_nothing_is_no_difference(ser, command, finishe
     assert code == 0 and "Note:" not in out
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_no_failure_of_the_run(ser, command, finished):
     (finished / "finished.json").unlink()
     (finished / "report.html").mkdir()
@@ -233,6 +234,7 @@ def test_a_run_whose_config_is_older_than_some_settings(ser, command, finished, 
     assert figures(finished) == before and len(list((in_tmp / "runs").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_directory_of_another_project(ser, in_tmp):
     other = in_tmp / "theirs"
     other.mkdir()

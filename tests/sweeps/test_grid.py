@@ -186,6 +186,7 @@ def test_one_combination_is_trained_and_none_varies(ser, grid, in_tmp):
     assert code == 0 and "Nothing varies: several values make a grid" in out and len(runs_in(in_tmp)) == 1
 
 
+@pytest.mark.slow
 def test_two_ways_to_write_one_run_are_one(ser, grid, in_tmp, trained):
     code, out, _ = ser(*grid, "optimizer.lr=1e-3,0.001")
     assert code == 0 and len(trained) == 1
@@ -271,6 +272,7 @@ def test_a_damaged_finished_run_is_named_and_kept(ser, grid, in_tmp):
     assert (run / "finished.json").is_file() and (run / "metrics.json").read_text() == '{"val/uar": 0.'
 
 
+@pytest.mark.slow
 def test_jobs_print_into_files(ser, grid, in_tmp):
     _, out, _ = ser(*grid, "seed=0,1")
     assert "recall" not in out and len(out.splitlines()) < 10

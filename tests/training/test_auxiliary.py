@@ -78,6 +78,7 @@ def test_a_checkpoint_that_lies_about_them_is_refused(ser, quick, in_tmp):
             load(in_tmp / "lie.ckpt", device="cpu")
 
 
+@pytest.mark.slow
 def test_they_change_what_is_learned_and_belong_to_the_identity(ser, quick, in_tmp):
     ser(*quick, "run.name=without")
     ser(*quick, "run.name=with", "loss.auxiliary={gender: 1.0}")

@@ -61,6 +61,7 @@ def test_interrupted_it_goes_on_where_it_was(ser, quick, in_tmp, monkeypatch, sa
     assert without_seconds(metrics_of(in_tmp)) == without_seconds(whole)
 
 
+@pytest.mark.slow
 def test_curves_are_those_of_the_training_that_chose(ser, quick, in_tmp):
     ser(*quick, *REFIT, "logger=[csv]")
     with (only_run(in_tmp) / "curves.csv").open() as file:

@@ -345,6 +345,6 @@ def test_long_recordings_are_decoded_one_by_one(tmp_path, monkeypatch):
     paths = [tmp_path / f"{i}.wav" for i in range(8)]
     for path, size in zip(paths, (10, 20, 30, 40, 500, 10, 10), strict=False):  # the last one is missing
         path.write_bytes(bytes(size))
-    assert list(store._handfuls(paths, 3)) == [paths[:3], paths[3:5], paths[5:8]]
-    assert list(store._handfuls(paths, 8)) == [paths[:4], paths[4:5], paths[5:]]
-    assert list(store._handfuls([], 3)) == []
+    assert list(store._batches(paths, 3)) == [paths[:3], paths[3:5], paths[5:8]]
+    assert list(store._batches(paths, 8)) == [paths[:4], paths[4:5], paths[5:]]
+    assert list(store._batches([], 3)) == []

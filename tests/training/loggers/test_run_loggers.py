@@ -20,26 +20,26 @@ import pytorch_lightning.loggers
 
 class Recorder(pytorch_lightning.loggers.Logger):
     """Records its calls; fails for epochs in `lost`."""
-    said = []
+    calls = []
     name, version = "recorder", None
 
     def __init__(self, about=None, version=None, lost=(), refuses=False):
         self.version, self.lost, self.refuses = version or "first", list(lost), refuses
-        self.said.append(("about", about, version))
+        self.calls.append(("about", about, version))
 
     def log_hyperparams(self, params):
         if self.refuses:
             raise ConnectionError("nobody is at home.")
-        self.said.append(("hparams", dict(params)))
+        self.calls.append(("hparams", dict(params)))
 
     def log_metrics(self, metrics, step=None):
         if step in self.lost:
             self.lost.remove(step)
             raise ConnectionError("the line is dead.")
-        self.said.append((step, dict(metrics)))
+        self.calls.append((step, dict(metrics)))
 
     def finalize(self, status):
-        self.said.append(("end", status))
+        self.calls.append(("end", status))
 
 class NoLogger:
     pass
