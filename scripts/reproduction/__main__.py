@@ -42,6 +42,11 @@ class Row:
             return [["crossval", *self.arguments, f"seed={seed}"] for seed in self.seeds]
         return [["train", "-m", *self.arguments, f"seed={','.join(map(str, self.seeds))}"]]
 
+    @property
+    def command(self) -> str:
+        """The same as one line; no other row of a series has it."""
+        return "; ".join(" ".join(["ser", *words]) for words in self.commands)
+
 
 def _ravdess(split: str, words: str, seeds: tuple[int, ...]) -> Row:
     arguments = ("dataset=ravdess", f"split={split}", "frontend=log_mel", "model=cnn2d")
@@ -157,9 +162,10 @@ SERIES = {
 
 
 COMMANDS = {"train": train, "crossval": crossval}
-HELP = """scripts/reproduce <series> [key=value …]: trains what is missing, writes docs/results/<series>.json
-and the README's table. Further arguments go to `ser train`: paths, devices and a launcher, nothing that changes a
-figure, e.g. run.threads=1 hydra/launcher=joblib.
+HELP = """scripts/reproduce <series> [word …] [key=value …]: trains what is missing, writes docs/results/<series>.json
+and the tables of README and docs, row by row. Words choose the rows whose label has one of them; the others keep what
+stands there. Settings go to `ser train`: paths, devices and a launcher, nothing that changes a figure, e.g.
+run.threads=1 hydra/launcher=joblib.
 
 Series: """
 
@@ -172,36 +178,50 @@ def main(arguments: list[str]) -> int:
     return reproduce(arguments[0], arguments[1:], Path.cwd())
 
 
-def reproduce(series: str, extra: Sequence[str], folder: Path) -> int:
-    """Trains what is missing of a series and writes its JSON and its table in the README.
+def reproduce(series: str, arguments: Sequence[str], folder: Path) -> int:
+    """Trains what is missing of a series and writes its JSON and its tables, row by row.
 
     Args:
         series: Name in `SERIES`.
-        extra: Further arguments of `ser train`.
+        arguments: Words that choose rows by their labels, and settings of `ser train`.
         folder: The checkout.
 
     Returns:
-        1 where a run failed: then nothing is written, and the same command goes on.
+        1 where a run failed: then its row is not written, and the same command goes on.
 
     Raises:
-        UserError: An unknown series, or something that the user can mend.
+        UserError: An unknown series, words that choose no row, or something that the user can fix.
     """
     if series not in SERIES:
         raise UserError(f"There is no series '{series}'. {did_you_mean(series, list(SERIES))}")
+    words = [word for word in arguments if "=" not in word]
+    extra = [word for word in arguments if "=" in word]
+    chosen = [row for row in SERIES[series] if not words or any(word in row.label for word in words)]
+    if not chosen:
+        labels = "; ".join(row.label for row in SERIES[series])
+        raise UserError(f"No row of {series} has {' or '.join(words)} in its label. There are: {labels}.")
     place = folder / "runs" / series
-    rows = []
-    for row in SERIES[series]:
-        for words in row.commands:
-            print(f"\n{' '.join(['ser', *words])}", flush=True)
-            if code := COMMANDS[words[0]].main([*words[1:], *extra, *_places(place)]):
-                return code
-        rows.extend(_results(row, [*extra, *_places(place)]))
-    results = {"series": series, "rows": rows}
     path = folder / "docs" / "results" / f"{series}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(results, indent=1) + "\n")
-    refresh(folder)
+    for row in chosen:
+        for command in row.commands:
+            print(f"\n{' '.join(['ser', *command])}", flush=True)
+            if code := COMMANDS[command[0]].main([*command[1:], *extra, *_places(place)]):
+                return code
+        rows = _with_row(series, path, row, list(_results(row, [*extra, *_places(place)])))
+        write_text(path, json.dumps({"series": series, "rows": rows}, indent=1) + "\n")
+        refresh(folder)
     return 0
+
+
+def _with_row(series: str, path: Path, row: Row, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a results file with one made anew, in the order of the series; what is no row of it is dropped."""
+    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    found = {row.command: made}
+    for result in kept:
+        if result["command"] != row.command:
+            found.setdefault(result["command"], []).append(result)
+    return [result for other in SERIES[series] for result in found.get(other.command, [])]
 
 
 def _places(folder: Path) -> list[str]:
@@ -214,14 +234,14 @@ def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
 
     from scripts.reproduction.results import result_of_ensembles, result_of_folds, result_of_runs
 
-    said = {"label": row.label, "command": "; ".join(" ".join(["ser", *words]) for words in row.commands)}
+    said = {"label": row.label, "command": row.command}
     console = Console(quiet=True)
     words = [[*command[1:], *extra] for command in row.commands]
     if row.pooled:
         seeds = zip(row.seeds, words, strict=True)
         yield {**said, "seeds": [{"seed": seed, **result_of_folds(crossval.plan(w), console)} for seed, w in seeds]}
         jobs = [job for w in words for job in crossval.plan(w)]
-        yield {"label": f"{row.label}, ensemble of {len(row.seeds)} seeds", **result_of_ensembles(jobs)}
+        yield {**said, "label": f"{row.label}, ensemble of {len(row.seeds)} seeds", **result_of_ensembles(jobs)}
         return
     if not row.seeds:
         yield {**said, **result_of_folds(crossval.plan(words[0]), console)}

@@ -159,3 +159,16 @@ def test_what_was_tried_is_judged_by_validation():
     ]
     shown = table({"series": "tried", "rows": [{"label": "`mlp`, wider", "runs": runs}]})
     assert "| `mlp`, wider | 2 | 55.0 | 1,234 | 1.0 |" in shown and "90" not in shown
+
+
+def test_rows_are_chosen_by_words_and_the_others_stay(tmp_path, monkeypatch):
+    first, second, third = (Row(f"`{name}`", (f"model={name}",)) for name in ("mlp", "cnn1d", "cnn2d"))
+    monkeypatch.setitem(SERIES, "tiny", (first, second, third))
+    path = tmp_path / "tiny.json"
+    kept = [{"label": "old", "command": "ser crossval gone"}, {"label": "`cnn2d`", "command": third.command}]
+    path.write_text(json.dumps({"rows": kept}))
+    made = [{"label": "`mlp`", "command": first.command}, {"label": "`mlp`, ensemble", "command": first.command}]
+    rows = reproduce._with_row("tiny", path, first, made)
+    assert [row["label"] for row in rows] == ["`mlp`", "`mlp`, ensemble", "`cnn2d`"]
+    with pytest.raises(UserError, match="No row of tiny has transformer in its label. There are: `mlp`; `cnn1d`"):
+        reproduce.reproduce("tiny", ["transformer", "run.threads=1"], tmp_path)
