@@ -106,7 +106,7 @@ SERIES = {
     ),
     "recipes": (
         _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`"),
-        _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`"),
+        _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`", seeds=(0, 1)),
         _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`"),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
         Row("RAVDESS, random 10 folds, `ravdess_cnn2d`", ("experiment=ravdess_cnn2d", "split=kfold", "split.k=10")),
