@@ -19,7 +19,7 @@ class CRNN(Model):
 
     Stem 5×5 with stride 2 over the features alone, then a residual block for each stage, each but the first with stride
     2 over both axes; all channels at all heights are joined to `embedding` values a frame; the GRU reads them forwards
-    and, from each utterance's own last frame, backwards.
+    and, from each utterance's own last frame, backwards. torch.export unrolls it, for one length only.
 
     Args:
         num_features: F.
