@@ -7,20 +7,26 @@ GPU's convolutions take faster.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.errors import UserError
-from ser.masking import frame_mask, nothing_padded
 from ser.models.base import Model
-from ser.models.layers import BatchNorm, fill_padding
+from ser.models.image_layers import (
+    ConvNorm,
+    as_image,
+    check_frames,
+    frame_embedding,
+    halve,
+    height_after,
+    rectify,
+    residual_stages,
+)
 from ser.models.pooling import TimePool
 from ser.system.ranges import Range, Rate, Size
-
-Frames = TypeVar("Frames", int, Tensor)
 
 
 class CNN2D(Model):
@@ -81,23 +87,17 @@ class CNN2D(Model):
         super().__init__()
         check_frames(num_frames, "cnn2d")
         self.deltas = deltas
-        strides = [2, 1, *[2] * (len(stages) - 1)][
-            : 1 + len(stages)
-        ]  # over the features: stem, first stage, the others
+        strides = [2, *(2 if i else 1 for i in range(len(stages)))]  # over the features, of the stem and of each stage
         over_time = strides if time_strides is None else list(time_strides)
         if len(over_time) != len(strides):
             raise UserError(
                 f"model.time_strides={over_time} names {len(over_time)} strides, and there are {len(strides)} to name: "
                 "of the stem, then of each of model.stages."
             )
-        self.stem = ConvNorm(1 + deltas, width, kernel_size=5, stride=(strides[0], over_time[0]))
-        self.stages = nn.ModuleList()
-        channels, height = width, halve(num_features)
-        for multiple, stride, time_stride in zip(stages, strides[1:], over_time[1:], strict=True):
-            for j in range(blocks):
-                step = (stride, time_stride) if j == 0 else (1, 1)
-                self.stages.append(ResidualBlock(channels, width * multiple, step, block_dropout))
-                channels, height = width * multiple, halve(height) if step[0] == 2 else height
+        stem, *others = zip(strides, over_time, strict=True)
+        self.stem = ConvNorm(1 + deltas, width, kernel_size=5, stride=stem)
+        self.stages = residual_stages(width, stages, others, blocks, block_dropout)
+        channels, height = width * [1, *stages][-1], height_after(strides, num_features)
         pool = TimePool(pooling, channels if embedding is None else embedding, attention_hidden, attention_heads)
         self.head = TimeHead(pool, channels, height, embedding, num_classes, dropout)
         self.to(memory_format=torch.channels_last)
@@ -166,45 +166,6 @@ class PlainCNN2D(Model):
         return self.head(x, frames)
 
 
-class ConvNorm(nn.Module):
-    """Centred convolution and batch norm: x (B, C, F, L) → x (B, channels, ⌈F / stride⌉, ⌈L / stride⌉), frames.
-
-    Strides are (over features, over time), each 1 or 2.
-    """
-
-    def __init__(self, in_channels: int, channels: int, kernel_size: int = 3, stride: tuple[int, int] = (1, 1)):
-        super().__init__()
-        # no bias: the normalisation would remove it
-        self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
-        self.norm = BatchNorm(channels)
-        self.stride = stride
-
-    def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        return self.norm(self.conv(x)), frames if self.stride[1] == 1 else halve(frames)
-
-
-class ResidualBlock(nn.Module):
-    """relu(dropout(conv(relu(conv(x)))) + shortcut(x)), the shortcut 1×1 where the shape changes; as `ConvNorm`."""
-
-    def __init__(self, in_channels: int, channels: int, stride: tuple[int, int], dropout: float):
-        super().__init__()
-        self.first = ConvNorm(in_channels, channels, stride=stride)
-        self.second = ConvNorm(channels, channels)
-        self.dropout = nn.Dropout2d(dropout)
-        same = in_channels == channels and stride == (1, 1)
-        self.shortcut = None if same else ConvNorm(in_channels, channels, kernel_size=1)
-        self.stride = stride
-
-    def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        # rows and columns are taken first: the backward of a 1×1 convolution with stride 2 over few channels crashes
-        # in oneDNN 3.12 on CPUs with AVX-512 (torch 2.14.1), and this gives the same numbers
-        taken = x if self.stride == (1, 1) else x[..., :: self.stride[0], :: self.stride[1]]
-        shortcut = x if self.shortcut is None else self.shortcut(taken, frames)[0]
-        x, frames = self.first(x, frames)
-        x, frames = self.second(rectify(x, frames), frames)
-        return rectify(self.dropout(x) + shortcut, frames), frames
-
-
 class TimeHead(nn.Module):
     """One vector a frame, pooling over valid frames, dropout, logits: (B, C, F, L) → (B, K).
 
@@ -216,11 +177,7 @@ class TimeHead(nn.Module):
         self, pool: TimePool, channels: int, height: int, embedding: int | None, num_classes: int, dropout: float
     ):
         super().__init__()
-        self.join = None
-        if embedding is not None:
-            self.join = nn.Sequential(
-                nn.Conv1d(channels * height, embedding, kernel_size=1, bias=False), BatchNorm(embedding), nn.ReLU()
-            )
+        self.join = None if embedding is None else frame_embedding(channels, height, embedding)
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.pool.num_outputs, num_classes)
@@ -229,49 +186,3 @@ class TimeHead(nn.Module):
         # (B, C, F, L) → (B, E, L); a mean, since the backward of AdaptiveAvgPool2d is not deterministic on CUDA
         x = x.mean(dim=2) if self.join is None else self.join(x.flatten(1, 2))
         return self.linear(self.dropout(self.pool(x, frames)))
-
-
-def check_frames(num_frames: int | None, name: str) -> None:
-    """Refuses inputs of one frame."""
-    if num_frames == 1:
-        raise UserError(
-            f"model={name} needs frames over time, and this frontend (time_stats) gives one: set model=mlp, or "
-            "model=cnn1d model.axis=features, or choose a frontend with frames over time such as log_mel."
-        )
-
-
-def as_image(features: Tensor, frames: Tensor, deltas: int = 0) -> Tensor:
-    """(B, F, L) → (B, 1 + deltas, F, L) in channels_last memory, zeros in the padding."""
-    channels = [fill_padding(features, frames)]
-    for _ in range(deltas):
-        channels.append(slopes(channels[-1], frames))
-    return torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)
-
-
-def slopes(x: Tensor, frames: Tensor) -> Tensor:
-    """Slope of the line fitted to five frames, the usual deltas: x (B, F, L), zeros in the padding → the same.
-
-    Beyond an utterance's ends its first and last valid frame are repeated, whatever follows in the batch.
-    """
-    last = frames.clamp(min=1)[:, None, None] - 1  # (B, 1, 1)
-    places = torch.arange(-2, x.shape[-1] + 2, device=x.device).clamp(min=0).minimum(last)  # (B, 1, L + 4)
-    around = x.gather(2, places.expand(-1, x.shape[1], -1))
-    far, near = around[..., 4:] - around[..., :-4], around[..., 3:-1] - around[..., 1:-3]
-    return fill_padding((2 * far + near) / 10, frames)
-
-
-def rectify(x: Tensor, frames: Tensor) -> Tensor:
-    """ReLU, and zeros in the padding.
-
-    In place: the layer before it (norm or sum) does not need its output again. Multiplied, not filled: in
-    channels_last memory `masked_fill` is not vectorised and would double the time of a training step.
-    """
-    if nothing_padded(frames, x.shape[-1]):
-        return x.relu_()
-    valid = frame_mask(frames, x.shape[-1])[:, None, None].to(x.dtype)  # (B, L) → (B, 1, 1, L)
-    return x.mul_(valid).relu_()
-
-
-def halve(frames: Frames) -> Frames:
-    """Frames after a stride of 2: ⌈frames / 2⌉."""
-    return (frames + 1) // 2

@@ -7,8 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from ser.models.base import Model
-from ser.models.cnn2d import ConvNorm, ResidualBlock, as_image, check_frames, halve, rectify
-from ser.models.layers import BatchNorm, fill_padding
+from ser.models.image_layers import (
+    ConvNorm,
+    as_image,
+    check_frames,
+    frame_embedding,
+    height_after,
+    rectify,
+    residual_stages,
+)
+from ser.models.layers import fill_padding
 from ser.models.pooling import TimePool
 from ser.system.ranges import Range, Rate, Size
 
@@ -62,15 +70,10 @@ class CRNN(Model):
         super().__init__()
         check_frames(num_frames, "crnn")
         self.stem = ConvNorm(1, width, kernel_size=5, stride=(2, 1))
-        self.stages = nn.ModuleList()
-        channels, height = width, halve(num_features)
-        for i, multiple in enumerate(stages):
-            stride = (2, 2) if i else (1, 1)
-            self.stages.append(ResidualBlock(channels, width * multiple, stride, block_dropout))
-            channels, height = width * multiple, halve(height) if i else height
-        self.join = nn.Sequential(
-            nn.Conv1d(channels * height, embedding, kernel_size=1, bias=False), BatchNorm(embedding), nn.ReLU()
-        )
+        strides = [2 if i else 1 for i in range(len(stages))]
+        both_axes = list(zip(strides, strides, strict=True))
+        self.stages = residual_stages(width, stages, both_axes, dropout=block_dropout)
+        self.join = frame_embedding(width * [1, *stages][-1], height_after([2, *strides], num_features), embedding)
         sizes = [embedding, *[2 * hidden] * (layers - 1)]
         self.layers = nn.ModuleList(BothWays(size, hidden) for size in sizes)
         self.pool = TimePool(pooling, 2 * hidden)

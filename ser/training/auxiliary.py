@@ -44,7 +44,7 @@ def find_auxiliary(
 
     Args:
         weights: `loss.auxiliary`: trait → weight; 0 leaves it out.
-        utterances: Of the run.
+        utterances: Of the training part.
 
     Raises:
         UserError: An unknown trait.

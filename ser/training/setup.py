@@ -91,10 +91,13 @@ def prepare(
     audio, splitter, cache = build_audio(config), build_split(config), cache or cache_folder()
     _check_compiler(config)
     everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
-    auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), recordings.utterances)
+    planned = splitter(recordings.utterances)
+    planned = planned if chosen is None else chosen.split(planned)
+    learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
+    auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
     notes = [*remarks]
     _build_seeded(config, recordings.classes, everyone.tolist(), auxiliary)
-    check_steps(config, splitter(recordings.utterances))
+    check_steps(config, planned)
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
     dealt = splitter(decoded.utterances)
     dealt = dealt if chosen is None else chosen.split(dealt)

@@ -5,7 +5,8 @@ import torch
 from torchaudio.functional import compute_deltas
 
 from ser.errors import UserError
-from ser.models.cnn2d import CNN2D, PlainCNN2D, slopes
+from ser.models.cnn2d import CNN2D, PlainCNN2D
+from ser.models.image_layers import slopes
 
 
 def test_size_depends_on_features_only_through_the_embedding():

@@ -73,6 +73,7 @@ def test_the_next_sweep_of_this_process_finds_all_places_free(ser, grid):
     assert not devices._held
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_sweep_holds_links_and_an_index(ser, grid, in_tmp):
     ser(*grid, "seed=0,1")
     sweep = sweep_in(in_tmp)
@@ -99,6 +100,7 @@ def test_tensorboard_finds_the_runs_through_the_links(ser, grid, in_tmp):
     assert len(found) == 2 and all("-mlp-" in folder for folder in found)
 
 
+@pytest.mark.slow
 def test_all_bad_combinations_are_listed_and_nothing_is_trained(ser, grid, in_tmp, trained):
     words = [word for word in grid if not word.startswith("model")]
     code, _, err = ser(*words, "model=mlp,cnn1d,cnn2dd", "frontend=mfcc,time_stats", "optimizer.lr=1e-3,fast")
@@ -146,6 +148,7 @@ def test_one_reason_for_all_is_one_sentence(ser, grid, in_tmp):
     assert code == 2 and err.count("\n") <= 3 and "/nowhere/at/all" in err
 
 
+@pytest.mark.slow
 def test_combinations_are_left_out_by_a_condition(ser, grid, in_tmp, trained):
     code, out, err = ser(*grid, "seed=0,1", "model.dropout=0,0.5", "sweep.skip=model=='mlp' and seed=1 or seed>5")
     assert code == 0, err

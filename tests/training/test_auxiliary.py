@@ -1,5 +1,6 @@
 """What is learned beside the class."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_a_checkpoint_that_lies_about_them_is_refused(ser, quick, in_tmp):
         torch.save(checkpoint, in_tmp / "lie.ckpt")
         with pytest.raises(UserError, match="auxiliary outputs"):
             load(in_tmp / "lie.ckpt", device="cpu")
+
+
+def test_what_only_test_has_is_no_output(ser, quick, in_tmp):
+    code, _, err = ser(*quick, "split=speaker", "loss.auxiliary={speaker: 0.1}")
+    assert code == 0, err
+    run = only_run(in_tmp)
+    apart = set()
+    for file in ("predictions.csv", "predictions_val.csv"):
+        with (run / file).open() as rows:
+            apart |= {row["speaker"] for row in csv.DictReader(rows)}
+    assert len(apart) >= 2
+    assert read_checkpoint(run / "checkpoints" / "best.ckpt")["ser"]["auxiliary"] == 6 - len(apart)
 
 
 @pytest.mark.slow
