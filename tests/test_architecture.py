@@ -33,7 +33,7 @@ KNOWN_BY = {
     "wandb": ("ser/training/loggers/wandb.py",),
     "statsmodels": ("ser/comparison/",),
     "optuna": ("ser/sweeps/search/",),
-    "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/module.py"),
+    "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/learning.py"),
     "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
 
@@ -42,6 +42,9 @@ KNOWN_BY = {
 PRIVATE = {
     "os._exit": ("ser/system/stopping.py", "ser/sweeps/task.py", "ser/training/ranks.py"),  # documented
     "torch._standard_gamma": ("ser/augmentations/mixing.py",),  # the only Gamma draws with a generator
+    "torch._foreach_add_": ("ser/training/callbacks/averaging.py",),  # documented: one kernel for many tensors
+    "torch._foreach_mul_": ("ser/training/callbacks/averaging.py",),
+    "torch._foreach_sub": ("ser/training/callbacks/averaging.py",),
 }
 
 

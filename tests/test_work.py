@@ -6,7 +6,7 @@ import torch
 
 from ser.data.store import waveforms as store
 from ser.frontends.stft import PowerSpectrogram
-from ser.models import cnn2d, layers
+from ser.models import image_layers, layers
 from tests.conftest import only_run
 
 CHUNKS = 6  # 96 clips of 3 s, 16 at a time
@@ -107,7 +107,7 @@ def test_the_host_waits_for_the_device_once_an_epoch_and_never_in_a_step(
 ):
     # as on a GPU: there nobody asks whether a batch is padded, since the answer would have to be waited for
     monkeypatch.setattr(layers, "nothing_padded", lambda lengths, size: False)
-    monkeypatch.setattr(cnn2d, "nothing_padded", lambda lengths, size: False)
+    monkeypatch.setattr(image_layers, "nothing_padded", lambda lengths, size: False)
     quick = [word for word in quick if not (more and "model" in more[0] and word.startswith("model"))]
     assert ser(*quick, *more, "batch_size=32")[0] == 0
     few_steps = waits_of_training()

@@ -8,6 +8,10 @@ Letters: B batch, T samples, F features, L frames. An augmentation is called as 
 - Samples behind a clip's length are zero, before and after. A clip of length 0 is unchanged.
 - Its result for a clip depends on that clip and on the draws, never on other clips of the batch.
 - Finite samples stay finite.
+
+Augmentations of features are computed for the whole batch, and the clips that were not drawn are put back: nothing
+waits for the device, so that a training step can be one CUDA graph. Those of waveforms cost more and change lengths:
+they are computed for the drawn clips only.
 """
 
 from collections.abc import Sequence
@@ -34,22 +38,16 @@ class Augmentation:
         """The batch with some of its clips changed.
 
         Shape:
-            x (B, T) or (B, F, L), lengths (B,) int64 → the same; the last axis may grow where lengths do.
+            x (B, F, L), lengths (B,) int64 → the same.
         """
-        rows = self._drawn(lengths, generator)
-        if not len(rows):
+        if self.p == 0:
             return x, lengths
-        if len(rows) == len(x):
-            return self.change(x, lengths, generator)
-        changed, their_lengths = self.change(x[rows], lengths[rows], generator)
-        width = max(x.shape[-1], changed.shape[-1])
-        result, lengths = F.pad(x, (0, width - x.shape[-1])), lengths.clone()  # pad copies, also where it adds nothing
-        result[rows] = F.pad(changed, (0, width - changed.shape[-1]))
-        lengths[rows] = their_lengths
-        return result, lengths
+        drawn = self._drawn(lengths, generator)
+        changed, new_lengths = self.change(x, lengths.clamp(min=1), generator)
+        return torch.where(drawn[:, None, None], changed, x), torch.where(drawn, new_lengths, lengths)
 
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Changes every given clip, none of them empty, into a new tensor.
+        """Changes every given clip, none of them of length 0, into a new tensor.
 
         Shape:
             As `__call__`.
@@ -71,17 +69,15 @@ class Augmentation:
         return self  # settings only, never modified; a copy of a folder's recordings would fill the memory
 
     def _drawn(self, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Which clips are changed, as indices."""
-        if self.p == 0:
-            return lengths[:0]
+        """Which clips are changed (B,) bool."""
         drawn = lengths > 0
         if self.p < 1:  # with p = 1 no draw is needed
             drawn &= torch.rand(len(lengths), generator=generator, device=lengths.device) < self.p
-        return drawn.nonzero()[:, 0]
+        return drawn
 
 
 class WaveformAugmentation(Augmentation):
-    """An augmentation of waveforms (B, T): zeros are restored behind each clip after `change`."""
+    """An augmentation of waveforms (B, T): the drawn clips alone are computed, and zeros restored behind each."""
 
     def __call__(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The batch with some of its clips changed.
@@ -89,9 +85,16 @@ class WaveformAugmentation(Augmentation):
         Shape:
             x (B, T) float32, lengths (B,) int64 → (B, T'), (B,).
         """
-        changed, new_lengths = super().__call__(x, lengths, generator)
-        if changed is x:
+        rows = lengths[:0] if self.p == 0 else self._drawn(lengths, generator).nonzero()[:, 0]
+        if not len(rows):
             return x, lengths
+        changed, new_lengths = self.change(x[rows], lengths[rows], generator)
+        if len(rows) < len(x):
+            width = max(x.shape[-1], changed.shape[-1])
+            whole, their_lengths = F.pad(x, (0, width - x.shape[-1])), lengths.clone()  # pad copies in any case
+            whole[rows] = F.pad(changed, (0, width - changed.shape[-1]))
+            their_lengths[rows] = new_lengths
+            changed, new_lengths = whole, their_lengths
         return torch.where(frame_mask(new_lengths, changed.shape[-1]), changed, 0.0), new_lengths
 
 

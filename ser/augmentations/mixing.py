@@ -62,7 +62,7 @@ class Mixup(Mixing):
         """
         gammas = self._beta(1, generator, features.device)
         share = gammas.max() / gammas.sum()
-        other = torch.randperm(len(features), generator=generator, device=features.device)
+        other = _permutation(len(features), generator, features.device)
         share = self._kept_whole(share, len(features), generator).reshape(-1, 1)  # (1, 1), or (B, 1)
         mixed = torch.lerp(features[other], features, share[:, :, None])
         valid = frame_mask(frames, features.shape[-1])[:, None]
@@ -95,7 +95,7 @@ class CutMix(Mixing):
             features (B, F, L), frames (B,), targets (B, K), rows summing to 1 → the same.
         """
         gammas = self._beta(len(features), generator, features.device)
-        other = torch.randperm(len(features), generator=generator, device=features.device)
+        other = _permutation(len(features), generator, features.device)
         kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)
         common = frames.minimum(frames[other])
         width = ((1 - kept) * frames).round().long().minimum(common)  # (B,) frames to replace
@@ -106,3 +106,8 @@ class CutMix(Mixing):
         share = (1 - width / frames.clamp(min=1)).to(targets.dtype)[:, None]
         mixed = torch.where(replaced[:, None], features[other], features)
         return mixed, frames, torch.lerp(targets[other], targets, share)
+
+
+def _permutation(count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """A random order of `count` utterances; `torch.randperm` cannot be part of a CUDA graph."""
+    return torch.rand(count, generator=generator, device=device).argsort()

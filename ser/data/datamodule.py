@@ -8,6 +8,7 @@ import pytorch_lightning as L
 import torch
 from torch import Tensor
 
+from ser.data.features.sources import StoredWaveforms
 from ser.data.features.views import Views
 from ser.data.splits import Split
 from ser.errors import UserError
@@ -137,6 +138,16 @@ class EmotionData(L.LightningDataModule):
         for source in (self.source, self.views) if self.views is not None else (self.source,):
             source.to(device)
         self.labels = self.labels.to(device)
+
+    @property
+    def computes_features(self) -> bool:
+        """Whether training batches are waveforms, whose features each step computes."""
+        return isinstance(self.views or self.source, StoredWaveforms)
+
+    def pad_to_one_length(self) -> None:
+        """Leaves training batches as wide as the longest utterance of all, so that they have one shape."""
+        source = self.source if self.views is None else self.views.source
+        source.trim = False
 
     def transfer_batch_to_device(self, batch: dict, device: torch.device, dataloader_idx: int) -> dict:
         """Moves waveforms; everything else is already on the device."""

@@ -104,7 +104,6 @@ def _single(directory: RunDirectory, config: dict[str, Any], trust: Sequence[str
     check_trainer(trainer)
     # how it was initialised, trained and compiled no longer matters
     config = {**trusting(config, trust), "trainer": trainer, "init_from": None}
-    config["run"]["compile"] = "none"
     return FinishedRun(directory, {**config, "dataset": never_written(config["dataset"])})
 
 

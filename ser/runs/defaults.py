@@ -13,6 +13,7 @@ from ser.system.config_folder import config_folder
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only, like safe_load, and ten times as fast
 NEVER_FILLED = frozenset(["batch_size", "choices"])  # part of the identity in another way than by their key
 BEFORE = {"dir": "runs_dir"}  # settings with another name at the top of older configs
+GONE = {"run": ("compile",)}  # settings of older configs that changed no result and are not there any more
 
 
 def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
         for name, older in ((name, BEFORE.get(name, name)) for name in defaults[node]):
             if "run" not in config and older in config:
                 filled[node][name] = filled.pop(older)
+        for name in GONE.get(node, ()):
+            filled[node].pop(name, None)
     return filled
 
 

@@ -35,7 +35,7 @@ RUN: dict[str, Any] = {
     "run.progress": bool,
     "run.report": Literal["auto"] | bool,
     "run.threads": Threads,
-    "run.compile": Literal["none", "default", "reduce-overhead", "max-autotune"],  # modes of torch.compile
+    "run.cuda_graphs": Literal["auto", "on", "off"] | bool,  # on and off are booleans to YAML
     "run.keep_features": Literal["auto", "memory", "disk", "never"],  # `ser.training.feature_cache`
     "run.trust": Trust,
     "sweep.skip": str | None,

@@ -82,7 +82,7 @@ class Rehearsals:
             "split": {"_target_": OVER_AND_OVER, "size": size, "val": 0.1 if split.val else 0.0},
             "batch_size": batch,
             "trainer": {**settings, **ON_CPU, **few_steps},
-            "run": {**config["run"], "compile": "none"},
+            "run": {**config["run"], "cuda_graphs": "off"},
         }
         clock, interruption, console = Clock(), Interruption(), Console(quiet=True)
         with TemporaryDirectory(dir=self.folder) as folder, interruption.listening(), mendable(config):

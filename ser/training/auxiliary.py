@@ -64,8 +64,12 @@ def find_auxiliary(
     return tuple(found), notes
 
 
-def joined_targets(labels: Tensor, num_classes: int, targets: Sequence[Auxiliary], known: Tensor) -> Tensor:
+def joined_targets(
+    labels: Tensor, num_classes: int, targets: Sequence[Auxiliary] = (), known: Tensor | None = None
+) -> Tensor:
     """Rows of ones where the classes are, side by side; of what is not known all zeros.
+
+    As `one_hot`, which on a GPU waits to look whether each label is a class.
 
     Args:
         labels: Class of each utterance.
@@ -77,7 +81,7 @@ def joined_targets(labels: Tensor, num_classes: int, targets: Sequence[Auxiliary
         labels (B,), known (B, A) → (B, K + A') float32.
     """
     sizes = [num_classes, *(len(target.values) for target in targets)]
-    columns = torch.cat([labels[:, None], known], dim=1).split(1, dim=1)  # each (B, 1)
+    columns = (labels[:, None] if known is None else torch.cat([labels[:, None], known], dim=1)).split(1, dim=1)
     rows = [(column == torch.arange(size, device=labels.device)) for column, size in zip(columns, sizes, strict=True)]
     return torch.cat(rows, dim=1).float()
 

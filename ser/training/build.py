@@ -19,7 +19,8 @@ from ser.runs.settings import OPTIMIZER, check_run_settings
 from ser.training.augment import augmentations, check_views, waveform_augmentations
 from ser.training.auxiliary import Auxiliary
 from ser.training.evaluation_views import build_evaluation_views
-from ser.training.module import EmotionClassifier, Learning
+from ser.training.learning import Learning
+from ser.training.module import EmotionClassifier
 from ser.training.sizing import check_memory
 
 
@@ -49,11 +50,6 @@ def check_config(config: dict[str, Any]) -> None:
                 raise UserError(f"split.val=0 leaves no validation part, which {what} needs. Add {remedy}.")
     if config["checkpoint"] == "refit" and str(config["scheduler"].get("monitor")).startswith("val/"):
         raise UserError("checkpoint=refit trains without validation in the end: add scheduler.monitor=train/loss.")
-    if config["run"]["compile"] != "none" and config["audio"].get("duration_s") is None:
-        raise UserError(
-            f"run.compile={config['run']['compile']} would compile the model anew for every length. "
-            "Give all clips one length with audio.duration_s, or leave out run.compile."
-        )
     check_views(config)
     _check_published(config.get("published"))
 
@@ -143,17 +139,20 @@ def build_learning(
         class_counts: Training utterances of each class, for balanced weights.
         auxiliary: The corpus's labels for `loss.auxiliary`.
     """
-    loss, trust = config["loss"], config["run"]["trust"]
+    loss, trainer, trust = config["loss"], config["trainer"], config["run"]["trust"]
     scheduler = _factory(config["scheduler"], "scheduler", trust, "optimizer", "total_steps")
     if "lower_is_better" in inspect.signature(scheduler.func).parameters:
         scheduler = partial(scheduler, lower_is_better=config.get("lower_is_better", ()))
     return Learning(
-        optimizer=_fused(_factory(config["optimizer"], "optimizer", trust, "params"), config["trainer"]),
+        optimizer=_fused(_factory(config["optimizer"], "optimizer", trust, "params"), trainer),
         scheduler=scheduler,
         metrics=build_metrics(config.get("metrics"), len(class_counts), trust),
         class_weights=_class_weights(loss["class_weights"], class_counts),
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},
+        accumulate=trainer.get("accumulate_grad_batches") or 1,
+        clip=trainer.get("gradient_clip_val"),
+        clip_by=trainer.get("gradient_clip_algorithm") or "norm",
         seed=config["seed"],
         num_utterances=sum(class_counts),
         stop_by=None if config["early_stopping"]["patience"] is None else config["monitor"],
@@ -183,12 +182,12 @@ def _factory(node: dict[str, Any], where: str, trust: Sequence[str], *given: str
 def _fused(optimizer: partial, trainer: dict[str, Any]) -> partial:
     """The optimizer's fused kernel, where it has one: one pass over all weights, on a CPU too, equal up to rounding.
 
-    Not under mixed precision, where Lightning refuses to clip the gradients of fused steps.
+    Not where a scaler of half precision has to restore the gradients' scale before they are clipped.
     """
     ways = {"fused", "foreach", "capturable", "differentiable"}
     if "fused" not in inspect.signature(optimizer.func).parameters or ways & set(optimizer.keywords):
         return optimizer
-    return optimizer if "mixed" in str(trainer["precision"]) else partial(optimizer, fused=True)
+    return optimizer if trainer["precision"] == "16-mixed" else partial(optimizer, fused=True)
 
 
 def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | None:

@@ -1,58 +1,26 @@
 """The LightningModule: waveform in, logits out, and how it learns."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torchmetrics import Metric
 
 from ser.augmentations.base import Augmentation
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.epoch_scores import score
 from ser.system.seeding import derive_seed
-from ser.training.auxiliary import Auxiliary, auxiliary_loss, joined_targets
+from ser.training.auxiliary import joined_targets
 from ser.training.evaluation_views import EvaluationViews
+from ser.training.learning import Learning
 from ser.training.nan_diagnosis import explain, explain_answers
 
-
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """How a classifier is trained; building a bare classifier for inference needs none of it.
-
-    Args:
-        optimizer: Parameters → optimizer.
-        scheduler: (optimizer, total steps) → scheduler.
-        class_weights: (K,) for the loss, or None.
-        label_smoothing: In [0, 1).
-        l2: Part of the model (`dense`, `blocks.1.conv`) → λ of a term λ·Σw² over its weights and biases, as Keras'
-            regularizers add it; not the same as an optimizer's `weight_decay`.
-        metrics: What is computed of validation each epoch and of test once, beside the loss.
-        seed: Of the run.
-        num_utterances: Of the training part.
-        stop_by: Metric of validation that ends training early; None: nothing does.
-        waveform_augmentations, feature_augmentations, mixings: Applied in this order, in training steps only.
-        auxiliary: What is learned beside the class (`ser.training.auxiliary`).
-    """
-
-    optimizer: Callable[..., torch.optim.Optimizer]
-    scheduler: Callable[..., Any]
-    class_weights: Tensor | None = None
-    label_smoothing: float = 0.0
-    l2: dict[str, float] = field(default_factory=dict)
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
-    seed: int = 0
-    num_utterances: int = 0
-    stop_by: str | None = None
-    waveform_augmentations: Sequence[Callable] = ()
-    feature_augmentations: Sequence[Callable] = ()
-    mixings: Sequence[Callable] = ()
-    auxiliary: Sequence[Auxiliary] = ()
+if TYPE_CHECKING:  # for training alone
+    from ser.training.callbacks.averaging import AveragedWeights
+    from ser.training.cuda_graphs import CapturedSteps
 
 
 class EmotionClassifier(L.LightningModule):
@@ -81,6 +49,7 @@ class EmotionClassifier(L.LightningModule):
         views: EvaluationViews | None = None,
     ):
         super().__init__()
+        self.automatic_optimization = False  # `update` is the whole step, and can be one CUDA graph
         self.frontend, self.normaliser, self.model = frontend, normaliser, model
         self.description, self.learning, self.views = description, learning, views
         weights = None if learning is None else learning.class_weights
@@ -92,6 +61,9 @@ class EmotionClassifier(L.LightningModule):
                 augment.attach(frontend, normaliser)
         # of all utterances (N, A), filled in when they are known; no buffer, for averaging weights averages buffers too
         self.auxiliary_labels: Tensor | None = None
+        self.averaged: AveragedWeights | None = None  # what is validated in place of the weights, while training
+        self.capture: Callable[[], CapturedSteps] | None = None  # where steps may be CUDA graphs
+        self._captured: CapturedSteps | None = None
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -126,34 +98,59 @@ class EmotionClassifier(L.LightningModule):
         features, frames = self.frontend(waveforms, lengths)
         return self.normaliser(features, frames), frames
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        features, frames, generator = self.augmented(batch, batch_idx)
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        steps = (batch_idx + 1) % self.learning.accumulate == 0 or self.trainer.is_last_batch
+        if self._captured is not None:
+            loss = self._captured(batch, batch_idx, steps)
+        else:
+            loss = self.update(batch, self.generator(batch_idx), steps)
+        self._losses[batch_idx] = loss
+        self._sizes.append(len(batch["labels"]))
+        scheduler = self.lr_schedulers()
+        if steps and not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step()
+
+    def update(self, batch: dict[str, Tensor], generator: torch.Generator | None, steps: bool) -> Tensor:
+        """Adds the gradients of a batch, and with `steps` takes the optimizer's step: the loss of the batch ().
+
+        The same lines run one by one and recorded as a CUDA graph: nothing here waits for the device.
+        """
+        loss = self.loss(batch, generator)
+        self.manual_backward(loss / self.learning.accumulate)
+        if steps:
+            optimizer = self.optimizers()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=self.learning.accumulate == 1)  # a graph adds to gradients that are there
+            if self.averaged is not None:
+                self.averaged.update(self)
+        return loss.detach()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clips; Lightning calls this where a scaler of half precision has restored the gradients' scale."""
+        if self.learning.clip is None:
+            return
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        clip = torch.nn.utils.clip_grad_value_ if self.learning.clip_by == "value" else torch.nn.utils.clip_grad_norm_
+        clip(parameters, self.learning.clip)
+
+    def loss(self, batch: dict[str, Tensor], generator: torch.Generator | None) -> Tensor:
+        """What is minimised, of an augmented batch: ()."""
+        features, frames = self.augmented(batch, generator)
         targets, num_classes, auxiliary = batch["labels"], len(self.description["classes"]), self.learning.auxiliary
         if auxiliary:
             targets = joined_targets(targets, num_classes, auxiliary, self.auxiliary_labels[batch["indices"]])
         elif self.learning.mixings:
-            targets = F.one_hot(targets, num_classes).to(features.dtype)
+            targets = joined_targets(targets, num_classes)
         for mix in self.learning.mixings:
             features, frames, targets = mix(features, frames, targets, generator)
         logits = self.model(features, frames).float()
-        loss = F.cross_entropy(
-            logits[:, :num_classes],
-            targets[:, :num_classes] if targets.dim() > 1 else targets,
-            weight=self.class_weights,
-            label_smoothing=self.learning.label_smoothing,
-        )
-        if auxiliary:
-            loss = loss + auxiliary_loss(logits[:, num_classes:], targets[:, num_classes:], auxiliary)
+        loss = self.learning.cross_entropy(logits, targets, num_classes, self.class_weights)
         for part, factor in self.learning.l2.items():
             loss = loss + factor * sum(weights.square().sum() for weights in self._part(part))
-        self._losses[batch_idx] = loss.detach()
-        self._loss_sum += self._losses[batch_idx] * len(logits)
-        self._num_seen += len(logits)
         return loss
 
-    def augmented(self, batch: dict[str, Tensor], step: int) -> tuple[Tensor, Tensor, torch.Generator | None]:
-        """Features (B, F, L) and frames (B,) of a step's batch with all but mixing, and the generator to go on with."""
-        generator = self._generator(batch["labels"].device, step)
+    def augmented(self, batch: dict[str, Tensor], generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Features (B, F, L) and frames (B,) of a batch after all augmentation but mixing."""
         if "features" in batch:
             features, frames = batch["features"], batch["frames"]
         else:
@@ -163,11 +160,15 @@ class EmotionClassifier(L.LightningModule):
             features, frames = self.extract(waveforms, lengths)
         for augment in self.learning.feature_augmentations:
             features, frames = augment(features, frames, generator)
-        return features, frames, generator
+        return features, frames
 
     def on_fit_start(self) -> None:
         if self.auxiliary_labels is not None:
             self.auxiliary_labels = self.auxiliary_labels.to(self.device)
+        self._captured = None if self.capture is None else self.capture()
+
+    def on_fit_end(self) -> None:
+        self._captured = None  # with the memory of its graphs
 
     def on_train_epoch_start(self) -> None:
         # dropout draws from the device's global generator: seeding it here makes every epoch repeatable on its own
@@ -175,19 +176,20 @@ class EmotionClassifier(L.LightningModule):
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
-        self._loss_sum = torch.zeros((), device=self.device)
         self._losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
-        self._num_seen = 0
+        self._sizes: list[int] = []
 
     def on_train_batch_end(self, outputs: Any, batch: dict[str, Tensor], batch_idx: int) -> None:
         if not self.trainer.is_last_batch:
             return
         # here, not at the epoch's end: callbacks that show the loss are called before the module is
-        seen = torch.stack([self._loss_sum, self._loss_sum.new_tensor(self._num_seen)])
-        total, count = self.trainer.strategy.reduce(seen, reduce_op="sum").tolist()
-        self.scores["train/loss"] = total / count
+        losses = self._losses.tolist()
+        seen = sum(loss * size for loss, size in zip(losses, self._sizes, strict=True)), sum(self._sizes)
+        if self.trainer.world_size > 1:
+            seen = self.trainer.strategy.reduce(torch.tensor(seen, device=self.device), reduce_op="sum").tolist()
+        self.scores["train/loss"] = seen[0] / seen[1]
         if not np.isfinite(self.scores["train/loss"]):
-            raise UserError(explain(self, self._losses.tolist()))
+            raise UserError(explain(self, losses))
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()
@@ -196,7 +198,7 @@ class EmotionClassifier(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         if self.trainer.world_size > 1:  # ranks keep their own batch statistics; what is saved and scored is rank 0's
-            for buffer in self.buffers():
+            for buffer in self._evaluated().buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -216,16 +218,18 @@ class EmotionClassifier(L.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = self.learning.optimizer(parameters)
-        scheduler = self.learning.scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-        plan = {"scheduler": scheduler, "interval": "step"}
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            # stepped by hand at the epoch's end, before the checkpoint: Lightning would step it after, and a resumed
-            # run would miss that step
-            plan |= {"interval": "epoch", "frequency": 2**31, "monitor": scheduler.monitor, "strict": False}
-        return {"optimizer": optimizer, "lr_scheduler": plan}
+        batches = int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs  # it knows of no accumulation
+        steps = -(-batches // self.learning.accumulate) * self.trainer.max_epochs
+        scheduler = self.learning.scheduler(optimizer, total_steps=steps)
+        # `training_step` and `on_train_epoch_end` step it; the keys are what Lightning asks for where it would
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["ser"] = self.description
+        for state in checkpoint.get("optimizer_states", ()):
+            for group in state["param_groups"]:  # a run may be continued on another kind of device
+                if "capturable" in group:
+                    group["capturable"] = False
 
     def _part(self, name: str) -> list[Tensor]:
         """Parameters of the model whose names begin with `name`."""
@@ -240,20 +244,23 @@ class EmotionClassifier(L.LightningModule):
             raise UserError(f"scheduler.monitor={monitor} is not logged. Choose from: {', '.join(self.scores)}.")
         return self.scores[monitor]
 
-    def _generator(self, device: torch.device, step: int) -> torch.Generator | None:
-        learning = self.learning
-        if not (learning.waveform_augmentations or learning.feature_augmentations or learning.mixings):
+    def generator(self, step: int, seeded: torch.Generator | None = None) -> torch.Generator | None:
+        """What a step's augmentation draws from: a new generator, or `seeded` anew; None where nothing is drawn."""
+        if not self.learning.draws:
             return None
         seed = derive_seed(self.learning.seed, self.current_epoch, step, self.global_rank)
-        return torch.Generator(device).manual_seed(seed)
+        return (seeded or torch.Generator(self.device)).manual_seed(seed)
+
+    def _evaluated(self) -> "EmotionClassifier":
+        return self if self.averaged is None else self.averaged.average
 
     def _evaluate(self, batch: dict[str, Tensor]) -> None:
         if not len(batch["indices"]):  # a rank with fewer utterances than the others has an empty last batch
             return
         if "features" in batch:
-            logits = self.classify(batch["features"], batch["frames"])
+            logits = self._evaluated().classify(batch["features"], batch["frames"])
         elif self.trainer.state.fn == TrainerFn.FITTING:  # between epochs each recording is seen once, as it is
-            logits = self(batch["waveforms"], batch["lengths"])
+            logits = self._evaluated()(batch["waveforms"], batch["lengths"])
         else:
             logits = self.answer(batch["waveforms"], batch["lengths"])
         self._outputs.append((batch["indices"], batch["labels"], logits.float()))

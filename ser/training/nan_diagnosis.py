@@ -85,7 +85,7 @@ def _of_the_inputs(classifier: LightningModule, batch: dict[str, Tensor], step: 
             plain = batch["features"]
         if bad := _rows(plain, names):
             return f"{bad}: features that are NaN or infinite. Check frontend.log_floor and the recording."
-        if bad := _rows(classifier.augmented(batch, step)[0], names):
+        if bad := _rows(classifier.augmented(batch, classifier.generator(step))[0], names):
             return f"{bad}: augmentation makes it NaN or infinite. Check its ranges, or use augmentation=none."
     return ""
 
@@ -104,7 +104,7 @@ def _likely_causes(classifier: LightningModule) -> list[str]:
         causes.append("half precision, which overflows at 65504 (trainer.precision=bf16-mixed, or 32)")
     rate = config.get("optimizer", {}).get("lr")
     causes.append(f"a learning rate that is too high (lower optimizer.lr{'' if rate is None else f', now {rate}'})")
-    if not trainer.gradient_clip_val:
+    if classifier.learning.clip is None:
         causes.append("no gradient clipping (trainer.gradient_clip_val=1)")
     return causes
 

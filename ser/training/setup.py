@@ -3,9 +3,6 @@
 import copy
 import logging
 import math
-import os
-import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,15 +30,12 @@ from ser.system.seeding import derive_seed
 from ser.training.augmented_views import render_views
 from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
+from ser.training.cuda_graphs import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
 from ser.training.trainer import num_devices, training_device
 
-COMPILED = (
-    "compiling the model, which takes a minute or more in the first epoch and makes the steps of a long training "
-    "shorter; run.compile=none goes without"
-)
 log = logging.getLogger("ser")
 SLOW_S = 3.0  # of a step, which is then not repeated to be timed
 
@@ -89,7 +83,6 @@ def prepare(
         UserError: From any of the parts.
     """
     audio, splitter, cache = build_audio(config), build_split(config), cache or cache_folder()
-    _check_compiler(config)
     everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
     planned = splitter(recordings.utterances)
     planned = planned if chosen is None else chosen.split(planned)
@@ -118,12 +111,9 @@ def prepare(
     inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console, cache)
     served, views, remarks = _sources(inputs)
     notes += remarks
-    if config["run"]["compile"] != "none":
-        # for each size of a batch anew: with sizes left open, TorchInductor fails on 1×1 convolutions
-        classifier.model.compile(mode=config["run"]["compile"], dynamic=False)
-        notes.append(COMPILED)
     names = [utterance.key for utterance in decoded.utterances]
     data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)
+    plan_capture(config, classifier, data, console)
     scoring = data
     if classifier.views is not None:
         notes.append(f"scored: the mean over {len(classifier.views)} views of each recording ({classifier.views})")
@@ -189,16 +179,6 @@ def check_steps(config: dict[str, Any], split: Split) -> None:
     if asked > max(1, batches):
         raise UserError(
             f"trainer.accumulate_grad_batches={asked} is more than the {max(1, batches)} of an epoch: lower it."
-        )
-
-
-def _check_compiler(config: dict[str, Any]) -> None:
-    wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # as torch looks for it
-    on_cpu = config["run"]["compile"] != "none" and training_device(config["trainer"]).type == "cpu"
-    if on_cpu and shutil.which(wanted) is None:
-        raise UserError(
-            f"run.compile={config['run']['compile']} needs a C++ compiler on a CPU, and {wanted} is not there. Install "
-            "it, name another one in the environment variable CXX, or leave out run.compile."
         )
 
 

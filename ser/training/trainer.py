@@ -12,7 +12,7 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
@@ -20,6 +20,7 @@ from rich.console import Console
 from ser.errors import UserError
 from ser.evaluation.ranking import falls
 from ser.runs.settings import check_run_settings, devices_of
+from ser.training.callbacks.averaging import AveragedWeights
 from ser.training.callbacks.checkpoint_files import background_writer
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.curves import Curves
@@ -34,6 +35,9 @@ OURS = {  # Trainer arguments that this project sets (`ser.runs.settings.REFUSED
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
 }
+
+# Trainer arguments that `ser.training.module` acts on, since Lightning's manual optimization leaves them to it
+IN_THE_MODULE = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
 
 
 def build_trainer(
@@ -51,11 +55,11 @@ def build_trainer(
     if loggers is not None:
         callbacks.append(Curves(loggers))
     if config["ema"] is not None:
-        callbacks.append(EMAWeightAveraging(decay=config["ema"]))
+        callbacks.append(AveragedWeights(config["ema"]))
     callbacks += early_stopping(config)
     callbacks += others  # after the curves: the epoch in which a run is pruned has its point
     return L.Trainer(
-        **{key: value for key, value in config["trainer"].items() if key != "profiler"},
+        **{key: value for key, value in config["trainer"].items() if key not in (*IN_THE_MODULE, "profiler")},
         **OURS,
         callbacks=callbacks,
         plugins=[

@@ -13,7 +13,7 @@ from ser.runs.directory import RunDirectory, load_config
 from ser.runs.identity import identity
 
 IN_RUN = (
-    "resume", "rerun", "dry_run", "name", "progress", "report", "threads", "compile", "keep_features", "trust",
+    "resume", "rerun", "dry_run", "name", "progress", "report", "threads", "cuda_graphs", "keep_features", "trust",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ VARIANTS = (
 )
 UNCOUNTED = {
     "run.resume", "run.rerun", "run.dry_run", "run.name", "run.dir", "run.progress", "run.report", "run.threads",
-    "run.compile", "run.keep_features", "run.trust", "sweep.skip", "sweep.bad", "sweep.jobs_per_gpu",
+    "run.cuda_graphs", "run.keep_features", "run.trust", "sweep.skip", "sweep.bad", "sweep.jobs_per_gpu",
     "published", "init_from", "dataset.root", "dataset.columns",
     "dataset.csv", "dataset.ravdess_root", "dataset.tess_root", "trainer.accelerator", "trainer.devices",
     "trainer.strategy", "logger.tensorboard._target_", "logger.tensorboard.folder", "logger.tensorboard.first_epoch",

@@ -103,7 +103,7 @@ OTHER = {
     "run.progress": ["true", "false"],
     "run.report": ["auto", "false"],
     "run.rerun": ["true", "false"],
-    "run.compile": ["none", "default"],
+    "run.cuda_graphs": ["auto", "off"],
     "run.keep_features": ["auto", "never"],
     "trainer.accelerator": ["cpu", "auto"],
     "run.trust": ["[]", "[mine]"],

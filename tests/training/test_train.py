@@ -283,19 +283,3 @@ def test_any_path_may_be_typed(ser, quick, in_tmp, tiny_ravdess, folder):
     assert f"{folder}/run" in out.replace("\n", "")
     config = yaml.safe_load((in_tmp / folder / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert config["dataset"]["root"] == str(in_tmp / folder / "ravdess")
-
-
-@pytest.mark.slow
-def test_a_compiled_model_trains(ser, quick, in_tmp):
-    """67 recordings: the last batch of an epoch is smaller than the others."""
-    code, out, err = ser(*quick, "run.compile=default", "trainer.max_epochs=2")
-    assert code == 0 and "run.compile=none goes without" in " ".join(out.split()), err
-    assert metrics_of(in_tmp)["epochs"] == 2
-
-
-def test_what_cannot_be_compiled_is_refused(ser, quick, monkeypatch):
-    code, _, err = ser(*quick, "run.compile=default", "audio=whole")
-    assert code == 2 and "audio.duration_s" in err
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    code, _, err = ser(*quick, "run.compile=default")
-    assert code == 2 and "no-such-compiler is not there" in err

@@ -1,0 +1,75 @@
+"""How a classifier is trained: optimizer, loss, augmentation, metrics."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from ser.training.auxiliary import Auxiliary, auxiliary_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a classifier is trained; building a bare classifier for inference needs none of it.
+
+    Args:
+        optimizer: Parameters → optimizer.
+        scheduler: (optimizer, total steps) → scheduler.
+        class_weights: (K,) for the loss, or None.
+        label_smoothing: In [0, 1).
+        l2: Part of the model (`dense`, `blocks.1.conv`) → λ of a term λ·Σw² over its weights and biases, as Keras'
+            regularizers add it; not the same as an optimizer's `weight_decay`.
+        accumulate: Batches whose gradients make one optimizer step.
+        clip: Largest norm, or value, of the gradients; None: as they are.
+        clip_by: `norm` or `value`.
+        metrics: What is computed of validation each epoch and of test once, beside the loss.
+        seed: Of the run.
+        num_utterances: Of the training part.
+        stop_by: Metric of validation that ends training early; None: nothing does.
+        waveform_augmentations, feature_augmentations, mixings: Applied in this order, in training steps only.
+        auxiliary: What is learned beside the class (`ser.training.auxiliary`).
+    """
+
+    optimizer: Callable[..., torch.optim.Optimizer]
+    scheduler: Callable[..., Any]
+    class_weights: Tensor | None = None
+    label_smoothing: float = 0.0
+    l2: dict[str, float] = field(default_factory=dict)
+    accumulate: int = 1
+    clip: float | None = None
+    clip_by: str = "norm"
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    seed: int = 0
+    num_utterances: int = 0
+    stop_by: str | None = None
+    waveform_augmentations: Sequence[Callable] = ()
+    feature_augmentations: Sequence[Callable] = ()
+    mixings: Sequence[Callable] = ()
+    auxiliary: Sequence[Auxiliary] = ()
+
+    @property
+    def draws(self) -> bool:
+        """Whether a training step draws random numbers beside dropout."""
+        return bool(self.waveform_augmentations or self.feature_augmentations or self.mixings)
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, num_classes: int, weights: Tensor | None) -> Tensor:
+        """Mean over the batch, of the class and of what is learned beside it.
+
+        Args:
+            logits: Of the classes, then of the auxiliary targets.
+            targets: Classes, or rows as of `joined_targets`.
+            num_classes: K.
+            weights: Of the classes; on the device.
+
+        Shape:
+            logits (B, K + A'), targets (B,) or (B, K + A'), weights (K,) → ().
+        """
+        classes = targets[:, :num_classes] if targets.dim() > 1 else targets
+        loss = F.cross_entropy(logits[:, :num_classes], classes, weights, label_smoothing=self.label_smoothing)
+        if self.auxiliary:
+            loss = loss + auxiliary_loss(logits[:, num_classes:], targets[:, num_classes:], self.auxiliary)
+        return loss
