@@ -1,0 +1,1 @@
+"""What tests on a CPU cannot show: training steps as CUDA graphs."""

@@ -1,0 +1,184 @@
+"""The checks: each trains for real, through the command line, in this process."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ser.cli import main as ser
+from ser.errors import UserError
+from ser.training.callbacks.progress import EpochProgress
+from ser.training.module import EmotionClassifier
+
+REPOSITORY = Path(__file__).parents[2]
+BASE = [
+    "train", "dataset=demo", "trainer=gpu", "trainer.max_epochs=2", "run.report=false", "run.progress=false",
+    "logger=none", "run.rerun=true",
+]  # fmt: skip
+CLOSE = 1e-4
+NOT_HERE = {  # options that need what this script does not have
+    "augmentation": ("background", "recorded_room"),
+    "trainer": ("cpu", "ddp"),
+}
+WHY = re.compile(r"training steps are no CUDA graphs: (.*)")
+GROUPS = ("frontend", "model", "optimizer", "scheduler", "augmentation", "audio", "metrics", "trainer")
+SETTINGS = [
+    ["ema=0.99"],
+    ["trainer.accumulate_grad_batches=2"],
+    ["trainer.accumulate_grad_batches=3", "ema=0.99", "batch_size=20"],
+    ["trainer.gradient_clip_val=0.05"],
+    ["trainer.gradient_clip_val=0.001", "+trainer.gradient_clip_algorithm=value"],
+    ["loss.class_weights=balanced", "loss.label_smoothing=0.1"],
+    ["loss.auxiliary={gender: 0.2, statement: 0.2}", "augmentation=spec_mixup"],
+    ["loss.l2={layers.0: 1e-3}", "model=mlp"],
+    [
+        "model=cnn2d",
+        "model.deltas=2",
+        "model.attention_hidden=16",
+        "model.attention_heads=2",
+        "model.block_dropout=0.1",
+    ],
+    ["trainer.precision=16-mixed"],
+    ["trainer.deterministic=false"],
+    ["run.keep_features=never"],
+    ["run.keep_features=disk"],
+    ["augmentation=waveform", "augmentation.views=2"],
+    ["optimizer._target_=torch.optim.NAdam"],
+    ["normaliser=none"],
+    ["normaliser=speaker"],
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came of one.
+
+    Args:
+        passed: Whether it is as it should be.
+        found: In words.
+    """
+
+    passed: bool
+    found: str
+
+
+def all_checks(words: Sequence[str] = ()) -> Iterator[tuple[str, Callable[[], Check]]]:
+    """Each check with its name; with words, those whose name holds one."""
+    checks: list[tuple[str, Callable[[], Check]]] = []
+    for group in GROUPS:
+        names = sorted(path.stem for path in (REPOSITORY / "configs" / group).glob("*.yaml"))
+        options = [f"{group}={name}" for name in names if name not in NOT_HERE.get(group, ())]
+        more = ["model=mlp"] if group == "frontend" else []  # the one model that takes any features
+        checks += [(option, partial(graphs_are_eager_steps, [option, *more])) for option in options]
+    checks += [(" ".join(settings), partial(graphs_are_eager_steps, settings)) for settings in SETTINGS]
+    checks += [
+        ("resuming", partial(resuming_is_exact, ["ema=0.99", "model=cnn2d"])),
+        ("waits", waits_are_none_in_a_step),
+        ("on", what_cannot_be_is_refused),
+    ]
+    return ((name, check) for name, check in checks if not words or any(word in name for word in words))
+
+
+def graphs_are_eager_steps(options: Sequence[str]) -> Check:
+    """The losses of all steps of two epochs, captured and eager."""
+    eager, _ = losses_of([*options, "run.cuda_graphs=off"])
+    captured, said = losses_of(options)
+    furthest = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(captured, eager, strict=True))
+    reason = WHY.search(said)
+    how = f"eager, since {reason[1]}" if reason else "graphs"
+    return Check(furthest < CLOSE, f"{len(eager)} losses differ by at most {furthest:.1e} ({how})")
+
+
+def losses_of(options: Sequence[str]) -> tuple[list[float], str]:
+    """The loss of each step of a run in a folder of its own, and what the run said."""
+    with tempfile.TemporaryDirectory() as folder, recorded_losses() as losses:
+        said = run([*options, f"hydra.run.dir={folder}/run"])
+    return losses, said
+
+
+def run(options: Sequence[str]) -> str:
+    """What a run says that ends well."""
+    out, err = io.StringIO(), io.StringIO()
+    base = [word for word in BASE if word.partition("=")[0] not in {option.partition("=")[0] for option in options}]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = ser([*base, *options])
+    if code:
+        raise UserError(f"exit code {code}: {err.getvalue()[-500:]}")
+    return " ".join(out.getvalue().split())
+
+
+@contextlib.contextmanager
+def recorded_losses() -> Iterator[list[float]]:
+    """The losses of all steps that are taken inside the block."""
+    seen, original = [], EmotionClassifier.on_train_batch_end
+
+    def recording(self, outputs, batch, batch_idx):
+        if self.trainer.is_last_batch:
+            seen.extend(self._losses.tolist())
+        original(self, outputs, batch, batch_idx)
+
+    EmotionClassifier.on_train_batch_end = recording
+    try:
+        yield seen
+    finally:
+        EmotionClassifier.on_train_batch_end = original
+
+
+def resuming_is_exact(options: Sequence[str]) -> Check:
+    """A run stopped by a signal in its second epoch and continued, against the same run without."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole, broken = Path(folder) / "whole", Path(folder) / "broken"
+        job = [*options, "trainer.max_epochs=5", "run.rerun=false"]
+        run([*job, f"hydra.run.dir={whole}"])
+        told = EpochProgress.on_train_epoch_end
+
+        def stopped(self, trainer, module):
+            told(self, trainer, module)
+            if trainer.current_epoch == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        EpochProgress.on_train_epoch_end = stopped
+        try:
+            with contextlib.suppress(UserError):  # of the exit code
+                run([*job, f"hydra.run.dir={broken}"])
+        finally:
+            EpochProgress.on_train_epoch_end = told
+        if (broken / "finished.json").exists():
+            return Check(False, "the signal did not stop it")
+        run([*job, f"hydra.run.dir={broken}"])
+        same = (whole / "predictions.csv").read_text() == (broken / "predictions.csv").read_text()
+        return Check(same, f"predictions are {'equal' if same else 'not equal'}")
+
+
+def waits_are_none_in_a_step() -> Check:
+    """Waits that torch warns of, in three epochs of few and of many steps."""
+    counts = []
+    for size in (64, 8):
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                losses, _ = losses_of(["model=cnn2d", "ema=0.99", "trainer.max_epochs=3", f"batch_size={size}"])
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        counts.append((len(losses), sum("synchronizing" in str(warning.message) for warning in caught)))
+    (few_steps, few), (many_steps, many) = counts
+    return Check(few == many, f"{few} waits with {few_steps} steps, {many} with {many_steps}")
+
+
+def what_cannot_be_is_refused() -> Check:
+    """`run.cuda_graphs=on` where it is not possible."""
+    try:
+        run(["run.cuda_graphs=on", "run.keep_features=never"])
+    except UserError as error:
+        return Check("run.cuda_graphs=on is not possible here" in str(error), str(error)[:200])
+    return Check(False, "it was not refused")
