@@ -46,12 +46,13 @@ def plan_capture(config: dict[str, Any], classifier: LightningModule, data: Emot
         if classifier.device.type == "cuda":
             console.print(f"Note: training steps are no CUDA graphs: {reason}", markup=False, highlight=False)
 
+    if classifier.device.type == "cuda" and not data.computes_features:
+        data.pad_to_one_length()  # captured or not: dropout draws for each frame, so that the width is part of a run
     if asked == "off":
         return
     if obstacle := _obstacle(config, classifier, data):
         tell(obstacle)
         return
-    data.pad_to_one_length()
     classifier.capture = lambda: CapturedSteps(classifier, tell)
 
 
