@@ -48,12 +48,11 @@ def plan_capture(config: dict[str, Any], classifier: LightningModule, data: Emot
 
     if classifier.device.type == "cuda" and not data.computes_features:
         data.pad_to_one_length()  # captured or not: dropout draws for each frame, so that the width is part of a run
-    if asked == "off":
-        return
     if obstacle := _obstacle(config, classifier, data):
-        tell(obstacle)
+        if asked != "off":
+            tell(obstacle)
         return
-    classifier.capture = lambda: CapturedSteps(classifier, tell)
+    classifier.capture = lambda: CapturedSteps(classifier, tell, eager=asked == "off")
 
 
 def _obstacle(config: dict[str, Any], classifier: LightningModule, data: EmotionData) -> str:
@@ -80,9 +79,10 @@ class CapturedSteps:
     Args:
         classifier: `ser.training.module.EmotionClassifier` on a GPU, with its Trainer.
         tell: Says why steps are eager; it may raise.
+        eager: Take them eagerly from the start, with the arithmetic of graphs: the optimizer's state on the device.
     """
 
-    def __init__(self, classifier: LightningModule, tell: Callable[[str], None]):
+    def __init__(self, classifier: LightningModule, tell: Callable[[str], None], eager: bool = False):
         self.classifier, self.optimizer = classifier, classifier.optimizers(use_pl_optimizer=False)
         self.tell = tell
         self.generator = torch.Generator(classifier.device)
@@ -90,7 +90,7 @@ class CapturedSteps:
         self.rates = [torch.zeros((), device=classifier.device) for _ in self.optimizer.param_groups]
         self._graphs: dict[tuple, tuple[torch.cuda.CUDAGraph, dict[str, Tensor], Tensor]] = {}
         self._settings: list[dict[str, Any]] = []
-        self.eager = False
+        self.eager = eager
 
     def __call__(self, batch: dict[str, Tensor], step: int, steps: bool) -> Tensor:
         """The loss () of a step, valid until the next; arguments as of `EmotionClassifier.update`, and its number."""
@@ -101,7 +101,9 @@ class CapturedSteps:
                 self.tell(str(reason))
                 self.eager = True
                 self._graphs.clear()
-        return self.classifier.update(batch, self.classifier.generator(step), steps)
+        _make_capturable(self.optimizer)
+        with self._rates_in_memory():
+            return self.classifier.update(batch, self.classifier.generator(step), steps)
 
     def _replayed(self, batch: dict[str, Tensor], step: int, steps: bool) -> Tensor:
         key = (steps, *(tuple(value.shape) for value in batch.values()))
