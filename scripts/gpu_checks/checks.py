@@ -83,7 +83,7 @@ def all_checks(words: Sequence[str] = ()) -> Iterator[tuple[str, Callable[[], Ch
     checks += [
         ("resuming", partial(resuming_is_exact, ["ema=0.99", "model=cnn2d"])),
         ("waits", waits_are_none_in_a_step),
-        ("on", what_cannot_be_is_refused),
+        ("refusal", what_cannot_be_is_refused),
     ]
     return ((name, check) for name, check in checks if not words or any(word in name for word in words))
 

@@ -24,6 +24,7 @@ class Row:
         arguments: Of `ser train -m`, or of `ser crossval` where there are no seeds.
         seeds: Repetitions, each with its own split and initial weights; none: all folds of the split, pooled.
         pooled: Repetitions are cross-validations, each pooled over all folds; an ensemble of the seeds follows.
+        members: Other pooled rows, all of whose runs are averaged; then there are no arguments.
         published: WA in per cent that somebody reports, by the value of `batch_size`; else the preset's own counts.
     """
 
@@ -32,10 +33,13 @@ class Row:
     seeds: tuple[int, ...] = ()
     published: dict[int, float] = field(default_factory=dict)
     pooled: bool = False
+    members: tuple["Row", ...] = ()
 
     @property
     def commands(self) -> list[list[str]]:
         """What is typed behind `ser`, one after the other."""
+        if self.members:
+            return [command for row in self.members for command in row.commands]
         if not self.seeds:
             return [["crossval", *self.arguments]]
         if self.pooled:
@@ -82,6 +86,9 @@ _CONCAT = (
     "frontend.parts.log_mel.top_db=null", "frontend.parts.mfcc.deltas=2", "~frontend.parts.zcr_rms_chroma",
 )  # fmt: skip
 
+CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`")
+CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
+
 SERIES = {
     "tried": (
         _tried("ravdess_mlp", "as it is", folds="0,1,2"),
@@ -105,8 +112,9 @@ SERIES = {
         _tried("ravdess_cnn1d", "80 bands", "frontend.n_mels=80"),
     ),
     "recipes": (
-        _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`"),
-        _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`", seeds=(0, 1)),
+        CNN2D,
+        CNN1D,
+        Row("RAVDESS, EmoBox' six folds, `ravdess_cnn1d` and `ravdess_cnn2d`", (), members=(CNN1D, CNN2D)),
         _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`"),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
         Row("RAVDESS, random 10 folds, `ravdess_cnn2d`", ("experiment=ravdess_cnn2d", "split=kfold", "split.k=10")),
@@ -237,6 +245,10 @@ def _results(row: Row, extra: list[str]) -> Iterator[dict[str, Any]]:
     said = {"label": row.label, "command": row.command}
     console = Console(quiet=True)
     words = [[*command[1:], *extra] for command in row.commands]
+    if row.members:
+        jobs = [job for w in words for job in crossval.plan(w)]
+        yield {**said, "label": f"{row.label}, ensemble of {len(words)} runs a fold", **result_of_ensembles(jobs)}
+        return
     if row.pooled:
         seeds = zip(row.seeds, words, strict=True)
         yield {**said, "seeds": [{"seed": seed, **result_of_folds(crossval.plan(w), console)} for seed, w in seeds]}
