@@ -52,15 +52,13 @@ class EmotionClassifier(L.LightningModule):
         self.automatic_optimization = False  # `update` is the whole step, and can be one CUDA graph
         self.frontend, self.normaliser, self.model = frontend, normaliser, model
         self.description, self.learning, self.views = description, learning, views
-        weights = None if learning is None else learning.class_weights
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.register_buffer("class_weights", learning and learning.class_weights, persistent=False)
         for part in () if learning is None else learning.l2:
             self._part(part)  # a misspelt one is told now, and not in the first step
         for augment in () if learning is None else learning.feature_augmentations:
             if isinstance(augment, Augmentation):
                 augment.attach(frontend, normaliser)
-        # of all utterances (N, A), filled in when they are known; no buffer, for averaging weights averages buffers too
-        self.auxiliary_labels: Tensor | None = None
+        self.auxiliary_labels: Tensor | None = None  # of all utterances (N, A); no buffer: those are averaged
         self.averaged: AveragedWeights | None = None  # what is validated in place of the weights, while training
         self.capture: Callable[[], CapturedSteps] | None = None  # where steps may be CUDA graphs
         self._captured: CapturedSteps | None = None
@@ -179,6 +177,9 @@ class EmotionClassifier(L.LightningModule):
         self._losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
         self._sizes: list[int] = []
 
+    def on_validation_model_zero_grad(self) -> None:
+        """Leaves gradients where they are: a graph that adds up several batches has their addresses."""
+
     def on_train_batch_end(self, outputs: Any, batch: dict[str, Tensor], batch_idx: int) -> None:
         if not self.trainer.is_last_batch:
             return
@@ -218,10 +219,9 @@ class EmotionClassifier(L.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = self.learning.optimizer(parameters)
-        batches = int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs  # it knows of no accumulation
-        steps = -(-batches // self.learning.accumulate) * self.trainer.max_epochs
+        batches, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs  # of all epochs
+        steps = -(-batches // epochs // self.learning.accumulate) * epochs
         scheduler = self.learning.scheduler(optimizer, total_steps=steps)
-        # `training_step` and `on_train_epoch_end` step it; the keys are what Lightning asks for where it would
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
