@@ -14,7 +14,7 @@ from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
 from ser.system.stopping import ending_in_time, interrupted_by_sigterm
 from ser.system.streams import ReaderLeft, standard_streams
 
-MAKERS = ("explore", "train", "crossval", "evaluate", "ensemble", "tune")  # the others make nothing but what they print
+MAKERS = ("explore", "train", "crossval", "evaluate", "ensemble", "tune", "download")  # the others only print
 PRINTED = frozenset(["-h", "--help", "-c", "--cfg", "-i", "--info", "--hydra-help", "run.dry_run=true"])  # nor do these
 
 HELP = """ser: train and compare speech emotion recognition models
@@ -24,6 +24,7 @@ HELP = """ser: train and compare speech emotion recognition models
 Commands
 {commands}
 
+  ser download ravdess                          get a corpus, into data/ravdess
   ser explore dataset=ravdess dataset.root=…    what is in your copy of RAVDESS
   ser train                                     a first run on the demo corpus
   ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS

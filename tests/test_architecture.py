@@ -23,6 +23,7 @@ KNOWN_BY = {
     "omegaconf": ("ser/commands/",),
     "pytorch_lightning": ("ser/training/", "ser/data/datamodule.py", "ser/sweeps/preflight.py"),
     "soundfile": ("ser/data/audio/decode.py",),
+    "pooch": ("ser/data/download/fetch.py",),
     "soxr": ("ser/data/audio/prepare.py",),
     "torchaudio": ("ser/frontends/functional.py", "ser/augmentations/"),
     "tensorboard": ("ser/reports/",),

@@ -1,6 +1,7 @@
 """The subcommands of `ser`, a module each, and what each does in a line."""
 
 COMMANDS = {
+    "download": "get RAVDESS or TESS: licence, progress, resume, checksum",
     "explore": "show a corpus before training: classes, durations, levels, examples, suspicious files",
     "train": "train a model, or a grid of them with -m; find a finished run; continue an interrupted one",
     "crossval": "train all folds of a split and pool them; finished folds are kept",

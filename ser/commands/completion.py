@@ -56,3 +56,5 @@ def _query(line: str) -> None:
         print("\n".join(sorted(config_groups())))
     elif before[0] == "store":
         print("list\nclear")
+    elif before[0] == "download":
+        print("ravdess\ntess\n--root\n--song\n--yes")

@@ -4,12 +4,14 @@ A corpus is one class that lists its recordings. It reads names and folders only
 `ser.data.audio`, choosing emotions and targets that of `ser.data.selection`.
 """
 
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ser.data.corpora.audio_files import find_audio
+from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
@@ -41,6 +43,7 @@ class Corpus:
         layout: What the folder should look like, for the message about a missing root.
         source: Where to get it, its size and its licence.
         emotions: The corpus's own words or codes for emotions → canonical names.
+        published: Its data sheet for `ser download`; None where it has to be got by hand.
 
     Raises:
         UserError: `root` is empty.
@@ -50,6 +53,7 @@ class Corpus:
     layout: ClassVar[str]
     source: ClassVar[str]
     emotions: ClassVar[dict[str, str]] = {}
+    published: ClassVar[Publication | None] = None
     setting = "dataset.root"  # what messages call `root`
 
     def __init__(self, root: str):
@@ -95,10 +99,17 @@ class Corpus:
         return ""
 
     def _how_to_get(self) -> str:
+        command = f"`{self._download_command()}`, or by hand from " if self.published else ""
         return (
-            f"Expected layout: {self.layout} Get it: {self.source} "
+            f"Expected layout: {self.layout} Get it: {command}{self.source} "
             f"Then set {self.setting}=<folder>, or SER_DATA to the folder that holds {self.name}/."
         )
+
+    def _download_command(self) -> str:
+        """The command that puts the corpus where it is looked for, if that folder has the corpus's name."""
+        parent = self.root.parent if self.root.name.lower() == self.name else self.root
+        shown = parent.relative_to(Path.cwd()) if parent.is_relative_to(Path.cwd()) else parent
+        return f"ser download {self.name} --root {shlex.quote(str(shown))}"
 
     def key_of(self, path: Path) -> str:
         """`path`, which lies under the root, relative to it, with forward slashes and as text."""
@@ -115,6 +126,15 @@ class NamedCorpus(Corpus):
     def _facts(self, stem: str) -> dict[str, Any] | str:
         """Fields of `Utterance` read from a file's name without suffix, or why the file is skipped."""
         raise NotImplementedError
+
+    def count(self) -> int:
+        """How many recordings lie under `root`, which need not exist."""
+        return len(self._read().utterances) if self.root.is_dir() else 0
+
+    @classmethod
+    def usual_place(cls, name: str) -> str:
+        """Where a file lies below the usual root, if it is published by its name alone; keys begin there."""
+        return name
 
     def _recording(self, utterance: Utterance) -> str:
         """The name that all copies of one recording share."""

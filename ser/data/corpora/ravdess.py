@@ -4,14 +4,22 @@ import re
 from typing import Any
 
 from ser.data.corpora.corpus import NamedCorpus
+from ser.data.corpora.publication import Part, Publication, RemoteFile
 from ser.errors import UserError, did_you_mean
 
 VOCAL_CHANNELS = {"speech": ("01",), "song": ("02",), "both": ("01", "02")}
+_ZENODO = "https://zenodo.org/records/1188976/files/"
 
 _NAME = re.compile(
     r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
     r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1[0-9]|2[0-4])"
 )
+
+
+def _part(channel: str, recordings: int, size: int, md5: str, folder: str = "") -> Part:
+    name = f"Audio_{channel.capitalize()}_Actors_01-24.zip"
+    archive = RemoteFile(f"{_ZENODO}{name}?download=1", name, size, f"md5:{md5}")
+    return Part(recordings, size, (archive,), unpacked=550_000_000, settings={"vocal_channel": channel}, folder=folder)
 
 
 class Ravdess(NamedCorpus):
@@ -55,6 +63,16 @@ class Ravdess(NamedCorpus):
         "07": "disgust",
         "08": "surprised",
     }
+    published = Publication(
+        title="RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song",
+        authors="Livingstone and Russo 2018",
+        page="https://doi.org/10.5281/zenodo.1188976",
+        licence="CC BY-NC-SA 4.0",
+        parts={
+            "speech": _part("speech", 1440, 208_468_073, "bc696df654c87fed845eb13823edef8a"),
+            "song": _part("song", 1012, 225_505_317, "5411230427d67a21e18aa4d466e6d1b9", folder="song"),
+        },
+    )
 
     def __init__(self, root: str, vocal_channel: str = "speech"):
         super().__init__(root)
@@ -64,6 +82,9 @@ class Ravdess(NamedCorpus):
                 f"{did_you_mean(str(vocal_channel), list(VOCAL_CHANNELS))}"
             )
         self.vocal_channel = vocal_channel
+
+    def _download_command(self) -> str:
+        return super()._download_command() + (" --song" if self.vocal_channel != "speech" else "")
 
     def _facts(self, stem: str) -> dict[str, Any] | str:
         match = _NAME.fullmatch(stem)

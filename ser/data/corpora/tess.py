@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from ser.data.corpora.corpus import NamedCorpus
+from ser.data.corpora.publication import Part, Publication
 from ser.data.emotions import canonical
 from ser.data.utterance import Utterance
 
@@ -14,6 +15,14 @@ _NAME = re.compile(
     r"(?P<emotion>angry|anger|disgust|fear(?:ful)?|happy|neutral|ps|(?:pleasant[_ ])?surprised?|sad)",
     re.IGNORECASE,
 )
+_DATAVERSE = "https://borealisdata.ca/api/datasets/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
+# Folders of the copies in circulation where they differ from the file names' endings; Dataverse itself has no folders
+_FOLDERS = {
+    "OAF_fear": "OAF_Fear",
+    "OAF_ps": "OAF_Pleasant_surprise",
+    "OAF_sad": "OAF_Sad",
+    "YAF_ps": "YAF_pleasant_surprised",
+}
 
 
 class Tess(NamedCorpus):
@@ -46,6 +55,13 @@ class Tess(NamedCorpus):
         "ps": "surprised",
         "sad": "sad",
     }
+    published = Publication(
+        title="TESS, the Toronto Emotional Speech Set",
+        authors="Pichora-Fuller and Dupuis 2020",
+        page="https://doi.org/10.5683/SP2/E8H2MF",
+        licence="CC BY-NC-ND 4.0",
+        parts={"speech": Part(2800, 281_313_192, dataset=_DATAVERSE)},
+    )
 
     def _facts(self, stem: str) -> dict[str, Any] | str:
         match = _NAME.fullmatch(stem)
@@ -59,6 +75,19 @@ class Tess(NamedCorpus):
             "statement": f"say_the_word_{word}",
             "word": word,
         }
+
+    @classmethod
+    def usual_place(cls, name: str) -> str:
+        """The file in the folder of its actress and emotion, as in all copies: `OAF_Fear/OAF_back_fear.wav`.
+
+        >>> Tess.usual_place("OAF_back_fear.wav"), Tess.usual_place("YAF_sad/YAF_back_sad.wav")
+        ('OAF_Fear/OAF_back_fear.wav', 'YAF_sad/YAF_back_sad.wav')
+        """
+        match = _NAME.fullmatch(name.rpartition(".")[0])
+        if not match:
+            return name
+        folder = f"{match['actress'][:2].upper()}F_{match['emotion'].lower()}"
+        return f"{_FOLDERS.get(folder, folder)}/{name}"
 
     def _recording(self, utterance: Utterance) -> str:
         # Not the file's name: `OA_bite_neutral`, corrected to `OAF_bite_neutral` in one copy, is still one recording.
