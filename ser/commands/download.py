@@ -56,9 +56,10 @@ def main(arguments: list[str]) -> int:
 
 def _asked_for(arguments: list[str]) -> list:
     """The parts that are to be there, a `Download` each."""
-    from ser.data.download.install import Download, published_corpora
+    from ser.data.corpora.corpus import named_corpora
+    from ser.data.download.install import Download
 
-    corpora = published_corpora()
+    corpora = {name: corpus for name, corpus in named_corpora().items() if corpus.published}
     parser = Parser("ser download")
     parser.add_argument("corpus")
     parser.add_argument("--root", metavar="FOLDER")

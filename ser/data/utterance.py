@@ -16,7 +16,7 @@ class Utterance:
         corpus: Name of the corpus it comes from.
         speaker: Unique over all corpora, e.g. `ravdess_07`.
         gender: `female` or `male`.
-        intensity: `normal` or `strong`, where acted.
+        intensity: `normal` or `strong`, where acted (CREMA-D: `low`, `medium` or `high`).
         statement: Which sentence is spoken; the same text has the same name.
         word: The single word that is spoken (TESS).
         repetition: Take number.

@@ -4,10 +4,12 @@ A corpus is one class that lists its recordings. It reads names and folders only
 `ser.data.audio`, choosing emotions and targets that of `ser.data.selection`.
 """
 
+import importlib
 import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, ClassVar
 
 from ser.data.corpora.audio_files import find_audio
@@ -117,7 +119,8 @@ class Corpus:
 
 
 class NamedCorpus(Corpus):
-    """A published corpus whose file names say everything, however its folders lie. Subclasses write `_facts`.
+    """A published corpus whose file names say everything, however its folders lie. Subclasses write `_facts`, or
+    `_facts_at` where folders or lists say something too.
 
     Each recording is used once (`ser.data.duplicates`). A root that holds the corpus in a folder of the corpus's
     name, and no other recording of it, is taken to mean that folder.
@@ -126,6 +129,10 @@ class NamedCorpus(Corpus):
     def _facts(self, stem: str) -> dict[str, Any] | str:
         """Fields of `Utterance` read from a file's name without suffix, or why the file is skipped."""
         raise NotImplementedError
+
+    def _facts_at(self, path: Path) -> dict[str, Any] | str:
+        """The same of a file whose name alone does not say everything."""
+        return self._facts(readable(path.stem))
 
     def count(self) -> int:
         """How many recordings lie under `root`, which need not exist."""
@@ -151,7 +158,7 @@ class NamedCorpus(Corpus):
     def _read_root(self) -> Scan:
         named, skipped = [], defaultdict(list)
         for path in find_audio(self.root):
-            facts = self._facts(readable(path.stem))
+            facts = self._facts_at(path)
             if isinstance(facts, str):
                 skipped[facts].append(self.key_of(path))
             else:
@@ -162,6 +169,15 @@ class NamedCorpus(Corpus):
         if copies:
             notes.append(f"{copies} second {'copies' if copies > 1 else 'copy'} skipped")
         return Scan(tuple(sorted(utterances, key=lambda utterance: utterance.key)), tuple(notes), damaged)
+
+
+def named_corpora() -> dict[str, type[NamedCorpus]]:
+    """Name → class of each published corpus; the modules of this package are looked through."""
+    from ser.data import corpora
+
+    found = [importlib.import_module(f"{corpora.__name__}.{module.name}") for module in iter_modules(corpora.__path__)]
+    classes = [item for module in found for item in vars(module).values() if isinstance(item, type)]
+    return {c.name: c for c in sorted(classes, key=lambda c: c.__name__) if NamedCorpus in c.__bases__}
 
 
 def skipped_note(keys: list[str], reason: str) -> str:

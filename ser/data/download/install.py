@@ -6,9 +6,7 @@ data/.ser-download/ravdess-speech/   kept by an interrupted download, for the ne
     new/                             the folder that becomes data/ravdess
 """
 
-import importlib
 import os
-import pkgutil
 import shutil
 import threading
 from collections.abc import Callable
@@ -18,7 +16,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ser.data import corpora
 from ser.data.corpora.corpus import NamedCorpus, child_folder
 from ser.data.corpora.publication import KEPT, Part, RemoteFile
 from ser.data.download.dataverse import list_files
@@ -29,13 +26,6 @@ from ser.system.files import why_refused
 
 WORK = ".ser-download"  # hidden: never taken for recordings
 AT_ONCE = 4  # files of a dataset of thousands; a server's patience is the bound
-
-
-def published_corpora() -> dict[str, type[NamedCorpus]]:
-    """Name → class of each corpus that has a data sheet for downloading."""
-    for module in pkgutil.iter_modules(corpora.__path__, f"{corpora.__name__}."):
-        importlib.import_module(module.name)
-    return {corpus.name: corpus for corpus in NamedCorpus.__subclasses__() if corpus.published}
 
 
 @dataclass(frozen=True)

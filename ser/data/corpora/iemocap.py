@@ -1,0 +1,82 @@
+"""IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: categorical labels."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ser.data.corpora.corpus import NamedCorpus, Scan
+from ser.data.corpora.table import read_text
+from ser.data.emotions import canonical
+from ser.errors import UserError, did_you_mean, readable
+
+CLASSES = {
+    "four": {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"},
+    "all": {code: canonical(code) for code in ("neu", "hap", "sad", "ang", "fea", "dis", "sur", "exc", "fru")},
+}
+_TURN = re.compile(r"Ses0(?P<session>[1-5])[FM]_(impro|script)\w*_(?P<speaker>[FM])(?P<turn>\w?\d{2,3})")
+# [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]
+_LABEL = re.compile(r"^\[[\d. -]+\]\s+(Ses\w+)\s+([a-z]{3})\s+\[", re.MULTILINE)
+
+
+class Iemocap(NamedCorpus):
+    """IEMOCAP: ten actors in five sessions, a woman and a man each, American English, improvised and scripted.
+
+    Source: Busso et al. 2008, Language Resources and Evaluation 42(4). On request, for research, under the university's
+    own agreement.
+
+    Contents: 10,039 turns of about 4.5 s (12 hours), WAV, 16 kHz, 16 bit, mono, each labelled by three listeners with a
+    category. The label is the one that the majority gave; turns without one (`xxx`) and `oth` are left out. By
+    convention four classes are used, `exc` (excited) counted as happy: 5,531 turns, 1,708 neutral, 1,636 happy, 1,103
+    angry and 1,084 sad. Published figures are means over the five sessions, each tested once, `split=sessions`.
+
+    File name: `Ses01F_impro01_M003`: session, who wears the markers, the dialogue, then who speaks and the turn. The
+    speaker is the second letter, not the first. Labels are in `Session1/dialog/EmoEvaluation/Ses01F_impro01.txt`, one
+    line for each turn.
+
+    Irregular: whole dialogues lie beside the turns (`dialog/wav`) and are skipped; turns may overlap, so that the
+    partner is heard. Scripted dialogues are the same in all sessions: a model that learns words meets them in training.
+    The numbers of valence, activation and dominance are not read.
+
+    Args:
+        root: The folder with `Session1` to `Session5`, or one that holds it as `iemocap/`.
+        classes: `four` as by convention, or `all` nine that have a name.
+        dialogues: `both`, `improvised` or `scripted`.
+
+    Raises:
+        UserError: Unknown `classes` or `dialogues`.
+    """
+
+    name = "iemocap"
+    layout = "Session1/ … Session5/, each with sentences/wav/ and dialog/EmoEvaluation/ (WAV or FLAC)."
+    source = "https://sail.usc.edu/iemocap/ (12 GB, on request); under its own agreement, for research."
+
+    def __init__(self, root: str, classes: str = "four", dialogues: str = "both"):
+        super().__init__(root)
+        kinds = ["both", "improvised", "scripted"]
+        for setting, value, known in (("classes", classes, list(CLASSES)), ("dialogues", dialogues, kinds)):
+            if value not in known:
+                raise UserError(f"dataset.{setting}={value} does not exist. {did_you_mean(str(value), known)}")
+        self.classes, self.dialogues = CLASSES[classes], dialogues
+        self._labels: dict[str, str] = {}
+
+    def _read(self) -> Scan:
+        files = [file for file in sorted(self.root.rglob("EmoEvaluation/Ses*.txt")) if file.is_file()]
+        self._labels = {turn: code for file in files for turn, code in _LABEL.findall(read_text(file))}
+        return super()._read()
+
+    def _facts_at(self, path: Path) -> dict[str, Any] | str:
+        stem = readable(path.stem)
+        match = _TURN.fullmatch(stem)
+        if not match:
+            return "a whole dialogue, or a name that does not follow IEMOCAP's grammar"
+        kind = "improvised" if "_impro" in stem else "scripted"
+        if self.dialogues not in ("both", kind):
+            return f"{kind}, and dialogues is {self.dialogues}"
+        code = self._labels.get(stem)
+        if code not in self.classes:
+            return f"labelled {code}" if code else "without a label in dialog/EmoEvaluation"
+        return {
+            "emotion": self.classes[code],
+            "speaker": f"{self.name}_{match['session']}{match['speaker'].lower()}",
+            "gender": "female" if match["speaker"] == "F" else "male",
+        }
