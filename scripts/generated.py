@@ -1,5 +1,6 @@
 """The generated tables of README.md and docs/*.md, each between its marks, `<!-- name begin -->` and `… end -->`."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from scripts.benchmarks import BENCHMARKS
 from scripts.benchmarks import table as performance
 from scripts.reproduction import table as results
 from ser.commands.show import config_groups, first_comment
+from ser.data.corpora.corpus import named_corpora
 from ser.errors import UserError
 from ser.system.files import write_text
 
@@ -51,6 +53,7 @@ def tables(folder: Path) -> dict[str, str]:
     measured = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     return {
         "choices": choices(),
+        "data_sheets": data_sheets(),
         "choices_in_words": choices_in_words(),
         **{name: results.table(found) for name, found in read.items()},
         "performance": performance.markdown(measured),
@@ -71,6 +74,16 @@ def choices_in_words() -> str:
     for group, files in sorted(config_groups().items()):
         rows = [f"| `{file.stem}` | {first_comment(file).replace('|', chr(92) + '|')} |" for file in files]
         parts.append("\n".join([f"### `{group}`", "", "| choice | what it is |", "|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+def data_sheets() -> str:
+    """The docstring of each published corpus, without what is said of its arguments: `ser show` lists those."""
+    parts = []
+    for name, corpus in named_corpora().items():
+        sheet = inspect.getdoc(corpus).split("\n\nArgs:")[0]
+        command = f"`ser download {name}`, or by hand: " if corpus.published else ""
+        parts.append(f"### `dataset={name}`\n\n{sheet}\n\nGet it: {command}{corpus.source}\n\nLayout: {corpus.layout}")
     return "\n\n".join(parts)
 
 
