@@ -103,7 +103,7 @@ class Resuming:
 
     def _why_again(self, url: str, error: OSError, output: "_Output") -> str:
         response = getattr(error, "response", None)
-        if response is None:
+        if response is None or response.status_code < 400:
             return _in_words(error)
         status = response.status_code
         said = f"it answers {status} {response.reason}".rstrip()
@@ -131,8 +131,8 @@ class _Output:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         length = response.headers.get("Content-Length", "")
         plain = response.headers.get("Content-Encoding", "identity") == "identity"
-        if response.status_code == 206 and span:
-            if int(span[1]) != self.have:
+        if response.status_code == 206:
+            if not span or int(span[1]) != self.have:
                 response.close()
                 self.restart()
                 raise ConnectionError("it sends another part of the file than was asked for")
@@ -213,7 +213,7 @@ def _in_words(error: OSError) -> str:
         ("resolve", "no such server is known here: is there an internet connection?"),
         ("name or service", "no such server is known here: is there an internet connection?"),
         ("refused", "the connection was refused"), ("proxy", "the proxy does not answer"),
-        ("too many redirects", "it redirects without end"), ("another part", str(error)),
+        ("toomanyredirects", "it redirects without end"), ("another part", str(error)),
     ):  # fmt: skip
         if mark in text:
             return words

@@ -18,8 +18,8 @@ class Server(ThreadingHTTPServer):
     """Serves `files`, path → bytes; each request takes the next of `faults`, else it is answered well.
 
     A fault: `("cut", n)` after n bytes, `("stall", n)` the same without closing, `("status", code, headers)`,
-    `("wrong",)` bytes, `("whole",)` whatever range is asked for, `("whole cut", n)`, `("other",)` range,
-    `("endless",)`, `("slow", s)` between pieces.
+    `("wrong",)` bytes, `("whole",)` whatever range is asked for, `("whole cut", n)`, `("other",)` range or
+    `("unsaid",)`, `("endless",)`, `("slow", s)` between pieces.
     """
 
     daemon_threads = True
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start and start >= len(data):
             return self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         part = span and not fault.startswith("whole")
-        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if part else {}
+        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if part and fault != "unsaid" else {}
         return self._answer(206 if part else 200, data[start:], headers, fault, *values)
 
     def _answer(self, status, body, headers, fault="none", value=0):

@@ -73,8 +73,9 @@ def test_a_server_that_always_cuts_at_one_place_is_given_up(server, get):
     assert len(server.asked) == 1 + module.TRIES
 
 
-def test_another_range_than_asked_for_is_not_glued_on(server, get, tmp_path):
-    server.faults = [("cut", 100_000), ("other",)]
+@pytest.mark.parametrize("range_sent", ["other", "unsaid"])
+def test_another_range_than_asked_for_is_not_glued_on(server, get, tmp_path, range_sent):
+    server.faults = [("cut", 100_000), (range_sent,)]
     assert "another part of the file" in get()[1]
     assert whole(tmp_path) == DATA
 
@@ -106,6 +107,18 @@ def test_a_busy_server_says_when_to_come_back(server, get, tmp_path):
     get.stop.wait = waits.append
     get()
     assert waits == [7, 60, 0.04] and whole(tmp_path) == DATA
+
+
+def test_a_file_that_moved_is_followed_and_a_circle_is_not(server, get, tmp_path):
+    server.files["/new"] = DATA
+    server.faults = [("status", 302, {"Location": "/new"}), ("cut", 100_000)]
+    server.faults += [("status", 302, {"Location": "/new"})]
+    get()
+    assert whole(tmp_path) == DATA and server.asked[3][0] == "/new" and server.asked[3][1] > 0
+    (tmp_path / "whole" / "corpus.zip").unlink()
+    server.faults = [("status", 302, {"Location": "/corpus.zip"})] * 500
+    with pytest.raises(NotSent, match="it redirects without end"):
+        get()
 
 
 def test_nobody_listens(server, get):
