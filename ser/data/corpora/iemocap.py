@@ -1,6 +1,7 @@
 """IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: categorical labels."""
 
 import re
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class Iemocap(NamedCorpus):
         self._labels: dict[str, str] = {}
 
     def _read(self) -> Scan:
-        files = [file for file in sorted(self.root.rglob("EmoEvaluation/Ses*.txt")) if file.is_file()]
-        self._labels = {turn: code for file in files for turn, code in _LABEL.findall(read_text(file))}
+        lists = sorted(glob("**/EmoEvaluation/Ses*.txt", root_dir=self.root, recursive=True))  # through links too
+        self._labels = {turn: code for name in lists for turn, code in _LABEL.findall(read_text(self.root / name))}
         return super()._read()
 
     def _facts_at(self, path: Path) -> dict[str, Any] | str:

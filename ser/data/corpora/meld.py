@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ class Meld(NamedCorpus):
 
     def _read(self) -> Scan:
         self._rows = {}
-        for file in sorted(self.root.rglob("*_sent_emo.csv")):
+        for name in sorted(glob("**/*_sent_emo.csv", root_dir=self.root, recursive=True)):  # through links too
+            file = self.root / name
             part = file.name.split("_")[0].lower()
             for row in csv.DictReader(io.StringIO(read_text(file), newline="")) if part in PARTS else ():
                 try:

@@ -73,6 +73,12 @@ def test_five_sessions(root):
         assert not tested & {utterances[i].speaker for i in split.train + split.val}
 
 
+def test_sessions_may_be_links(root, tmp_path):
+    for session in root.iterdir():
+        (tmp_path / session.name).symlink_to(session)
+    assert len(Iemocap(str(tmp_path)).scan().utterances) == 100
+
+
 def test_what_has_no_label_and_whole_dialogues_are_skipped(tmp_path):
     write_tiny(tmp_path)
     write_tone(tmp_path / "Session1" / "dialog" / "wav" / "Ses01F_impro01.wav")
