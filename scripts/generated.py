@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.benchmarks import BENCHMARKS
 from scripts.benchmarks import table as performance
+from scripts.gpu_checks import table as gpu
 from scripts.reproduction import table as results
 from ser.commands.show import config_groups, first_comment
 from ser.data.corpora.corpus import named_corpora
@@ -49,6 +50,7 @@ def tables(folder: Path) -> dict[str, str]:
     """Name → Markdown."""
     kept = folder / "docs" / "results"
     read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(kept.glob("*.json"))}
+    graphs = kept / "gpu" / "graphs.json"
     files = [kept / "performance" / f"{name}.json" for name in BENCHMARKS]
     measured = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     return {
@@ -57,6 +59,7 @@ def tables(folder: Path) -> dict[str, str]:
         "choices_in_words": choices_in_words(),
         **{name: results.table(found) for name, found in read.items()},
         "performance": performance.markdown(measured),
+        **({"gpu": gpu.markdown(json.loads(graphs.read_text(encoding="utf-8")))} if graphs.is_file() else {}),
     }
 
 
