@@ -1,18 +1,16 @@
 """The `ser` command: names its subcommands and imports one of them when asked. Nothing heavy is imported here."""
 
 import importlib
-import logging
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from ser.commands import COMMANDS
-from ser.errors import MENDABLE, Interrupted, UserError, did_you_mean
+from ser.errors import Interrupted, UserError, did_you_mean, in_words
 from ser.system.stopping import ending_in_time, interrupted_by_sigterm
 from ser.system.streams import ReaderLeft, standard_streams
+from ser.system.without_warnings import without_warnings
 
 MAKERS = ("explore", "train", "crossval", "evaluate", "ensemble", "tune", "download")  # the others only print
 PRINTED = frozenset(["-h", "--help", "-c", "--cfg", "-i", "--info", "--hydra-help", "run.dry_run=true"])  # nor do these
@@ -58,7 +56,7 @@ def guarded(
         only_prints: Whether the command only prints, and ends when its output is closed.
         is_program: Whether the process ends with the command.
     """
-    with standard_streams(only_prints), _without_warnings():
+    with standard_streams(only_prints), without_warnings():
         try:
             with ending_in_time(for_good=is_program), interrupted_by_sigterm():
                 code = command(arguments)
@@ -66,11 +64,6 @@ def guarded(
             return code
         except ReaderLeft:
             return 0
-        except UserError as error:
-            if os.environ.get("SER_TRACEBACK"):
-                traceback.print_exc()
-            print(f"Error: {error}", file=sys.stderr)
-            return 2
         except Interrupted as interrupted:
             if not interrupted.told:
                 print("Interrupted.", file=sys.stderr)
@@ -78,35 +71,13 @@ def guarded(
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return 130
-        except OSError as error:
-            if error.errno not in MENDABLE or os.environ.get("SER_TRACEBACK"):
+        except Exception as error:
+            if (words := in_words(error)) is None:
                 raise
-            where = f": {error.filename}" if error.filename else ""
-            print(f"Error: {MENDABLE[error.errno]}{where}.", file=sys.stderr)
+            if os.environ.get("SER_TRACEBACK"):
+                traceback.print_exc()
+            print(f"Error: {words}", file=sys.stderr)
             return 2
-        except RuntimeError as error:  # pathlib's
-            if "home directory" not in str(error) or os.environ.get("SER_TRACEBACK"):
-                raise
-            print("Error: A path begins with ~, and there is no such home folder. Write it in full.", file=sys.stderr)
-            return 2
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Hides warnings of libraries, which are for programmers; `python -W` and PYTHONWARNINGS show them."""
-    if sys.warnoptions:
-        yield
-        return
-    least = logging.lastResort.level
-    os.environ["PYTHONWARNINGS"] = "ignore"  # for the processes that a sweep or several devices start
-    logging.lastResort.setLevel(logging.ERROR)  # matplotlib's way to warn
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda *warning: None  # filters would not do: libraries set their own
-            yield
-    finally:
-        logging.lastResort.setLevel(least)
-        os.environ.pop("PYTHONWARNINGS", None)
 
 
 def _dispatch(arguments: list[str]) -> int:

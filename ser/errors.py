@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -30,6 +31,12 @@ class UserError(Exception):
     def __init__(self, message: str):
         super().__init__(readable(message))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the sentence alone, unless SER_TRACEBACK is set."""
+        if os.environ.get("SER_TRACEBACK"):
+            return "".join(traceback.format_exception(self)).splitlines()
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Interrupted(BaseException):
     """The run was asked to stop; not an `Exception`, so that no handler takes it for a failure.
@@ -40,12 +47,26 @@ class Interrupted(BaseException):
 
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
+        self.signum = signum
         self.exit_code = 128 + signum  # as shells count: 130 for Ctrl-C, 143 for SIGTERM
-        self.told = False  # whether the user has read how to go on
+        self.how_to_continue = ""  # a sentence, where it is known
+        self.told = False  # whether the user has read it
 
 
 class Pruned(Exception):
     """A search pruned the run: its figures were behind those of others. Not a failure; test is not scored."""
+
+
+def in_words(error: Exception) -> str | None:
+    """The sentence for an error that the user can fix; None for any other."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in MENDABLE:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{MENDABLE[error.errno]}{where}."
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # pathlib's
+        return "A path begins with ~, and there is no such home folder. Write it in full."
+    return None
 
 
 def readable(text: str | os.PathLike) -> str:

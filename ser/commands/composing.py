@@ -1,11 +1,14 @@
 """Composing a config without Hydra's main: once for each trial of a search, in whichever process it is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.version import VersionBase
 from omegaconf import OmegaConf
 
 from ser.commands.hydra_app import plain_config
@@ -47,3 +50,20 @@ class Composer:
             cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
         config = plain_config(cfg, self.name, self.whole)
         return {key: value for key, value in config.items() if key not in self.without}
+
+
+@contextmanager
+def hydra_as_found() -> Iterator[None]:
+    """Restores Hydra's global state after the block: a script or notebook may use Hydra itself."""
+    ours = ("now", "hydra", "python_version")  # resolvers that Hydra registers when it is initialised
+    added = [name for name in ours if not OmegaConf.has_resolver(name)]
+    found = GlobalHydra.instance(), GlobalHydra.instance().hydra
+    config, base = HydraConfig.instance().cfg, VersionBase.instance().version_base
+    try:
+        yield
+    finally:
+        GlobalHydra.set_instance(found[0])
+        found[0].hydra = found[1]
+        HydraConfig.instance().cfg, VersionBase.instance().version_base = config, base
+        for name in added:
+            OmegaConf.clear_resolver(name)

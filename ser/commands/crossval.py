@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
         return 0
     from ser.commands import train
 
-    _check(arguments)
+    check_words(arguments)
     folds = plan(arguments)
     every_fold = ",".join(map(str, range(len(folds))))
     code = train.main(["-m", *arguments, f"split.fold={every_fold}"])
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check(arguments: list[str]) -> None:
+def check_words(arguments: list[str]) -> None:
     """Raises a `UserError` for what crossval decides by itself."""
     from ser.commands.overrides import flags_and_words, parse
     from ser.errors import UserError

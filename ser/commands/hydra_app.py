@@ -184,10 +184,19 @@ class NoFolder(Callback):
         """Gives Hydra the working folder instead, and keeps what the user set for `explicit_run_dir`."""
         run = config.hydra.run
         with open_dict(run):
-            run.chosen = None if OmegaConf.to_container(run)["dir"] == "${run.dir}" else run.dir
+            run.chosen = chosen_run_dir(run)
             run.dir = "."
 
 
+def chosen_run_dir(run: DictConfig) -> str | None:
+    """`hydra.run.dir` where the user set it, else None.
+
+    Args:
+        run: Hydra's node, as it was composed.
+    """
+    return None if OmegaConf.to_container(run)["dir"] == "${run.dir}" else run.dir
+
+
 def explicit_run_dir() -> str | None:
-    """`hydra.run.dir` where the user set it, else None."""
+    """What `chosen_run_dir` gave at the start, in a job that Hydra runs."""
     return HydraConfig.get().run.get("chosen")  # in a job of a grid nobody looked

@@ -3,12 +3,22 @@
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser.commands.show import config_groups, describe, settings
 from ser.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ser.runs.directory import RunDirectory
+    from ser.training.callbacks.interruption import Interruption
+    from ser.training.job import Job
+    from ser.training.ranks import Ranks
 
 HELP = """ser train [group=choice …] [key=value …]
 
@@ -45,51 +55,120 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(config: dict[str, Any], arguments: list[str]) -> None:
-    from ser.commands.hydra_app import explicit_run_dir, is_multirun
-    from ser.commands.overrides import in_quotes
-    from ser.runs.settings import check_run_settings
+    from rich.console import Console
 
-    check_run_settings(config)
+    from ser.commands.hydra_app import explicit_run_dir, is_multirun
+
     if is_multirun():  # with Hydra's own sweeper
+        from ser.runs.settings import check_run_settings
         from ser.sweeps.plan import check_job
 
+        check_run_settings(config)
         check_job(config)
-    run_dir = explicit_run_dir()
+    asked = asked_run(config, arguments, explicit_run_dir())
+    console = Console(quiet=not asked.ranks.first, width=None if sys.stdout.isatty() else 120)
+    try:
+        train_asked(asked, console)
+    except Interrupted as interrupted:
+        if interrupted.how_to_continue:
+            console.print(interrupted.how_to_continue, soft_wrap=True, markup=False, highlight=False)
+            interrupted.told = True
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The run that was asked for.
+
+    Args:
+        config: Resolved, as plain data; of a run that is resumed its own.
+        run_dir: Where the user put it, if anywhere.
+        ranks: The processes that train it.
+        words: Overrides.
+    """
+
+    config: dict[str, Any]
+    run_dir: Path | None
+    ranks: "Ranks"
+    words: Sequence[str]
+
+
+def asked_run(config: dict[str, Any], words: Sequence[str], run_dir: str | None) -> Asked:
+    """Checks a config right after it was composed.
+
+    Args:
+        config: From `plain_config`.
+        words: Overrides as typed.
+        run_dir: `hydra.run.dir`, where the user set it.
+
+    Raises:
+        UserError: Settings of the run or the trainer are invalid; the run to resume is none, or another.
+    """
+    from ser.commands.overrides import in_quotes
+    from ser.runs.settings import check_run_settings
+    from ser.training.ranks import Ranks
+    from ser.training.trainer import check_trainer
+
+    check_run_settings(config)
     if run_dir is not None:  # where the name has the time in it, it is the same one for all ranks
-        arguments = [*arguments, f"hydra.run.dir={in_quotes(run_dir)}"]
+        words = [*words, f"hydra.run.dir={in_quotes(run_dir)}"]
     if config["run"]["resume"]:
         run_dir = str(Path(config["run"]["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)
-    _train(config, run_dir, [sys.executable, "-m", "ser", "train", *arguments])
+    check_trainer(config["trainer"])
+    ranks = Ranks.of(config["trainer"], [sys.executable, "-m", "ser", "train", *words])
+    return Asked(config, None if run_dir is None else Path(run_dir), ranks, words)
 
 
-def _train(config: dict[str, Any], run_dir: str | None, command: list[str]) -> None:
-    from rich.console import Console
+def train_asked(asked: Asked, console: "Console", results: "Console | None" = None) -> tuple["Job", bool]:
+    """Trains a run, finds it finished, or prints what would be trained.
 
-    from ser.system.stopping import telling
+    Args:
+        asked: The run.
+        console, results: As of `ser.training.train.train`.
+
+    Returns:
+        The run, and whether it was found finished.
+
+    Raises:
+        UserError: Something the user can fix.
+        Interrupted: With how to continue, where the run has begun.
+    """
     from ser.training.callbacks.interruption import Interruption
     from ser.training.job import find_job
-    from ser.training.ranks import Ranks
     from ser.training.summary import dry_run
-    from ser.training.train import train
-    from ser.training.trainer import check_trainer
 
-    check_trainer(config["trainer"])
-    ranks = Ranks.of(config["trainer"], command)
-    console = Console(quiet=not ranks.first, width=None if sys.stdout.isatty() else 120)
-    interruption = Interruption()
+    interruption, ranks = Interruption(), asked.ranks
     with interruption.listening(), ranks.met():
-        job = ranks.rank_0_first("job", lambda: find_job(config, None if run_dir is None else Path(run_dir)))
-        if config["run"]["dry_run"]:
+        job = ranks.rank_0_first("job", lambda: find_job(asked.config, asked.run_dir))
+        if asked.config["run"]["dry_run"]:
             dry_run(job, console)
-            return
-        try:
-            with telling(lambda: _how_to_continue(job.directory)):
-                train(job, interruption, console, ranks=ranks)
-        except Interrupted as interrupted:
-            console.print(_how_to_continue(job.directory), soft_wrap=True, markup=False, highlight=False)
-            interrupted.told = True
-            raise
+            return job, False
+        return job, train_job(job, asked, interruption, console, results)
+
+
+def train_job(
+    job: "Job", asked: Asked, interruption: "Interruption", console: "Console", results: "Console | None" = None
+) -> bool:
+    """As `train_asked`, of a run that is known; gives whether it was found finished.
+
+    Args:
+        job: The run.
+        asked: What it came from.
+        interruption: Listening.
+        console, results: As of `ser.training.train.train`.
+    """
+    from ser.system.stopping import telling
+    from ser.training.train import train
+
+    found = job.directory.finished and not job.config["run"]["rerun"]
+    try:
+        with telling(lambda: how_to_continue(job.directory, asked.words)):
+            train(job, interruption, console, ranks=asked.ranks, results=results)
+    except Interrupted as interrupted:
+        interrupted.how_to_continue = how_to_continue(job.directory, asked.words)
+        raise
+    return found
 
 
 def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
@@ -135,12 +214,18 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _how_to_continue(directory) -> str:
+def how_to_continue(directory: "RunDirectory", words: Sequence[str]) -> str:
+    """What an interrupted run leaves, and the command that goes on.
+
+    Args:
+        directory: Of the run.
+        words: Its overrides.
+    """
     if directory.finished:
         return f"Stopped; the run is finished. Its page: ser evaluate {shlex.quote(f'run={directory.path}')}"
     if directory.last.is_file():
         ours = r"\+*(logger\b|run\.trust=)"  # what a run's config does not say
-        again = [word for word in sys.argv if re.match(ours, word)]
+        again = [word for word in words if re.match(ours, word)]
         command = shlex.join(["ser", "train", f"run.resume={directory.path}", *again])
         return f"Stopped; test was not scored. Continue: {command}"
     return "Stopped before the first epoch was saved; the same command starts anew."

@@ -88,7 +88,7 @@ def _section(comparison: Comparison, section: Section, pairs: Sequence[Pair]) ->
         "varied": section.varied,
         "sorted_by": section.sort,
         "rows": rows,
-        "pairs": [_pair(pair) for pair in pairs],
+        "pairs": [pair_facts(pair) for pair in pairs],
         "remarks": list(section.remarks),
     }
 
@@ -104,7 +104,7 @@ def _row(comparison: Comparison, rank: int, row: Row) -> dict[str, Any]:
     return {"rank": rank, "name": row.name, "settings": row.cells, "metrics": metrics, "runs": runs}
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def pair_facts(pair: Pair) -> dict[str, Any]:
     estimate = pair.difference
     return {
         "first": pair.first,

@@ -61,7 +61,8 @@ def _ensemble(path: Path, device: str, trust: str | Sequence[str], calibrated: b
 
 def _predictor(source: Source, device: str, temperature: float = 1.0) -> Predictor:
     place = _device(device)
-    classifier, audio = build_model(source)
+    with torch.random.fork_rng(devices=[]):  # initial weights, soon replaced, are random
+        classifier, audio = build_model(source)
     return Predictor(classifier.to(place), audio, temperature)
 
 

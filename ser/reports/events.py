@@ -2,19 +2,18 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ser.reports.curves_csv import NAME, read_rows
-
-logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of each run that was continued
 
 Curve = list[tuple[int, float]]  # epoch, value
 
 
 def epoch_ends(run_dir: Path) -> list[float]:
     """When each epoch of a run ended, seconds since 1970."""
-    events = EventAccumulator(str(run_dir)).Reload()
+    events = _read(run_dir)
     return [event.wall_time for event in events.Scalars("train/loss")]
 
 
@@ -29,7 +28,17 @@ def curves_of(run_dir: Path) -> dict[str, Curve]:
     for row in read_rows(run_dir / NAME):
         for name in row.keys() - {"epoch"}:
             points.setdefault(name, {})[int(row["epoch"])] = row[name]
-    events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0}).Reload()
+    events = _read(run_dir, size_guidance={"scalars": 0})
     for name in events.Tags()["scalars"]:
         points.setdefault(name, {}).update((event.step, event.value) for event in events.Scalars(name))
     return {name: sorted(curve.items()) for name, curve in points.items() if name.startswith(("train/", "val/"))}
+
+
+def _read(run_dir: Path, **settings: Any) -> EventAccumulator:
+    log = logging.getLogger("tensorboard")
+    before = log.level
+    log.setLevel(logging.ERROR)  # it warns of each run that was continued
+    try:
+        return EventAccumulator(str(run_dir), **settings).Reload()
+    finally:
+        log.setLevel(before)

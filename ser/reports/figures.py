@@ -8,7 +8,7 @@ import io
 import textwrap
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
+
+from ser.reports.page import png_size
 
 WIDTH = 4.2  # inches
 DPI = 200
@@ -25,7 +27,7 @@ STAMP_SIZE = 5.5  # points
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure drawn.
+    """A figure drawn; a notebook shows it.
 
     Args:
         name: Of its file in `figures/`, without suffix.
@@ -35,9 +37,12 @@ class Picture:
     """
 
     name: str
-    png: bytes
+    png: bytes = field(repr=False)
     alt: str
     caption: str = ""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return self.png, dict(zip(("width", "height"), png_size(self.png), strict=True))
 
 
 def blank(height: float, stamp: str, width: float = WIDTH, laid_out: bool = True) -> Figure:

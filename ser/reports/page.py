@@ -121,8 +121,8 @@ def figure(png: bytes, alt: str, caption: str = "") -> Markup:
     Raises:
         ValueError: It is not a PNG.
     """
-    width, height = (side // DENSITY for side in _size(png))
-    return PARTS.figure(_data_uri(png, "image/png"), alt, caption, width, height)
+    width, height = png_size(png)
+    return PARTS.figure(data_uri(png, "image/png"), alt, caption, width, height)
 
 
 def audio(wav: bytes, label: str) -> Markup:
@@ -132,7 +132,7 @@ def audio(wav: bytes, label: str) -> Markup:
         wav: A WAV file, e.g. from `wav_bytes`.
         label: A description, for screen readers.
     """
-    return PARTS.audio(_data_uri(wav, "audio/wav"), label)
+    return PARTS.audio(data_uri(wav, "audio/wav"), label)
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
@@ -157,12 +157,24 @@ def _is_numeric(cells: Sequence[object]) -> bool:
     return bool(filled) and all(NUMBER.match(text) for text in filled)
 
 
-def _size(png: bytes) -> tuple[int, int]:
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a picture on a page, in its pixels.
+
+    Raises:
+        ValueError: It is not a PNG.
+    """
     if png[:8] != b"\x89PNG\r\n\x1a\n":
         raise ValueError("a figure of the page is not a PNG")
-    return struct.unpack(">II", png[16:24])
+    width, height = struct.unpack(">II", png[16:24])
+    return width // DENSITY, height // DENSITY
 
 
-def _data_uri(data: bytes, kind: str) -> Markup:
+def data_uri(data: bytes, kind: str) -> Markup:
+    """A file inside a page.
+
+    Args:
+        data: The file.
+        kind: Its media type.
+    """
     # base64 has nothing to escape, and looking for it in a megabyte takes time
     return Markup(f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ class ReportInputs:
     best_epoch: int | None = None
 
 
+def pictures_of(inputs: ReportInputs) -> tuple[list[Picture], ...]:
+    """Learning curves, confusion matrices, bars by class, and reliability: the figures of a run but its mistakes."""
+    evaluation, stamp = inputs.evaluation, inputs.stamp
+    model = evaluation.systems[MODEL]
+    return (
+        learning_curves(inputs.curves, inputs.best_epoch, stamp),
+        confusion_pictures(np.array(model.confusion), evaluation.classes, stamp),
+        [class_bars(model.by_class, stamp)],
+        _reliability(evaluation, stamp),
+    )
+
+
 def write_report(folder: Path, inputs: ReportInputs) -> Path:
     """Writes `report.html` and `figures/` into a folder; gives the page's path.
 
@@ -66,13 +79,10 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
         UserError: The disk is full, or the folder may not be written.
     """
     evaluation, stamp = inputs.evaluation, inputs.stamp
-    model = evaluation.systems[MODEL]
-    curves = learning_curves(inputs.curves, inputs.best_epoch, stamp)
-    confusion = confusion_pictures(np.array(model.confusion), evaluation.classes, stamp)
-    bars = class_bars(model.by_class, stamp)
-    reliability = _reliability(evaluation, stamp)
+    curves, confusion, (bars,), reliability = drawn = pictures_of(inputs)
     mistakes = find_mistakes(inputs.test, inputs.sounds, stamp)
-    _save(folder / "figures", [*curves, *confusion, bars, *reliability, *(m.picture for m in mistakes if m.picture)])
+    of_mistakes = [mistake.picture for mistake in mistakes if mistake.picture]
+    _save(folder / "figures", [*chain(*drawn), *of_mistakes])
 
     page = Page(inputs.title, inputs.stamp)
     page.section("Result", *_result(inputs))

@@ -1,15 +1,17 @@
 """The report of a run, from the files in its directory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from ser.errors import UserError
-from ser.evaluation.evaluate import Evaluation
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import Predictions
 from ser.reports.events import curves_of
+from ser.reports.figures import Picture
 from ser.reports.mistakes import Sounds
-from ser.reports.report import ReportInputs, write_report
+from ser.reports.report import ReportInputs, pictures_of, write_report
 from ser.runs.directory import RunDirectory, load_config
 from ser.runs.reading import read_json
 
@@ -49,6 +51,25 @@ def write_run_report(
         best_epoch=metrics.get("best_epoch"),
     )
     return write_report(directory.path, inputs)
+
+
+def figures_of_run(
+    path: Path, test: Predictions, metrics: Mapping[str, float], stamp: str, val: Predictions | None = None
+) -> list[Picture]:
+    """The figures of a run, an ensemble or pooled folds, drawn from what is in its directory.
+
+    Args:
+        path: The directory.
+        test: The predictions of its test part.
+        metrics: metrics.json.
+        stamp: The split's stamp.
+        val: The predictions of validation, for reliability at the temperature fitted on them.
+    """
+    evaluation = evaluate([Fold(test, val)])
+    inputs = ReportInputs(
+        path.name, stamp, test, evaluation, curves=curves_of(path), best_epoch=metrics.get("best_epoch")
+    )
+    return list(chain(*pictures_of(inputs)))
 
 
 def stamps_of(directory: RunDirectory) -> dict[str, object]:

@@ -28,6 +28,7 @@ def logging_to(path: Path) -> Iterator[None]:
     """Sends the log of `ser` to a file inside the block."""
     handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
+    before = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -35,4 +36,6 @@ def logging_to(path: Path) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
         handler.close()

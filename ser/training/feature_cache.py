@@ -23,6 +23,7 @@ from ser.data.features.views import StackedFeatures
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
+from ser.training.notebook import NotebookConsole
 from ser.training.trainer import free_memory, num_devices
 
 Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
@@ -88,7 +89,9 @@ def kept_features(
 
 
 def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterable]:
-    """Wraps an iterator in a bar that vanishes when done."""
+    """Wraps an iterator in a bar that vanishes when done; in a notebook in a line that stays."""
+    if isinstance(console, NotebookConsole):
+        return lambda items: console.counted(items, what, total)
     return lambda items: track(
         items, what, total=total, console=console, transient=True, disable=not console.is_terminal
     )

@@ -31,15 +31,17 @@ def train(
     console: Console,
     callbacks: Sequence[L.Callback] = (),
     ranks: Ranks | None = None,
+    results: Console | None = None,
 ) -> dict[str, float]:
     """Trains a run to its end, or finds it finished.
 
     Args:
         job: From `find_job`.
         interruption: Hears Ctrl-C and SIGTERM.
-        console: For summary, progress and result.
+        console: For summary and progress.
         callbacks: Lightning's, beside this project's own; one of a search may raise `Pruned`.
         ranks: This process among those that train the run; None: it alone does.
+        results: For the result, or that of a finished run; None: the same console.
 
     Returns:
         metrics.json; nothing on ranks other than 0, which only compute.
@@ -52,16 +54,17 @@ def train(
     directory, ranks = job.directory, ranks or Ranks()
     try:
         if ranks.from_rank_0("finished", lambda: claim(directory, job.config["run"]["rerun"])):
-            return show_finished(job, console)
+            return show_finished(job, results or console)
         with noted(directory) if ranks.first else nullcontext(), ranks.together(), mendable(job.config):
-            return _train(job, interruption, console, callbacks, ranks)
+            return _train(job, interruption, console, callbacks, ranks, results or console)
     finally:
         directory.release()
 
 
 def _train(
-    job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback], ranks: Ranks
-) -> dict[str, float]:
+    job: Job, interruption: Interruption, console: Console, callbacks: Sequence[L.Callback], ranks: Ranks,
+    results: Console,
+) -> dict[str, float]:  # fmt: skip
     """All ranks follow these lines; what rank 0 alone does says so."""
     torch.set_num_threads(job.config["run"]["threads"] or torch.get_num_threads())
     chosen = None
@@ -75,7 +78,7 @@ def _train(
         from ser.training.results import write_results  # what it takes to judge a run is not needed to begin one
 
         outcome = write_results(job, parts, scored, checkpoints, loggers)
-    show_result(job, parts, outcome, console)
+    show_result(job, parts, outcome, results)
     return outcome.metrics
 
 

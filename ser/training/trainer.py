@@ -189,7 +189,7 @@ def _check_processes(trainer: dict[str, Any]) -> None:
 
 def _silence_lightning() -> None:
     """No banners, tips or hints about workers, which are not used; and no search for a GPU in each step."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for module in ("pytorch_lightning", "lightning_fabric", "torch.optim.lr_scheduler"):
         warnings.filterwarnings("ignore", module=rf"{module}.*")
