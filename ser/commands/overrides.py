@@ -88,8 +88,12 @@ def quoted_path(word: str) -> str:
 
 
 def in_quotes(text: str) -> str:
-    """A text as Hydra's grammar takes it whatever is in it."""
-    escaped = text.replace("'", "\\'")
+    r"""A text as Hydra's grammar takes it whatever is in it: backslashes count only before a quote.
+
+    >>> print(in_quotes("it's"), in_quotes("C:\\data\\"))
+    'it\'s' 'C:\data\\'
+    """
+    escaped = re.sub(r"(\\*)('|\Z)", lambda match: 2 * match[1] + match[2].replace("'", "\\'"), text)
     return f"'{escaped}'"
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from contextlib import suppress
+from pathlib import Path
 
 from ser.errors import readable
 
@@ -37,3 +38,13 @@ def printable(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in readable(text)
     )
+
+
+def near(path: Path) -> str:
+    """A path as seen from the working folder, where it is inside.
+
+    Args:
+        path: Absolute.
+    """
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -16,6 +16,7 @@ from ser.data.features.sources import (
     MappedFeatures,
     ResidentFeatures,
     StoredWaveforms,
+    clips_at_once,
     compute_features,
     keep_in_memory,
 )
@@ -107,7 +108,8 @@ def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
     everyone = range(len(whole.rows))
-    compute = bar(inputs.console, "features", len(everyone))(
+    batches = -(-len(everyone) // clips_at_once(whole, classifier.device))
+    compute = bar(inputs.console, "features", batches)(
         compute_features(whole, classifier.frontend, everyone, classifier.device)
     )
     about = {"name": inputs.corpus, "settings": {"frontend": config["choices"]["frontend"]}}

@@ -38,7 +38,8 @@ class NotebookConsole(Console):
         line = ProgressLine(self, what, total)
         for done, item in enumerate(items, start=1):
             yield item
-            line.show(done)
+            line.show(min(done, total - 1))
+        line.show(total)  # there may have been fewer
 
 
 class ProgressLine:

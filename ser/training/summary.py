@@ -10,6 +10,7 @@ from ser.errors import UserError
 from ser.models.base import count_parameters
 from ser.reports.tables import print_result, print_summary
 from ser.runs.environment import made_by_another
+from ser.system.names import near
 from ser.training.job import Job
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
 from ser.training.trainer import device_name, mendable
@@ -54,7 +55,7 @@ def dry_run(job: Job, console: Console) -> None:
         f"({1000 * seconds:.0f} ms a step)",
         highlight=False,
     )
-    console.print(f"[bold]{'directory':>12}[/]  {escape(str(job.directory.path))}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{'directory':>12}[/]  {escape(near(job.directory.path))}", highlight=False, soft_wrap=True)
 
 
 def show_finished(job: Job, console: Console) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ser.commands.python.guest import as_a_guest, as_found
 from ser.errors import UserError
+from ser.system.names import near
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -104,13 +105,14 @@ class Run:
         display(HTML(self._card(self.figures.values())))
 
     def __repr__(self) -> str:
+        return f"{near(self.path)}: {self.summary()}; {self.protocol}"
+
+    def summary(self) -> str:
+        """UAR and WA of test in one line, with their intervals."""
         from ser.reports.run_card import SHORT, scores_of
 
-        scores = (
-            f"{name} {value}{f' ({interval})' if interval else ''}"
-            for name, value, interval in scores_of(self.metrics, SHORT)
-        )
-        return f"{near(self.path)}: test {', '.join(scores)}; {self.protocol}"
+        scores = scores_of(self.metrics, SHORT)
+        return "test " + ", ".join(f"{name} {value}{f' ({it})' if it else ''}" for name, value, it in scores)
 
     def _repr_html_(self) -> str:
         return self._card(self.figures[name] for name in IN_CARD if name in self.figures)
@@ -145,13 +147,3 @@ def open_run(path: str | Path, trust: str | Sequence[str] = ()) -> Run:
         run = Run(directory.path, config, directory.protocol, trust)
     _ = run.metrics  # a damaged one is refused here
     return run
-
-
-def near(path: Path) -> str:
-    """A path as seen from the working folder, where it is inside.
-
-    Args:
-        path: Absolute.
-    """
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -9,6 +9,7 @@ from ser.commands.python.guest import as_a_guest, as_found
 from ser.commands.python.run import Run
 from ser.commands.python.words import overrides_of
 from ser.errors import UserError
+from ser.system.names import near
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,4 +140,4 @@ def _console(config: Mapping[str, Any], text: bool = True) -> "Console":
 
 
 def _say(what: str, run: Run, console: "Console") -> None:
-    console.print(f"{what}: {run}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{what}: {near(run.path)}\n{run.summary()}", markup=False, highlight=False, soft_wrap=True)

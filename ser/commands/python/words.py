@@ -76,6 +76,13 @@ def in_grammar(value: Any, key: str) -> str:
     if isinstance(value, list | tuple):
         return f"[{','.join(in_grammar(item, key) for item in value)}]"
     if isinstance(value, Mapping):
-        inside = (f"{in_grammar(name, key)}: {in_grammar(item, key)}" for name, item in value.items())
+        inside = (f"{_name(name, key)}: {in_grammar(item, key)}" for name, item in value.items())
         return f"{{{', '.join(inside)}}}"
     raise UserError(f"{key}: a {type(value).__name__} is no setting. Give a number, text, a path, or a list or dict.")
+
+
+def _name(name: Any, key: str) -> str:
+    """The name of an item of a dict, which the grammar does not take in quotes."""
+    if not re.fullmatch(r"[\w.+-]+( [\w.+-]+)*", str(name), flags=re.ASCII):
+        raise UserError(f"{key}: Hydra takes names of letters a to z, digits, . _ + and - only, not {name!r}.")
+    return str(name)

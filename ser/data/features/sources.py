@@ -110,13 +110,18 @@ def compute_features(
     source: StoredWaveforms, frontend: Frontend, indices: Sequence[int], device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Runs the frontend over utterances, in order, on its device: yields features (B, F, L) and frames (B,)."""
-    longest = source.num_samples or int(source.waveforms.lengths[source.rows].max(initial=1))
-    size = CHUNK_CLIPS if torch.device(device).type == "cuda" else max(1, CHUNK_SAMPLES // longest)
+    size = clips_at_once(source, device)
     keep_freed_memory()
     with torch.inference_mode():
         for start in range(0, len(indices), size):
             batch = source.batch(indices[start : start + size])
             yield frontend(batch["waveforms"].to(device), batch["lengths"].to(device))
+
+
+def clips_at_once(source: StoredWaveforms, device: torch.device | str = "cpu") -> int:
+    """Utterances in each batch of `compute_features`."""
+    longest = source.num_samples or int(source.waveforms.lengths[source.rows].max(initial=1))
+    return CHUNK_CLIPS if torch.device(device).type == "cuda" else max(1, CHUNK_SAMPLES // longest)
 
 
 def keep_in_memory(batches: Iterator[tuple[Tensor, Tensor]], total: int, trim: bool) -> ResidentFeatures:
