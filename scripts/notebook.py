@@ -1,6 +1,6 @@
 """Runs docs/notebook.ipynb on a copy of RAVDESS as Kaggle has it, and keeps its outputs.
 
-    python -m scripts.notebook FOLDER      (the folder with Actor_01 … Actor_24)
+python -m scripts.notebook FOLDER      (the folder with Actor_01 … Actor_24)
 """
 
 import os
@@ -41,7 +41,8 @@ def executed(notebook: NotebookNode, ravdess: Path, folder: Path) -> NotebookNod
     kaggle_copy(ravdess, folder / "ravdess")
     (folder / "runs").mkdir()
     before = dict(os.environ)
-    os.environ |= {"RAVDESS": "ravdess", "PYTHONPATH": str(NOTEBOOK.parents[1])}
+    # the models are small: one thread, where other work shares the processor
+    os.environ |= {"RAVDESS": "ravdess", "PYTHONPATH": str(NOTEBOOK.parents[1]), "OMP_NUM_THREADS": "1"}
     try:
         client = NotebookClient(
             notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},

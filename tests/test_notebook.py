@@ -1,15 +1,12 @@
 """docs/notebook.ipynb: stored with the outputs of a real run, and still true."""
 
-import os
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from scripts.notebook import NOTEBOOK, executed
-from tests.conftest import REPO
-
-RAVDESS = REPO.parent / "shared" / "data" / "ravdess"
+from tests.tiny_corpora import real_corpus
 
 
 @pytest.fixture
@@ -35,11 +32,11 @@ def test_it_is_stored_as_it_was_run(notebook):
 
 @pytest.mark.slow
 @pytest.mark.corpus
-@pytest.mark.skipif(not RAVDESS.is_dir(), reason="needs the recordings")
 def test_it_runs(notebook, tmp_path):
     before = texts(notebook)
-    after = texts(executed(notebook, RAVDESS, tmp_path))
+    recordings = real_corpus("ravdess")
+    after = texts(executed(notebook, recordings, tmp_path))
     assert any("1440 second copies skipped" in text for text in after)
     assert any("Already trained: runs/" in text for text in after) and "True" in after
-    assert not [text for text in after if str(tmp_path) in text or os.sep + "work" in text]
+    assert not [text for text in after if str(tmp_path) in text or str(recordings) in text]
     assert ("better" in after[-1] or "not distinguishable" in after[-1]) and len(after) >= len(before) - 3

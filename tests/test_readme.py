@@ -95,10 +95,13 @@ def test_the_snippet_of_python_runs(home, monkeypatch):
     import numpy as np
 
     monkeypatch.chdir(home)
+    monkeypatch.setenv("SER_DATA", str(home / "data"))
     (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    snippet = snippet.replace('"model=cnn2d"', '"model=mlp", "trainer=cpu", "trainer.max_epochs=1"')
     noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype("float32")
     names = {"waveform": noise, "sample_rate": 16_000}
     exec(snippet, names)
+    assert names["run"].metrics["epochs"] == 1 and len(names["run"].predict("recordings/")) == 1
     prediction = names["model"](noise, 16_000)
     assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.get)
 

@@ -59,7 +59,7 @@ def as_found() -> Iterator[None]:
     That is random states, torch's switches and threads, loggers, filters of warnings, and variables of the environment.
     Signals, Hydra's state and matplotlib's are restored or left alone where they would be changed.
     """
-    state = random.getstate()
+    state, variables = random.getstate(), {name: os.environ.get(name) for name in VARIABLES}
     with warnings.catch_warnings():  # the filters of what is imported now, too
         import numpy as np
 
@@ -71,7 +71,6 @@ def as_found() -> Iterator[None]:
         it for it in (logging.root, *logging.Logger.manager.loggerDict.values()) if isinstance(it, logging.Logger)
     ]
     levels = [(logger, logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
-    variables = {name: os.environ.get(name) for name in VARIABLES}
     switches = _switches(torch)
     try:
         with warnings.catch_warnings(), torch.random.fork_rng():

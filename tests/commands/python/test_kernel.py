@@ -1,4 +1,4 @@
-"""In a real notebook's kernel: progress in place, pictures in the cell, and a kernel that goes on after its stop button."""
+"""In a real notebook's kernel: progress in place, pictures in the cell, and a stop button that stops."""
 
 import os
 import time
@@ -54,7 +54,7 @@ def value(kernel, code: str) -> str:
 @pytest.fixture(scope="module")
 def before(kernel, tiny_ravdess):
     kernel.run(
-        "import ser, sys\nimport hydra.core.hydra_config, matplotlib, pandas, pytorch_lightning, sklearn, torch, torchaudio\n"
+        "import ser\nimport pytorch_lightning, sklearn, torchaudio\n"
         "from tests.commands.python.process_state import changed, process_state\n"
         f"words = ['dataset=ravdess', 'dataset.root={tiny_ravdess}', 'model=mlp', 'trainer=cpu', 'split=random']\n"
         "ser.train(*words, trainer={'max_epochs': 1})\nbefore = process_state()"
