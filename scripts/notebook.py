@@ -41,8 +41,12 @@ def executed(notebook: NotebookNode, ravdess: Path, folder: Path) -> NotebookNod
     kaggle_copy(ravdess, folder / "ravdess")
     (folder / "runs").mkdir()
     before = dict(os.environ)
-    # the models are small: one thread, where other work shares the processor
-    os.environ |= {"RAVDESS": "ravdess", "PYTHONPATH": str(NOTEBOOK.parents[1]), "OMP_NUM_THREADS": "1"}
+    os.environ |= {
+        "RAVDESS": "ravdess",
+        "PYTHONPATH": str(NOTEBOOK.parents[1]),
+        "SER_CACHE": str(folder / "cache"),  # as when it is run for the first time
+        "OMP_NUM_THREADS": "1",  # the models are small, and other work may share the processor
+    }
     try:
         client = NotebookClient(
             notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
