@@ -176,3 +176,12 @@ def test_nothing_heavy_is_imported_for_help():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     for arguments in COMMANDS:
         assert f"{arguments} []" in done.stdout.splitlines(), done.stdout[-300:] + done.stderr
+
+
+def test_nothing_heavy_is_imported_with_the_package():
+    code = f"import sys, ser; print(dir(ser), [module for module in {HEAVY!r} if module in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    names, heavy = done.stdout.strip().rsplit(" [", 1)
+    assert heavy == "]" and {"train", "crossval", "compare", "open_run", "load", "errors"} <= set(
+        ast.literal_eval(names)
+    )

@@ -80,8 +80,9 @@ def test_predicting(run, tiny_ravdess, in_tmp):
     assert run.predict(tiny_ravdess / "Actor_01").shape[0] == len(list((tiny_ravdess / "Actor_01").iterdir()))
     with pytest.raises(UserError, match="together with its sample_rate"):
         run.predict(waveform.T)
-    with pytest.raises(UserError, match="nowhere"):
-        run.predict("nowhere.wav")
+    assert "no such file" in run.predict("nowhere.wav").error[0]
+    with pytest.raises(UserError, match="Name the recordings"):
+        run.predict([])
 
 
 def test_runs_that_cannot_be_opened(trained, tmp_path):
