@@ -34,7 +34,7 @@ def as_a_guest(function: F) -> F:
             with without_warnings():
                 return function(*args, **kwargs)
         except Interrupted as interrupted:
-            how = (interrupted.how_to_continue or "Interrupted").rstrip(".")
+            how = (interrupted.how_to_continue or "Interrupted before training began").rstrip(".")
             signum, failure = interrupted.signum, KeyboardInterrupt(f"{how} (in Python: the same call).")
         except SystemExit as error:  # Lightning's answer to a KeyboardInterrupt that is raised inside it
             if not isinstance(error.__context__, KeyboardInterrupt):
