@@ -66,7 +66,7 @@ class Mixup(Mixing):
         share = self._kept_whole(share, len(features), generator).reshape(-1, 1)  # (1, 1), or (B, 1)
         mixed = torch.lerp(features[other], features, share[:, :, None])
         valid = frame_mask(frames, features.shape[-1])[:, None]
-        return mixed * valid, frames, torch.lerp(targets[other], targets, share)
+        return mixed * valid, frames, torch.lerp(targets[other], targets, share.to(targets.dtype))
 
 
 class CutMix(Mixing):
@@ -105,7 +105,7 @@ class CutMix(Mixing):
         replaced = (position >= start[:, None]) & (position < (start + width)[:, None])  # (B, L)
         share = (1 - width / frames.clamp(min=1)).to(targets.dtype)[:, None]
         mixed = torch.where(replaced[:, None], features[other], features)
-        return mixed, frames, torch.lerp(targets[other], targets, share)
+        return mixed, frames, torch.lerp(targets[other], targets, share.to(targets.dtype))
 
 
 def _permutation(count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
