@@ -6,6 +6,8 @@ Python's lock).
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +60,41 @@ class _Forward(soundfile.SoundFile):
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file that is open.
+
+    Args:
+        file: libsndfile's.
+        facts: How it holds its samples.
+        endless: Whether their number is unknown.
+        is_truncated: Whether the file is shorter than its header says.
+    """
+
+    file: _Forward
+    facts: FileFacts
+    endless: bool
+    is_truncated: bool
+
+    def read(self, most: int) -> np.ndarray:
+        """The next samples (T, channels) float32, at most so many.
+
+        Raises:
+            BadRecording: They cannot be decoded.
+        """
+        # libsndfile takes twice as long to make the same floats of 16 bits
+        dtype = "int16" if self.facts.subtype == "PCM_16" else "float32"
+        try:
+            samples = self.file.read(most, dtype, always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise BadRecording(f"truncated or damaged: it cannot be decoded to its end ({_reason(error)})") from error
+        return np.multiply(samples, np.float32(2**-15), dtype=np.float32) if dtype == "int16" else samples
+
+    def close(self) -> None:
+        """Releases libsndfile's handle, not the file's."""
+        self.file.close()
+
+
 def decode(path: Path) -> tuple[np.ndarray, int]:
     """Samples of a file as mono float32 in [-1, 1], and its sample rate in Hz.
 
@@ -74,16 +111,37 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
     Raises:
         BadRecording: Missing, empty, truncated, nothing that libsndfile reads, NaN or infinite samples, or too large.
     """
+    with opened(path) as recording:
+        samples = _all_samples(recording)
+        if recording.is_truncated or (not recording.endless and len(samples) < recording.file.frames):
+            raise BadRecording(TRUNCATED)
+    if len(samples) == 0:
+        raise BadRecording("holds no samples")
+    check_floats(samples, recording.facts)
+    return samples, recording.facts
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Recording]:
+    """A file whose samples are read from its start; errors inside the block are those of the file.
+
+    Raises:
+        BadRecording: Missing, empty, or nothing that libsndfile reads; inside the block, what cannot be decoded.
+    """
     try:
-        with path.open("rb", buffering=0) as raw, without_c_warnings():
-            return _read(raw, path)
+        with (
+            path.open("rb", buffering=0) as raw,
+            without_c_warnings(),
+            closing(_open_recording(raw, path)) as recording,
+        ):
+            yield recording
     except (ValueError, MemoryError) as error:  # more samples than any memory holds
         raise BadRecording("its header does not say how long it is, or is damaged") from error
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
         raise BadRecording(f"not readable as audio ({_reason(error)})") from error
 
 
-def _read(raw: BinaryIO, path: Path) -> tuple[np.ndarray, FileFacts]:
+def _open_recording(raw: BinaryIO, path: Path) -> Recording:
     if not (head := raw.read(HEAD)):
         raise BadRecording("empty file")
     size = os.fstat(raw.fileno()).st_size
@@ -99,18 +157,9 @@ def _read(raw: BinaryIO, path: Path) -> tuple[np.ndarray, FileFacts]:
         if repaired is None:
             raise
         file = _open(repaired)
-    with file:
-        endless = file.frames >= UNKNOWN or isinstance(repaired, UncountedMp3)
-        facts = FileFacts(file.samplerate, file.channels, file.subtype)
-        samples = _all_samples(file, endless)
-        short = not endless and len(samples) < file.frames
-    if short or missing >= max(1, SAMPLE_BYTES.get(facts.subtype, 0) * facts.channels):
-        raise BadRecording(TRUNCATED)
-    if len(samples) == 0:
-        raise BadRecording("holds no samples")
-    if not facts.subtype.startswith("PCM"):
-        _check_floats(samples)
-    return samples, facts
+    endless = file.frames >= UNKNOWN or isinstance(repaired, UncountedMp3)
+    is_truncated = missing >= max(1, SAMPLE_BYTES.get(file.subtype, 0) * file.channels)
+    return Recording(file, FileFacts(file.samplerate, file.channels, file.subtype), endless, is_truncated)
 
 
 def _open(source: BinaryIO) -> _Forward:
@@ -120,25 +169,27 @@ def _open(source: BinaryIO) -> _Forward:
     return _Forward(source.fileno() if by_number else source, closefd=False)
 
 
-def _all_samples(file: soundfile.SoundFile, endless: bool) -> np.ndarray:
-    """All samples, (T, channels) float32; libsndfile takes twice as long to make the same floats of 16 bits."""
-    dtype = "int16" if file.subtype == "PCM_16" else "float32"
-    try:
-        if endless:
-            pieces = [np.empty((0, file.channels), dtype)]
-            while len(piece := file.read(PIECE, dtype, always_2d=True)):
-                pieces.append(piece)
-                check_length(len(pieces) * PIECE * file.channels)
-            samples = np.concatenate(pieces)
-        else:
-            check_length(file.frames * file.channels)
-            samples = file.read(file.frames, dtype, always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise BadRecording(f"truncated or damaged: it cannot be decoded to its end ({_reason(error)})") from error
-    return np.multiply(samples, np.float32(2**-15), dtype=np.float32) if dtype == "int16" else samples
+def _all_samples(recording: Recording) -> np.ndarray:
+    """All samples, (T, channels) float32."""
+    file, channels = recording.file, recording.facts.channels
+    if not recording.endless:
+        check_length(file.frames * channels)
+        return recording.read(file.frames)
+    pieces = [np.empty((0, channels), np.float32)]
+    while len(piece := recording.read(PIECE)):
+        pieces.append(piece)
+        check_length(len(pieces) * PIECE * channels)
+    return np.concatenate(pieces)
 
 
-def _check_floats(samples: np.ndarray) -> None:
+def check_floats(samples: np.ndarray, facts: FileFacts) -> None:
+    """Refuses floats that are no sound; what is stored as whole numbers is in range.
+
+    Raises:
+        BadRecording: NaN, infinite, or far beyond full scale.
+    """
+    if facts.subtype.startswith("PCM"):
+        return
     peak = float(np.maximum(samples.max(), -samples.min()))  # NaN where a sample is
     if not np.isfinite(peak):
         raise BadRecording("holds NaN or infinite samples")
