@@ -1,22 +1,21 @@
-"""`ser predict`: predicts the emotion in recordings."""
+"""`ser predict`: predicts the emotion in recordings, in each as a whole or along it."""
 
 import argparse
-import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
-from ser.commands.arguments import Parser, packages
+from ser.commands.predict_options import parse_predict
 from ser.errors import UserError
 from ser.system.names import printable
-
-FORMATS = ("table", "csv", "jsonl")
-SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".txt": "table"}
 
 HELP = """ser predict <run> <file or folder …> [options]
 
   ser predict runs/NAME recording.wav                     emotion and probabilities as a table
   ser predict runs/NAME recordings/ --output found.csv    all recordings in a folder and below it, sorted
   ser predict best.ckpt talk.mp3 --format jsonl           a single checkpoint holds its model's config
+  ser predict runs/NAME interview.wav --timeline          the emotions along a long recording
 
 WAV, FLAC, OGG, MP3 and other formats of libsndfile, at any sample rate, mono or stereo. Recordings are prepared as
 those of the run were; a clip longer than the run's audio.duration_s is cut at its end, a shorter one is padded. A file
@@ -25,16 +24,31 @@ that cannot be used has a row with the reason. Hidden files and links that lead 
 Options
   --format FORMAT      table (default), csv, jsonl; the last two have all probabilities in full
   --output FILE        into a file, written atomically; .csv, .jsonl or .txt selects the format
-  --batch-size N       recordings at once (default 64); changes time and memory only
-  --device DEVICE      auto (default), cpu, gpu
+  --resume             go on where the same command with --output was interrupted
+  --unsure-below P     answer 'unsure' where no probability reaches P, such as 0.5
+  --only CLASSES       answer among these alone, such as angry,happy,neutral; their probabilities sum to 1
   --calibrated         probabilities at the temperature fitted on the run's validation part; without it they are the
                        model's own, those of predictions.csv. The emotion is the same
+  --batch-size N       recordings at once (default 64); changes time and memory only
+  --device DEVICE      auto (default), cpu, gpu
   --trust PACKAGE      your own package with parts of the run; several with commas
+
+Along a long recording
+  --timeline           a row for each stretch of speech with one emotion: start and end in seconds, emotion, probability
+  --hop SECONDS        from window to window (default: half a window)
+  --window SECONDS     of a window (default: as the run's clips, or 3)
+  --smooth SECONDS     a window's probabilities are the mean of those around it, so far away (default: the hop; 0: off)
+  --vad DETECTOR       how pauses are found: auto (default), silero, energy, none
+  --single-view        without the run's evaluation.views: a few times as fast
+  --format audacity    labels for Audacity, of one recording: --output labels.txt
+  --output FILE.png    a picture of one recording: waveform, mel spectrogram, emotions
 
 Put -- before names that begin with a dash, and before patterns over untrusted folders: ser predict RUN -- *.wav
 No code in a run or a checkpoint is executed.
 Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can fix.
 """
+
+Writer = Callable[[Iterable, Sequence[str], TextIO], int]
 
 
 def main(arguments: list[str]) -> int:
@@ -44,81 +58,98 @@ def main(arguments: list[str]) -> int:
         print(HELP)
         return 0
     try:
-        asked = _parsed(arguments)
-        output = None if asked.output is None else _file(asked.output)
-        return _predict(asked, asked.format or ("table" if output is None else _kind_of(output)), output)
+        return _predict(parse_predict(arguments))
     except UserError as error:  # it may quote untrusted text and file names
         raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
 
 
-def _predict(asked: argparse.Namespace, kind: str, output: Path | None) -> int:
-    from rich.console import Console
-
+def _predict(asked: argparse.Namespace) -> int:
     from ser.inference.find_files import find_files
     from ser.inference.load import load
     from ser.inference.writing import WRITERS
-    from ser.training.feature_cache import bar
 
-    model = load(asked.run, asked.device, asked.trust, asked.calibrated)
+    model = load(asked.run, asked.device, asked.trust, asked.calibrated, asked.only, asked.unsure_below)
     paths, remarks = find_files(asked.places)
     for remark in remarks:
         print(f"Note: {printable(remark)}", file=sys.stderr)
-    found = model.read(paths, asked.batch_size)
-    if output is not None or kind == "table" or not sys.stdout.isatty():  # rows on a terminal show the progress
-        found = bar(Console(stderr=True), "predicting", len(paths))(found)
-    if output is None:
-        return int(WRITERS[kind](found, model.classes, sys.stdout) > 0)
+    if asked.timeline:
+        return _timeline(asked, model, paths)
+    return _write(asked, model, paths, lambda some: model.read(some, asked.batch_size), WRITERS[asked.format])
 
+
+def _timeline(asked: argparse.Namespace, model: Any, paths: list[Path]) -> int:
+    from ser.inference.long_recordings import TimelineSettings, check, file_timeline
+    from ser.inference.voice_activity import build_detector, describe
+    from ser.inference.writing_timelines import TIMELINE_WRITERS
+
+    if asked.format in ("audacity", "png") and len(paths) > 1:
+        raise UserError(f"The format {asked.format} is of one recording, not of {len(paths)}: csv has all in one.")
+    views = not asked.single_view
+    settings = TimelineSettings(asked.hop, asked.window, asked.smooth, asked.vad or "auto", views)
+    check(settings, model)
+    print(f"Note: {(how := describe(build_detector(settings.vad)))}", file=sys.stderr)
+    if asked.format == "png":
+        return _picture(asked, model, paths[0], settings, how)
+
+    def compute(some: Sequence[Path]) -> Iterable:
+        for path in some:
+            found = file_timeline(model, path, settings)
+            if found.error and asked.format == "audacity":  # it has no rows for reasons
+                raise UserError(f"{path} cannot be used: {found.error}.")
+            yield found
+
+    return _write(asked, model, paths, compute, TIMELINE_WRITERS[asked.format], settings)
+
+
+def _write(
+    asked: argparse.Namespace, model: Any, paths: list[Path], compute: Callable, writer: Writer, settings: Any = None
+) -> int:
+    """Rows to stdout, or into the file; the exit code."""
+    from rich.console import Console
+
+    from ser.training.feature_cache import bar
+
+    def shown(found: Iterable) -> Iterable:
+        if asked.output is None and asked.format != "table" and sys.stdout.isatty():
+            return found  # rows on a terminal show the progress
+        return bar(Console(stderr=True), "predicting", len(paths))(found)
+
+    if asked.output is None:
+        return int(writer(shown(compute(paths)), model.classes, sys.stdout) > 0)
+
+    from dataclasses import asdict
+
+    from ser.inference.resuming import Journal, job_of
     from ser.system.files import write_atomically
 
-    failed = []
+    job = job_of(Path(asked.run).expanduser(), model, {"timeline": settings and asdict(settings)})
+    journal, failed = Journal(asked.output, job, asked.resume), []
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:
-            failed.append(WRITERS[kind](found, model.classes, file))
+            failed.append(writer(shown(journal.rows(paths, compute)), model.classes, file))
 
-    write_atomically(output, write)
-    print(f"Written: {printable(str(output))}" + (f" ({failed[0]} could not be used)" if failed[0] else ""))
+    try:
+        write_atomically(asked.output, write)
+    except BaseException:  # Ctrl-C, a full disk
+        journal.leave(len(paths))
+        raise
+    journal.remove()
+    print(f"Written: {printable(str(asked.output))}" + (f" ({failed[0]} could not be used)" if failed[0] else ""))
     return int(failed[0] > 0)
 
 
-def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = Parser("ser predict")
-    parser.add_argument("run", metavar="run")
-    parser.add_argument("places", nargs="*", metavar="file or folder")
-    parser.add_argument("--format", choices=FORMATS)
-    parser.add_argument("--output", metavar="FILE")
-    parser.add_argument("--batch-size", type=_batch_size, default=64, metavar="N")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
-    parser.add_argument("--calibrated", action="store_true")
-    if not arguments:
-        raise UserError("Name a run and recordings: ser predict runs/NAME recording.wav (see --help).")
-    asked = parser.parse_intermixed_args(arguments)
-    if not asked.places:
-        raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
-    return asked
+def _picture(asked: argparse.Namespace, model: Any, path: Path, settings: Any, how: str) -> int:
+    from ser.inference.long_recordings import file_timeline
+    from ser.reports.timeline import Overview, timeline_picture
+    from ser.system.files import write_atomically
 
-
-def _batch_size(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of recordings at once")
-    return int(text)
-
-
-def _file(name: str) -> Path:
-    """A path that a file can be written to, checked before anything is read."""
-    path = Path(os.path.expanduser(name))
-    if not name or path.is_dir():
-        raise UserError(f"--output {name}: name a file, not a folder.")
-    if path.exists() and not path.is_file():
-        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
-    if not path.parent.is_dir():
-        raise UserError(f"--output {name}: there is no folder {path.parent}.")
-    return path
-
-
-def _kind_of(output: Path) -> str:
-    if output.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; or add --format.")
-    return SUFFIXES[output.suffix.lower()]
+    overview = Overview()
+    found = file_timeline(model, path, settings, overview.add)
+    if found.error:
+        raise UserError(f"{path} cannot be used: {found.error}.")
+    rows = [(row.start, row.end, row.emotion, row.probability) for row in found.stretches]
+    picture = timeline_picture(overview, rows, model.classes, printable(path.name), f"{Path(asked.run).name}. {how}")
+    write_atomically(asked.output, lambda partial: partial.write_bytes(picture.png) and None)
+    print(f"Written: {printable(str(asked.output))}")
+    return 0

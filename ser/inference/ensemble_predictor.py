@@ -5,38 +5,65 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
 
 from ser.errors import UserError
-from ser.evaluation.metrics import softmax
+from ser.inference.answers import Answers, Named
 from ser.inference.find_files import find_files
+from ser.inference.long_recordings import StreamingModel
 from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Predictor
 
 
-class EnsemblePredictor:
+class EnsemblePredictor(StreamingModel):
     """Predicts emotions, as `Predictor` does.
 
     Args:
         members: At least one, of equal classes in any order; the first one's order counts. At temperature 1.
         temperature: The mean of the logits is divided by it; 1 leaves the probabilities unchanged.
+        only, unsure_below: Of `ser.inference.answers.Answers`.
 
     Raises:
         UserError: The members have different classes.
     """
 
-    def __init__(self, members: Sequence[Predictor], temperature: float = 1.0):
+    def __init__(
+        self,
+        members: Sequence[Predictor],
+        temperature: float = 1.0,
+        only: Sequence[str] = (),
+        unsure_below: float = 0.0,
+    ):
         if len({frozenset(member.classes) for member in members}) > 1:
             raise UserError("The members of this ensemble have different classes: it is damaged.")
-        self._members, self._temperature = tuple(members), temperature
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
-        return self._members[0].classes
+        self._members = tuple(members)
+        self.answers = Answers(members[0].classes, temperature, only, unsure_below)
 
     @property
     def sample_rate(self) -> int:
         """Hz: the highest that a member resamples recordings to."""
         return max(member.sample_rate for member in self._members)
+
+    @property
+    def clip_s(self) -> float | None:
+        """Seconds of the longest clip of a member; None where one takes recordings whole."""
+        lengths = [member.clip_s for member in self._members]
+        return None if None in lengths else max(lengths)
+
+    @property
+    def workers(self) -> int:
+        """Threads that compute batches."""
+        return self._members[0].workers
+
+    @property
+    def channel(self) -> int | None:
+        """`audio.channel` of all members.
+
+        Raises:
+            UserError: They differ.
+        """
+        if len(channels := {member.channel for member in self._members}) > 1:
+            raise UserError("The members of this ensemble use different channels (audio.channel): none fits a stream.")
+        return channels.pop()
 
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording; arguments and errors are those of `Predictor`."""
@@ -60,9 +87,17 @@ class EnsemblePredictor:
             return FilePrediction(path, error=reason)
         return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
 
-    def _averaged(self, of_members: Sequence[dict[str, float]]) -> tuple[str, dict[str, float]]:
-        """The most probable class and the probability of each."""
-        shares = np.array([[probabilities[name] for name in self.classes] for probabilities in of_members])
+    def window_logits(self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True) -> np.ndarray:
+        """The mean of the members' log-probabilities (N, K); see `StreamingModel`."""
+        total = np.zeros((len(windows), len(self.answers.known)))
+        for member in self._members:
+            logits = member.window_logits(windows, sample_rate, views)
+            columns = [member.answers.known.index(name) for name in self.answers.known]
+            total += logits[:, columns] - logsumexp(logits, axis=1, keepdims=True)
+        return total / len(self._members)
+
+    def _averaged(self, of_members: Sequence[dict[str, float]]) -> Named:
+        """The answer, and the probability of each class."""
+        shares = np.array([[probabilities[name] for name in self.answers.known] for probabilities in of_members])
         logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)  # up to a constant
-        found = softmax(logits[None] / self._temperature)[0].tolist()
-        return self.classes[int(logits.argmax())], dict(zip(self.classes, found, strict=True))
+        return self.answers.named(self.answers.shares(logits[None])[0])

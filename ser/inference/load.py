@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +18,12 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 def load(
-    run: str | Path, device: str = "auto", trust: str | Sequence[str] = (), calibrated: bool = False
+    run: str | Path,
+    device: str = "auto",
+    trust: str | Sequence[str] = (),
+    calibrated: bool = False,
+    only: Sequence[str] = (),
+    unsure_below: float = 0.0,
 ) -> Predictor | EnsemblePredictor:
     """A trained model, from the directory of a finished run or of an ensemble, or from a single checkpoint.
 
@@ -29,6 +35,8 @@ def load(
         device: `auto`, `cpu` or `gpu`.
         trust: Packages of your own whose classes the config may name.
         calibrated: Divides the logits by the temperature that was fitted on the run's validation part.
+        only: The classes among which the answer is; empty: all.
+        unsure_below: Where the highest probability is lower, the emotion is 'unsure'.
 
     Raises:
         UserError: No such run, damaged, untrusted, or no GPU.
@@ -45,25 +53,29 @@ def load(
         raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
     path = Path(os.path.expanduser(run))
     if is_ensemble(path):
-        return _ensemble(path, device, trust, calibrated)
+        return _ensemble(path, device, trust, calibrated, only, unsure_below)
     source = find_source(path, trust)
     temperature = calibration(source.temperature, source.checkpoint) if calibrated else 1.0
-    return _predictor(source, device, temperature)
+    return _predictor(source, device, temperature, only, unsure_below)
 
 
-def _ensemble(path: Path, device: str, trust: str | Sequence[str], calibrated: bool) -> EnsemblePredictor:
+def _ensemble(
+    path: Path, device: str, trust: str | Sequence[str], calibrated: bool, *answers: Any
+) -> EnsemblePredictor:
     directory, config = finished_directory(path)
     temperature = calibration(directory.metrics().get("temperature"), path) if calibrated else 1.0
     check_weights(directory.path, config)
     members = members_of(directory.path, config)
-    return EnsemblePredictor([_predictor(find_source(member, trust), device) for member in members], temperature)
+    return EnsemblePredictor(
+        [_predictor(find_source(member, trust), device) for member in members], temperature, *answers
+    )
 
 
-def _predictor(source: Source, device: str, temperature: float = 1.0) -> Predictor:
+def _predictor(source: Source, device: str, *answers: Any) -> Predictor:
     place = _device(device)
     with torch.random.fork_rng(devices=[]):  # initial weights, soon replaced, are random
         classifier, audio = build_model(source)
-    return Predictor(classifier.to(place), audio, temperature)
+    return Predictor(classifier.to(place), audio, *answers)
 
 
 def _device(name: str) -> torch.device:

@@ -1,9 +1,8 @@
 """A trained model for use: a waveform or files in, emotions with their probabilities out."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,18 @@ from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.evaluation.metrics import softmax
+from ser.inference.answers import Answers
 from ser.inference.arrays import mono, rate
 from ser.inference.find_files import find_files
 from ser.inference.limits import bins_per_sample
+from ser.inference.long_recordings import StreamingModel
 from ser.system.machine import num_cores
+from ser.system.threads import computed_ahead, one_thread_each
 from ser.training.module import EmotionClassifier
 
 BATCH_SIZE = 64
 MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings are in smaller batches
+Read = tuple[Path, np.ndarray | str]  # a file, and its clip or why it cannot be used
 NOT_FINITE = "the model's output for it is NaN or infinite"
 
 
@@ -32,7 +34,7 @@ class Prediction:
     """The prediction for one recording.
 
     Args:
-        emotion: The most probable class.
+        emotion: The most probable class, or 'unsure'.
         probabilities: Of each class, in the run's order; they sum to 1.
     """
 
@@ -41,8 +43,8 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """Of `emotion`."""
-        return self.probabilities[self.emotion]
+        """Of the most probable class."""
+        return max(self.probabilities.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class FilePrediction:
 
     Args:
         path: As it was named, or found in the folder that was named.
-        emotion: The most probable class; empty where the file could not be used.
+        emotion: The most probable class, or 'unsure'; empty where the file could not be used.
         probabilities: Of each class; empty where the file could not be used.
         error: Why it could not be used; else empty.
     """
@@ -63,11 +65,11 @@ class FilePrediction:
 
     @property
     def probability(self) -> float | None:
-        """Of `emotion`; None where there is none."""
-        return self.probabilities.get(self.emotion)
+        """Of the most probable class; None where there is none."""
+        return max(self.probabilities.values(), default=None)
 
 
-class Predictor:
+class Predictor(StreamingModel):
     """Predicts the emotion in recordings.
 
     They are prepared as those of the run were: mono, resampled, offset, trimmed, levelled; a clip longer than the
@@ -77,11 +79,19 @@ class Predictor:
     Args:
         classifier: With its weights, in evaluation mode.
         audio: How the run prepares recordings.
-        temperature: Logits are divided by it; 1 leaves the probabilities unchanged.
+        temperature, only, unsure_below: Of `ser.inference.answers.Answers`.
     """
 
-    def __init__(self, classifier: EmotionClassifier, audio: AudioSettings, temperature: float = 1.0):
-        self._classifier, self._audio, self._temperature = classifier, audio, temperature
+    def __init__(
+        self,
+        classifier: EmotionClassifier,
+        audio: AudioSettings,
+        temperature: float = 1.0,
+        only: Sequence[str] = (),
+        unsure_below: float = 0.0,
+    ):
+        self._classifier, self._audio = classifier, audio
+        self.answers = Answers(tuple(classifier.description["classes"]), temperature, only, unsure_below)
         self._most_samples = MOST_BINS / bins_per_sample(classifier.frontend)
 
     @property
@@ -90,14 +100,24 @@ class Predictor:
         return self._audio.num_samples if self._classifier.views is None else None
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
-        return tuple(self._classifier.description["classes"])
-
-    @property
     def sample_rate(self) -> int:
         """Hz that recordings are resampled to."""
         return int(self._audio.sample_rate)
+
+    @property
+    def clip_s(self) -> float | None:
+        """Seconds of a clip; None where recordings are taken whole."""
+        return self._audio.duration_s
+
+    @property
+    def workers(self) -> int:
+        """Threads that compute batches: a batch of long recordings takes memory in each."""
+        return min(4, num_cores()) if self._classifier.device.type == "cpu" else 1
+
+    @property
+    def channel(self) -> int | None:
+        """`audio.channel`."""
+        return self._audio.channel
 
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording.
@@ -143,35 +163,40 @@ class Predictor:
             raise UserError(f"batch_size={batch_size} must be a whole number, at least 1.")
         return self._answers(paths, batch_size)
 
+    def window_logits(self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True) -> np.ndarray:
+        """Logits (N, K) of windows of a stream; see `StreamingModel`."""
+        audio = replace(self._audio, offset_s=0.0)  # which skips the silence before speech
+        logits, clips = np.full((len(windows), len(self.answers.known)), np.nan), {}
+        for i, window in enumerate(windows):
+            with suppress(BadRecording):  # silent, or too short
+                clips[i] = prepare(window, sample_rate, audio)
+        if clips:
+            logits[list(clips)] = self._logits(list(clips.values()), views)
+        return logits
+
     def _answers(self, paths: Sequence[Path], batch_size: int) -> Iterator[FilePrediction]:
-        waiting: list[tuple[Path, np.ndarray | str]] = []
+        """Threads read a few files ahead, and compute a few batches ahead."""
+        reading = computed_ahead(paths, self._read, min(8, num_cores()))
+        batches = self._batches((read for _, read in reading), batch_size)
+        with one_thread_each():
+            for _, rows in computed_ahead(batches, self._batch, self.workers):
+                yield from rows
+
+    def _batches(self, files: Iterable[Read], batch_size: int) -> Iterator[list[Read]]:
+        """At most so many recordings, fewer of long ones."""
+        waiting: list[Read] = []
         longest, count = 0, 0
-        for path, found in self._decoded(paths):
+        for path, found in files:
             length = 0 if isinstance(found, str) else len(found)
             width = self._width or max(longest, length)
             if count == batch_size or (count and width * (count + 1) > self._most_samples):
-                yield from self._batch(waiting)
+                yield waiting
                 waiting, longest, count = [], 0, 0
             waiting.append((path, found))
             longest, count = max(longest, length), count + (length > 0)
-        yield from self._batch(waiting)
+        yield waiting
 
-    def _decoded(self, paths: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray | str]]:
-        """Each file with its clip, or why it cannot be used; threads read a few files ahead."""
-        workers = min(8, num_cores())
-        ahead: deque[Future] = deque()
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                for path in paths:
-                    ahead.append(pool.submit(self._read, path))
-                    if len(ahead) > 2 * workers:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
-
-    def _read(self, path: Path) -> tuple[Path, np.ndarray | str]:
+    def _read(self, path: Path) -> Read:
         if reason := why_no_file(path):
             return path, reason
         try:
@@ -184,40 +209,39 @@ class Predictor:
         width = self._width
         return waveform if width is None or len(waveform) <= width else waveform[:width].copy()
 
-    def _batch(self, items: list[tuple[Path, np.ndarray | str]]) -> Iterator[FilePrediction]:
+    def _batch(self, items: list[Read]) -> list[FilePrediction]:
         answers = iter(self._probabilities([found for _, found in items if not isinstance(found, str)]))
+        rows = []
         for path, found in items:
             if isinstance(found, str):
-                yield FilePrediction(path, error=found)
+                rows.append(FilePrediction(path, error=found))
             elif (shares := next(answers)) is None:
-                yield FilePrediction(path, error=NOT_FINITE)
+                rows.append(FilePrediction(path, error=NOT_FINITE))
             else:
-                yield FilePrediction(path, *shares)
+                rows.append(FilePrediction(path, *shares))
+        return rows
 
     def _probabilities(self, clips: list[np.ndarray]) -> list[tuple[str, dict[str, float]] | None]:
         """The most probable class and the probability of each, for each clip; None where logits are NaN or infinite."""
         if not clips:
             return []
-        logits = self._logits(clips) / self._temperature
-        found = []
-        for row, shares in zip(logits, softmax(logits).tolist(), strict=True):
-            named = dict(zip(self.classes, shares, strict=True))
-            found.append((self.classes[int(row.argmax())], named) if np.isfinite(row).all() else None)
-        return found
+        return [self.answers.named(shares) for shares in self.answers.shares(self._logits(clips))]
 
-    def _logits(self, clips: list[np.ndarray]) -> np.ndarray:
-        width = self._width or max(map(len, clips))
-        waveforms = np.zeros((len(clips), width), dtype=np.float32)
+    def _logits(self, clips: list[np.ndarray], views: bool = True) -> np.ndarray:
+        """Logits (N, K) of clips; `views`: averaged over the run's evaluation views, where it has some."""
+        views = views and self._classifier.views is not None
+        fixed = None if views else self._audio.num_samples
+        width = fixed or max(map(len, clips))
+        waveforms, lengths = np.zeros((len(clips), width), dtype=np.float32), []
         for row, clip in zip(waveforms, clips, strict=True):
+            clip = clip[:width]
             row[: len(clip)] = clip
-        whole = self._audio.padding_is_signal and self._width is not None
-        lengths = [width if whole else len(clip) for clip in clips]
+            lengths.append(width if fixed and self._audio.padding_is_signal else len(clip))
         device = self._classifier.device
         try:
             with torch.inference_mode():
-                logits = self._classifier.answer(
-                    torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device)
-                )
+                answer = self._classifier.answer if views else self._classifier
+                logits = answer(torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device))
         except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "allocate" not in str(error):
                 raise

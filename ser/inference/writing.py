@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -27,13 +28,11 @@ def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: Tex
         How many files could not be used.
     """
     writer, failed = csv.writer(file, lineterminator="\n"), 0
-    writer.writerow(["path", "emotion", "probability", *map(_cell, classes), "error"])
+    writer.writerow(["path", "emotion", "probability", *map(cell, classes), "error"])
     for row in found:
         failed += bool(row.error)
-        path = printable(str(row.path))
-        path = f"./{path}" if path.startswith(FORMULA) else path
         shares = [row.probabilities.get(name, "") for name in classes]
-        writer.writerow([path, _cell(row.emotion), _probability(row), *shares, _cell(row.error)])
+        writer.writerow([safe_path(row.path), cell(row.emotion), _probability(row), *shares, cell(row.error)])
     return failed
 
 
@@ -73,7 +72,12 @@ def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: T
         if row.error:
             table.add_row(name, Text("–"), Text("–"), Text(printable(row.error), style="red"))
         else:
-            table.add_row(name, Text(printable(row.emotion)), _percent(row.probability), Text(_others(row)))
+            table.add_row(
+                name,
+                Text(printable(row.emotion)),
+                percent(row.probability),
+                Text(others(row.emotion, row.probabilities)),
+            )
     console.print(table)
     failed = sum(bool(row.error) for row in rows)
     if len(rows) > 1 or failed:
@@ -93,19 +97,27 @@ def _probability(row: FilePrediction) -> float | str:
     return "" if row.probability is None else row.probability
 
 
-def _cell(text: str) -> str:
+def safe_path(path: Path) -> str:
+    """A path in a cell: no formula, and still the same file."""
+    text = printable(str(path))
+    return f"./{text}" if text.startswith(FORMULA) else text
+
+
+def cell(text: str) -> str:
+    """Text in a cell: no formula."""
     text = printable(text)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _others(row: FilePrediction) -> str:
-    ranked = sorted(row.probabilities.items(), key=lambda item: -item[1])
+def others(emotion: str, probabilities: Mapping[str, float]) -> str:
+    """The other classes with 1 % or more, the most probable first."""
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     shown: Iterator[str] = (
-        f"{printable(name)} {_percent(share)}" for name, share in ranked if name != row.emotion and share >= SHOWN
+        f"{printable(name)} {percent(share)}" for name, share in ranked if name != emotion and share >= SHOWN
     )
     return ", ".join(shown)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """`100.0 %` only for a probability of 1."""
     return f"{min(100 * share, 99.9) if share < 1 else 100:.1f} %"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from ser.cli import main
@@ -143,6 +145,96 @@ def test_a_checkpoint_by_itself(ser, trained, recordings, in_tmp):
     assert code == 2 and "metrics.json" in err
 
 
+def test_only_and_unsure_below(ser, trained, recordings):
+    command = ["predict", str(trained), "recordings/a.wav", "--format", "jsonl"]
+    (plain,) = lines(ser(*command)[1])
+    (chosen,) = lines(ser(*command, "--only", "sad,happy", "--only", "angry")[1])
+    kept = {name: share for name, share in plain["probabilities"].items() if name in ("sad", "happy", "angry")}
+    assert list(chosen["probabilities"]) == list(kept) and chosen["emotion"] == max(kept, key=kept.get)
+    np.testing.assert_allclose(
+        list(chosen["probabilities"].values()), np.array(list(kept.values())) / sum(kept.values()), atol=1e-9
+    )
+    (unsure,) = lines(ser(*command, "--unsure-below", "0.99")[1])
+    assert unsure == {**plain, "emotion": "unsure"}
+    _, shown, _ = ser("predict", str(trained), "recordings/a.wav", "--unsure-below", "0.99")
+    assert "unsure" in shown and f"{plain['emotion']} {100 * plain['probability']:.1f} %" in shown, "among the others"
+
+
+# ---- along a long recording ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long(in_tmp) -> Path:
+    """Two tones of a second, and a pause between them."""
+    pieces = [
+        soundfile.read(write_tone(in_tmp / f"{k}.wav", pitch, duration_s=1.0))[0] for k, pitch in ((0, 120), (1, 300))
+    ]
+    soundfile.write(in_tmp / "long.wav", np.concatenate([pieces[0], np.zeros(16000), pieces[1]]), 16000)
+    return in_tmp / "long.wav"
+
+
+def test_a_timeline_in_every_format(ser, trained, long, in_tmp):
+    from ser import load
+
+    expected = load(trained, device="cpu").timeline(long, vad="energy")
+    command = ["predict", str(trained), "long.wav", "--timeline", "--vad", "energy"]
+    code, as_csv, err = ser(*command, "--format", "csv")
+    assert code == 0 and err.startswith("Note: Pauses are found by the energy of the sound")
+    _, as_lines, _ = ser(*command, "--format", "jsonl")
+    assert len(rows(as_csv)) == len(lines(as_lines)) == len(expected) == 2
+    for row, line, stretch in zip(rows(as_csv), lines(as_lines), expected, strict=True):
+        for found in (row, line):
+            assert found["path"] == "long.wav" and found["emotion"] == stretch.emotion
+            times = [float(found[name]) for name in ("start", "end", "probability")]
+            np.testing.assert_allclose(times, [stretch.start, stretch.end, stretch.probability], atol=1e-3)
+        assert line["probabilities"] == stretch.probabilities
+        assert {name: float(row[name]) for name in stretch.probabilities} == stretch.probabilities
+    code, table, _ = ser(*command)
+    assert code == 0 and table.splitlines()[0] == "long.wav" and len(table.splitlines()) == 4
+    for line, stretch in zip(table.splitlines()[2:], expected, strict=True):
+        assert stretch.emotion in line and f"{100 * stretch.probability:.1f} %" in line
+    _, labels, _ = ser(*command, "--format", "audacity")
+    for line, stretch in zip(labels.splitlines(), expected, strict=True):
+        assert line == f"{stretch.start:.6f}\t{stretch.end:.6f}\t{stretch.emotion} {stretch.probability:.2f}"
+    code, out, _ = ser(*command, "--output", "picture.png")
+    assert (code, out) == (0, "Written: picture.png\n")
+    assert soundfile.info(long).duration == 3 and (in_tmp / "picture.png").read_bytes()[:4] == b"\x89PNG"
+    for name, text in (("a.csv", as_csv), ("a.jsonl", as_lines), ("a.txt", table)):
+        assert ser(*command, "--output", name)[0] == 0 and (in_tmp / name).read_text() == text
+    assert ser(*command, "--output", "labels.txt", "--format", "audacity")[0] == 0
+    assert (in_tmp / "labels.txt").read_text() == labels
+
+
+def test_a_picture_or_labels_of_a_bad_file_are_not_written(ser, trained, recordings, in_tmp):
+    for options in (["--output", "a.png"], ["--output", "a.txt", "--format", "audacity"]):
+        code, out, err = ser("predict", str(trained), "recordings/bad.wav", "--timeline", *options)
+        assert (code, out) == (2, "") and err.splitlines()[-1].startswith("Error: recordings/bad.wav cannot be used: ")
+        assert [path.name for path in in_tmp.iterdir()] == ["recordings"]
+
+
+def test_timelines_of_many_files_are_resumed(ser, trained, long, recordings, in_tmp, monkeypatch):
+    from ser.inference import long_recordings
+
+    command = ["predict", str(trained), "long.wav", "recordings", "--timeline", "--vad", "none", "--output", "a.csv"]
+    assert ser(*command)[0] == 1
+    whole, asked, original = (in_tmp / "a.csv").read_text(), [], long_recordings.file_timeline
+    assert [row["error"] != "" for row in rows(whole)].count(True) == 1 and len(
+        {row["path"] for row in rows(whole)}
+    ) == 5
+
+    def pressed(model, path, *others):
+        asked.append(path.name)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return original(model, path, *others)
+
+    monkeypatch.setattr(long_recordings, "file_timeline", pressed)
+    code, _, err = ser(*command)
+    assert code == 130 and "Note: 2 of 5 files are kept" in err
+    assert ser(*command, "--resume")[0] == 1 and (in_tmp / "a.csv").read_text() == whole
+    assert asked == ["long.wav", "a.wav", "b.wav", "b.wav", "bad.wav", "c.wav"]
+
+
 # ---- names of strangers --------------------------------------------------------------------------------------------
 
 
@@ -216,7 +308,18 @@ def test_a_terminal_that_knows_ascii_only(ser, trained, in_tmp, monkeypatch):
         (["recordings", "recordings"], "no config.yaml"),
         (["RUN", "empty"], "no recordings under empty"),
         (["RUN", "recordings", "--formt", "csv"], "Did you mean '--format'"),
-        (["RUN", "recordings", "--format", "xml"], "choose from 'table', 'csv', 'jsonl'"),
+        (["RUN", "recordings", "--format", "xml"], "choose from 'table', 'csv', 'jsonl', 'audacity', 'png'"),
+        (["RUN", "recordings", "--format", "audacity"], "The format audacity is of --timeline"),
+        (["RUN", "recordings", "--hop", "1"], "--hop is of --timeline"),
+        (["RUN", "recordings", "--single-view"], "--single-view is of --timeline"),
+        (["RUN", "recordings", "--timeline", "--format", "png"], "A picture needs a file"),
+        (["RUN", "recordings", "--timeline", "--output", "a.png"], "png is of one recording, not of 4"),
+        (["RUN", "recordings", "--timeline", "--hop", "9"], "hop=9 must be from"),
+        (["RUN", "recordings", "--timeline", "--vad", "loud"], "choose from 'auto', 'silero', 'energy', 'none'"),
+        (["RUN", "recordings", "--resume"], "--resume goes on with the file of --output"),
+        (["RUN", "recordings", "--only", "angri,sad"], "Did you mean 'angry'"),
+        (["RUN", "recordings", "--only", "sad"], "at least two classes"),
+        (["RUN", "recordings", "--unsure-below", "2"], "'2' is not a probability from 0 to 1"),
         (["RUN", "recordings", "--output", "found"], "--output found: the suffix selects the format"),
         (["RUN", "recordings", "--output", "recordings"], "name a file, not a folder"),
         (["RUN", "recordings", "--output", "none/found.csv"], "there is no folder none"),
@@ -261,18 +364,48 @@ def test_ctrl_c_leaves_the_old_output(ser, trained, recordings, in_tmp, monkeypa
     from ser.inference.predictor import Predictor
 
     (in_tmp / "found.csv").write_text("of yesterday")
-    original, batches = Predictor._logits, []
+    original, batches = Predictor._logits, itertools.count()
 
     def pressed(self, clips):
-        batches.append(clips)
-        if len(batches) == 2:
+        if next(batches) == 1:
             raise KeyboardInterrupt
         return original(self, clips)
 
     monkeypatch.setattr(Predictor, "_logits", pressed)
     code, out, err = ser("predict", str(trained), "recordings", "--batch-size", "1", "--output", "found.csv")
-    assert (code, out, err) == (130, "", "Interrupted.\n")
+    kept = "Note: 1 of 4 files are kept; the same command with --resume goes on.\n"
+    assert (code, out, err) == (130, "", f"{kept}Interrupted.\n")
     assert (in_tmp / "found.csv").read_text() == "of yesterday"
+    assert sorted(path.name for path in in_tmp.iterdir()) == [".found.csv.unfinished", "found.csv", "recordings"]
+    monkeypatch.setattr(Predictor, "_logits", original)
+
+
+def test_resume_goes_on_and_gives_the_same_file(ser, trained, recordings, in_tmp, monkeypatch):
+    from ser.inference.predictor import Predictor
+
+    command = [
+        "predict",
+        str(trained),
+        "recordings",
+        "--output",
+        "found.csv",
+        "--batch-size",
+        "1",
+        "--unsure-below",
+        "0.2",
+    ]
+    ser(*command)
+    whole = (in_tmp / "found.csv").read_text()
+    test_ctrl_c_leaves_the_old_output(
+        lambda *words: ser(*words, "--unsure-below", "0.2"), trained, recordings, in_tmp, monkeypatch
+    )
+    code, _, err = ser(*command, "--resume", "--only", "angry,sad")
+    assert code == 2 and "another run or other options" in err
+    read, original = [], Predictor._read
+    monkeypatch.setattr(Predictor, "_read", lambda self, path: read.append(path.name) or original(self, path))
+    code, out, err = ser(*command, "--resume")
+    assert (code, err) == (1, "") and out == "Written: found.csv (1 could not be used)\n"
+    assert (in_tmp / "found.csv").read_text() == whole and read == ["b.wav", "bad.wav", "c.wav"]
     assert sorted(path.name for path in in_tmp.iterdir()) == ["found.csv", "recordings"]
 
 
@@ -286,7 +419,7 @@ def test_ctrl_c_ends_a_long_job_at_once(trained, in_tmp):
         time.sleep(0.01)
     os.kill(process, signal.SIGINT)
     assert forked.wait(process) == 130 and "Interrupted." in forked.printed(process, in_tmp)
-    assert not list(in_tmp.glob("*found.csv*"))
+    assert [path.name for path in in_tmp.glob("*found.csv*")] in ([], [".found.csv.unfinished"])
 
 
 def test_a_full_disk_is_one_sentence(ser, trained, recordings, monkeypatch):
@@ -309,7 +442,23 @@ def test_help_imports_nothing_heavy_and_names_every_option(ser):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr == "set()\n"
-    for option in ("--format", "--output", "--batch-size", "--device", "--calibrated", "--trust"):
+    for option in (
+        "--format",
+        "--output",
+        "--batch-size",
+        "--device",
+        "--calibrated",
+        "--trust",
+        "--resume",
+        "--unsure-below",
+        "--only",
+        "--timeline",
+        "--hop",
+        "--window",
+        "--smooth",
+        "--vad",
+        "--single-view",
+    ):
         assert option in done.stdout
     assert "predict" in ser("--help")[1]
 

@@ -1,0 +1,116 @@
+"""The arguments of `ser predict` and `ser listen`, checked before anything is read."""
+
+import argparse
+import os
+from pathlib import Path
+
+from ser.commands.arguments import Parser, packages
+from ser.errors import UserError
+
+FORMATS = ("table", "csv", "jsonl", "audacity", "png")
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".txt": "table", ".png": "png"}
+ONLY_TIMELINE = ("hop", "window", "smooth", "vad", "single_view")
+DETECTORS = ("auto", "silero", "energy", "none")
+
+
+def parse_predict(arguments: list[str]) -> argparse.Namespace:
+    """The arguments of `ser predict`; `format` and `output` (a path or None) are set as they will be used.
+
+    Raises:
+        UserError: One that does not exist, or that does not go with another.
+    """
+    parser = Parser("ser predict")
+    parser.add_argument("run", metavar="run")
+    parser.add_argument("places", nargs="*", metavar="file or folder")
+    parser.add_argument("--format", choices=FORMATS)
+    parser.add_argument("--output", metavar="FILE")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--batch-size", type=_batch_size, default=64, metavar="N")
+    add_answers(parser)
+    parser.add_argument("--timeline", action="store_true")
+    for name in ("--hop", "--window", "--smooth"):
+        parser.add_argument(name, type=seconds, metavar="SECONDS")
+    parser.add_argument("--vad", choices=DETECTORS)
+    parser.add_argument("--single-view", action="store_true", default=None)
+    if not arguments:
+        raise UserError("Name a run and recordings: ser predict runs/NAME recording.wav (see --help).")
+    asked = parser.parse_intermixed_args(arguments)
+    if not asked.places:
+        raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
+    asked.output = None if asked.output is None else _file(asked.output)
+    asked.format = asked.format or ("table" if asked.output is None else _kind_of(asked.output))
+    _check(asked)
+    return asked
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """The arguments that decide how the model is loaded and how it answers."""
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    parser.add_argument("--calibrated", action="store_true")
+    parser.add_argument("--only", type=_names, action="extend", default=[], metavar="CLASSES")
+    parser.add_argument("--unsure-below", type=_probability, default=0.0, metavar="PROBABILITY")
+
+
+def seconds(text: str) -> float:
+    """A number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 86_400:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return value
+
+
+def _check(asked: argparse.Namespace) -> None:
+    if not asked.timeline:
+        given = [f"--{name.replace('_', '-')}" for name in ONLY_TIMELINE if getattr(asked, name) is not None]
+        if given:
+            raise UserError(f"{given[0]} is of --timeline: add it, or leave {given[0]} out.")
+        if asked.format in ("audacity", "png"):
+            raise UserError(f"The format {asked.format} is of --timeline: add it, or choose table, csv or jsonl.")
+    if asked.format == "png" and asked.output is None:
+        raise UserError("A picture needs a file: --output timeline.png.")
+    if asked.resume and asked.output is None:
+        raise UserError("--resume goes on with the file of --output: name it as before.")
+    if asked.resume and asked.format in ("audacity", "png"):
+        raise UserError(f"--resume is for jobs of many files: the format {asked.format} is of one recording.")
+
+
+def _batch_size(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of recordings at once")
+    return int(text)
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a probability from 0 to 1")
+    return value
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _file(name: str) -> Path:
+    """A path that a file can be written to."""
+    path = Path(os.path.expanduser(name))
+    if not name or path.is_dir():
+        raise UserError(f"--output {name}: name a file, not a folder.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
+    if not path.parent.is_dir():
+        raise UserError(f"--output {name}: there is no folder {path.parent}.")
+    return path
+
+
+def _kind_of(output: Path) -> str:
+    if output.suffix.lower() not in SUFFIXES:
+        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; or add --format.")
+    return SUFFIXES[output.suffix.lower()]

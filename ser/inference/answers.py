@@ -1,0 +1,65 @@
+"""From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.errors import UserError, did_you_mean
+from ser.evaluation.metrics import softmax
+
+UNSURE = "unsure"
+Named = tuple[str, dict[str, float]]  # the answer, and the probability of each class
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How a model's logits become answers.
+
+    Args:
+        known: The model's classes, in the order of its logits.
+        temperature: Logits are divided by it; 1 leaves the probabilities unchanged.
+        only: The classes among which the answer is, in any order; empty: all. Their probabilities sum to 1.
+        unsure_below: Where the highest probability is lower, the answer is 'unsure'; 0: never.
+
+    Raises:
+        UserError: Fewer than two classes, one that the model has not, or no probability.
+    """
+
+    known: tuple[str, ...]
+    temperature: float = 1.0
+    only: Sequence[str] = ()
+    unsure_below: float = 0.0
+
+    def __post_init__(self):
+        for name in self.only:
+            if name not in self.known:
+                raise UserError(f"only={name}: the run has no such class. {did_you_mean(name, list(self.known))}")
+        if len(set(self.only)) == 1:
+            raise UserError(f"only={self.only[0]} leaves one answer: name at least two classes.")
+        if not 0 <= self.unsure_below <= 1:
+            raise UserError(f"unsure_below={self.unsure_below} must be a probability, from 0 to 1.")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those that are asked for, in the model's order."""
+        return tuple(name for name in self.known if not self.only or name in self.only)
+
+    def shares(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes that are asked for; NaN where logits are.
+
+        Shape:
+            (N, K) → (N, classes).
+        """
+        chosen = [self.known.index(name) for name in self.classes]
+        finite = np.isfinite(logits).all(axis=1)
+        shares = softmax(np.where(finite[:, None], logits, 0.0)[:, chosen] / self.temperature)
+        return np.where(finite[:, None], shares, np.nan)
+
+    def named(self, shares: np.ndarray) -> Named | None:
+        """The answer to one row of probabilities (classes,); None where they are NaN."""
+        if np.isnan(shares).any():
+            return None
+        best = int(shares.argmax())
+        answer = UNSURE if shares[best] < self.unsure_below else self.classes[best]
+        return answer, dict(zip(self.classes, shares.tolist(), strict=True))
