@@ -28,7 +28,8 @@ Commands
   ser train dataset=ravdess dataset.root=…      a run on your copy of RAVDESS
   ser train -m model=mlp,cnn1d,cnn2d seed=0,1   a grid
   ser evaluate run=runs/NAME                    a report on a finished run; dataset=tess: on other recordings
-  ser predict runs/NAME a.wav folder/           the emotion in each recording
+  ser predict runs/NAME a.wav folder/           the emotion in each recording; along a long one with --timeline
+  ser listen runs/NAME                          the emotion of live sound
   ser train --help                              its groups and settings
   eval "$(ser -sc install=bash)"                completion in bash
 

@@ -10,7 +10,8 @@ COMMANDS = {
     "runs": "state and size of each run; remove checkpoints that are no longer needed",
     "compare": "finished runs side by side, a row a configuration; which differences are more than chance",
     "tune": "search settings by a validation metric; the same command continues a stopped search",
-    "predict": "predict the emotion in recordings: a table, CSV or JSON lines",
+    "predict": "predict the emotion in recordings, or along a long one: a table, CSV, JSON lines, a picture",
+    "listen": "the emotion of live sound, from the microphone or a pipe: bars, or JSON lines",
     "show": "list the choices of each config group",
     "store": "list or clear the cache of decoded recordings and features",
 }
