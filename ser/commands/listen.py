@@ -57,7 +57,8 @@ def _listen(asked: argparse.Namespace) -> int:
 
     source: Any = None
     if asked.source == "-":
-        source = Piped(getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read))
+        # without the buffer, whose lock a thread that waits for bytes would hold when the process ends
+        source = Piped(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer).read)
 
     from ser.data.audio.decode import BadRecording
     from ser.data.audio.pcm_stream import Pcm

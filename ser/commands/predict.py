@@ -78,6 +78,8 @@ def _predict(asked: argparse.Namespace) -> int:
 
 
 def _timeline(asked: argparse.Namespace, model: Any, paths: list[Path]) -> int:
+    from dataclasses import asdict
+
     from ser.inference.long_recordings import TimelineSettings, check, file_timeline
     from ser.inference.voice_activity import build_detector, describe
     from ser.inference.writing_timelines import TIMELINE_WRITERS
@@ -98,11 +100,17 @@ def _timeline(asked: argparse.Namespace, model: Any, paths: list[Path]) -> int:
                 raise UserError(f"{path} cannot be used: {found.error}.")
             yield found
 
-    return _write(asked, model, paths, compute, TIMELINE_WRITERS[asked.format], settings)
+    about = {"timeline": asdict(settings), "pauses": how}  # what `auto` found counts as well
+    return _write(asked, model, paths, compute, TIMELINE_WRITERS[asked.format], about)
 
 
 def _write(
-    asked: argparse.Namespace, model: Any, paths: list[Path], compute: Callable, writer: Writer, settings: Any = None
+    asked: argparse.Namespace,
+    model: Any,
+    paths: list[Path],
+    compute: Callable,
+    writer: Writer,
+    about: dict[str, Any] | None = None,
 ) -> int:
     """Rows to stdout, or into the file; the exit code."""
     from rich.console import Console
@@ -117,12 +125,10 @@ def _write(
     if asked.output is None:
         return int(writer(shown(compute(paths)), model.classes, sys.stdout) > 0)
 
-    from dataclasses import asdict
-
     from ser.inference.resuming import Journal, job_of
     from ser.system.files import write_atomically
 
-    job = job_of(Path(asked.run).expanduser(), model, {"timeline": settings and asdict(settings)})
+    job = job_of(Path(asked.run).expanduser(), model, about or {})
     journal, failed = Journal(asked.output, job, asked.resume), []
 
     def write(partial: Path) -> None:

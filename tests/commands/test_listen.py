@@ -3,10 +3,12 @@
 import io
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import time
 import types
+from functools import partial
 
 import numpy as np
 import pytest
@@ -224,6 +226,20 @@ def test_a_microphone_faster_than_the_model_loses_answers_and_no_sound(model):
 
 
 # ---- as a process --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_while_it_waits_for_sound(trained, sound):
+    command = [*SER, "listen", str(trained), "-", "--vad", "energy"]
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a suite in the background has it ignored
+    process = subprocess.Popen(command, **streams, preexec_fn=heeded)
+    process.stdin.write(sound[:-2000])
+    process.stdin.flush()
+    found = [json.loads(process.stdout.readline())["time"] for _ in range(int(3.9 / STEP_S))]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130 and found[-1] == pytest.approx(3.84)
+    assert process.stderr.read().splitlines()[1:] == [b"Interrupted."] and process.stdout.read() == b""
 
 
 @pytest.mark.slow
