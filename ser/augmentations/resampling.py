@@ -1,10 +1,13 @@
 """Reading a waveform faster or slower, by its spectrum."""
 
 import math
+from typing import TypeVar
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
+
+Length = TypeVar("Length", int, Tensor)
 
 _SHORTEST = 8192  # samples transformed at least: lengths are whole, so that a rate is met to 1 in that many
 _NEAR = 3e-4  # how exactly a rate is met, as a share of it: half a cent
@@ -26,18 +29,33 @@ def resample(waveform: Tensor, rate: float) -> Tensor:
         (n,) → (round(n / rate),), at least one sample.
     """
     length = max(1, round(len(waveform) / rate))
-    silence = max(_SILENCE, math.ceil(2 * _NEAR * len(waveform)))
-    before, after = _lengths(max(len(waveform) + silence, _SHORTEST), rate)
+    before, after = near_lengths(num_transformed(len(waveform)), rate)
     spectrum = torch.fft.rfft(waveform, before)
     return torch.fft.irfft(spectrum, after)[:length] * (after / before)
 
 
-def _lengths(shortest: int, rate: float) -> tuple[int, int]:
+def num_transformed(length: Length) -> Length:
+    """Samples that the transform of a recording of `length` samples takes at least; whole, or a tensor of them.
+
+    >>> num_transformed(48_000), num_transformed(100)
+    (48512, 8192)
+    """
+    if isinstance(length, Tensor):
+        silence = (2 * _NEAR * length.double()).ceil().long().clamp(min=_SILENCE)
+        return (length + silence).clamp(min=_SHORTEST)
+    return max(length + max(_SILENCE, math.ceil(2 * _NEAR * length)), _SHORTEST)
+
+
+def near_lengths(shortest: int, rate: float) -> tuple[int, int]:
     """Two lengths whose quotient is nearly the rate, with fast transforms: products of small primes.
 
     A transform whose length has a large prime factor takes several times as long.
 
-    >>> _lengths(8192, 1.1)
+    Args:
+        shortest: The first of the two is at least this.
+        rate: Above 0.
+
+    >>> near_lengths(8192, 1.1)
     (8250, 7500)
     """
     before = shortest - 1

@@ -12,6 +12,7 @@ COMMANDS = {
     "tune": "search settings by a validation metric; the same command continues a stopped search",
     "predict": "predict the emotion in recordings, or along a long one: a table, CSV, JSON lines, a picture",
     "listen": "the emotion of live sound, from the microphone or a pipe: bars, or JSON lines",
+    "export": "a finished run as one file (ONNX, torch) from waveform to probabilities, with a model card",
     "show": "list the choices of each config group",
     "store": "list or clear the cache of decoded recordings and features",
 }

@@ -1,7 +1,9 @@
 """Arguments of commands that compose no config; mistakes are reported as everywhere in `ser`."""
 
 import argparse
+import os
 import re
+from pathlib import Path
 from typing import NoReturn
 
 from ser.errors import UserError, did_you_mean
@@ -30,6 +32,22 @@ class Parser(argparse.ArgumentParser):
             raise UserError(f"{self.prog} has no argument '{word}'. {did_you_mean(word.split('=')[0], known)}")
         sentence = message if message.endswith((".", "?")) else f"{message}."
         raise UserError(f"{self.prog}: {sentence} See {self.prog} --help.")
+
+
+def output_file(name: str) -> Path:
+    """A path for `--output` that a file can be written to, checked before anything is read.
+
+    Raises:
+        UserError: A folder, something else than a file, or in a folder that does not exist.
+    """
+    path = Path(os.path.expanduser(name))
+    if not name or path.is_dir():
+        raise UserError(f"--output {name}: name a file, not a folder.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
+    if not path.parent.is_dir():
+        raise UserError(f"--output {name}: there is no folder {path.parent}.")
+    return path
 
 
 def packages(text: str) -> list[str]:

@@ -1,10 +1,9 @@
 """The arguments of `ser predict` and `ser listen`, checked before anything is read."""
 
 import argparse
-import os
 from pathlib import Path
 
-from ser.commands.arguments import Parser, packages
+from ser.commands.arguments import Parser, output_file, packages
 from ser.errors import UserError
 
 FORMATS = ("table", "csv", "jsonl", "audacity", "png")
@@ -37,7 +36,7 @@ def parse_predict(arguments: list[str]) -> argparse.Namespace:
     asked = parser.parse_intermixed_args(arguments)
     if not asked.places:
         raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
-    asked.output = None if asked.output is None else _file(asked.output)
+    asked.output = None if asked.output is None else output_file(asked.output)
     asked.format = asked.format or ("table" if asked.output is None else _kind_of(asked.output))
     _check(asked)
     return asked
@@ -96,18 +95,6 @@ def _probability(text: str) -> float:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _file(name: str) -> Path:
-    """A path that a file can be written to."""
-    path = Path(os.path.expanduser(name))
-    if not name or path.is_dir():
-        raise UserError(f"--output {name}: name a file, not a folder.")
-    if path.exists() and not path.is_file():
-        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
-    if not path.parent.is_dir():
-        raise UserError(f"--output {name}: there is no folder {path.parent}.")
-    return path
 
 
 def _kind_of(output: Path) -> str:

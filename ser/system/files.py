@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ser.errors import UserError
@@ -15,16 +15,45 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         UserError: The disk is full or the folder may not be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
+        _settle(partial)
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {why_refused(error)}. The earlier file is unchanged.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Replaces several files: all of them are on the disk under other names before the first is renamed.
+
+    Raises:
+        UserError: The disk is full or a folder may not be written; no file has changed.
+    """
+    partials = {path: _partial(path) for path in contents}
+    try:
+        for path, partial in partials.items():
+            partial.write_bytes(contents[path])
+            _settle(partial)
+        for path, partial in partials.items():
+            os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {why_refused(error)}. Earlier files are unchanged.") from error
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _settle(file: Path) -> None:
+    """A power cut must not leave a name without its bytes."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -109,9 +109,7 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
     # where the root mean square is above the limit the peak is: speech is never searched for it
     if energy < SILENCE_PEAK**2 * len(waveform) and np.abs(waveform).max() < SILENCE_PEAK:
         raise BadRecording("silent: no sample above -80 dBFS")
-    if len(waveform) and sample_rate != settings.sample_rate:
-        check_length(len(waveform) * settings.sample_rate / sample_rate)
-        waveform = soxr.resample(waveform, sample_rate, settings.sample_rate, quality="HQ")
+    waveform = resampled(waveform, sample_rate, settings.sample_rate)
     if len(waveform) and settings.trim_db is not None:
         start, end = voiced_range(waveform, settings.trim_db)
         waveform = waveform[start:end]
@@ -121,6 +119,18 @@ def prepare(waveform: np.ndarray, sample_rate: int, settings: AudioSettings) -> 
             f"audio.min_duration_s is {settings.min_duration_s}"
         )
     return np.ascontiguousarray(set_level(waveform, settings.level), dtype=np.float32)
+
+
+def resampled(waveform: np.ndarray, before: int, after: int) -> np.ndarray:
+    """A waveform (T,) at another sample rate, Hz (soxr HQ).
+
+    Raises:
+        BadRecording: It would be too long.
+    """
+    if not len(waveform) or before == after:
+        return waveform
+    check_length(len(waveform) * after / before)
+    return soxr.resample(waveform, before, after, quality="HQ")
 
 
 def voiced_range(waveform: np.ndarray, trim_db: float) -> tuple[int, int]:

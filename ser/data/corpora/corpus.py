@@ -44,6 +44,7 @@ class Corpus:
         name: Short name, the prefix of its speakers.
         layout: What the folder should look like, for the message about a missing root.
         source: Where to get it, its size and its licence.
+        licence: Of the recordings; a network that was trained on them inherits its terms.
         emotions: The corpus's own words or codes for emotions → canonical names.
         published: Its data sheet for `ser download`; None where it has to be got by hand.
 
@@ -54,6 +55,7 @@ class Corpus:
     name: ClassVar[str]
     layout: ClassVar[str]
     source: ClassVar[str]
+    licence: ClassVar[str] = "not known; ask those who made the recordings"
     emotions: ClassVar[dict[str, str]] = {}
     published: ClassVar[Publication | None] = None
     setting = "dataset.root"  # what messages call `root`

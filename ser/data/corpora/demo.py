@@ -40,6 +40,7 @@ class Demo(Ravdess):
     name = "demo"
     layout = "as RAVDESS, Actor_01/ … Actor_10/."
     source = "it is written by `ser` itself."
+    licence = "none needed: synthetic voices"
 
     def __init__(self, root: str | None = None):
         super().__init__(root or str(cache_folder() / FOLDER))

@@ -53,6 +53,7 @@ class Ravdess(NamedCorpus):
         "https://doi.org/10.5281/zenodo.1188976, Audio_Speech_Actors_01-24.zip (208 MB, 1440 files) and "
         "Audio_Song_Actors_01-24.zip (1012 files); licence CC BY-NC-SA 4.0."
     )
+    licence = "CC BY-NC-SA 4.0"
     emotions = {
         "01": "neutral",
         "02": "calm",

@@ -30,6 +30,7 @@ class RavdessTess(Corpus):
     """
 
     name = "ravdess_tess"
+    licence = f"{Ravdess.licence} (ravdess), {Tess.licence} (tess)"
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class Tess(NamedCorpus):
     name = "tess"
     layout = "OAF_angry/ … YAF_sad/ with files such as OAF_back_angry.wav (WAV or FLAC)."
     source = "https://doi.org/10.5683/SP2/E8H2MF (about 270 MB, 2800 files); licence CC BY-NC-ND 4.0."
+    licence = "CC BY-NC-ND 4.0"
     emotions = {
         "angry": "angry",
         "disgust": "disgust",
