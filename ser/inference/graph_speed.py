@@ -1,27 +1,28 @@
 """Reading recordings faster or slower, as `ser.augmentations.resampling`, in tensor operations that can be exported.
 
-There each recording has a Fourier transform of its own length, which a batch cannot have, and which onnxruntime rounds
-to two digits unless it is a power of two. Here blocks of one length are transformed: their spectrum is cut at the same
-frequency, and read off between samples by a non-uniform transform (Barnett, Magland and af Klinteberg, 2019,
-arXiv:1808.06736): the spectrum is divided by that of a short kernel, transformed back at twice the rate, and summed
-under the kernel around each place. Both agree to about 1e-6.
+There each recording has a Fourier transform of its own length, which a batch cannot have; and onnxruntime keeps two
+digits of a transform whose length is not a power of two. What the two transforms do to a recording x of n samples is
+
+    y(t) = Σ_n x[n] D(t - n),   D(u) = (1 + 2 Σ_k cos(2πku / N)) / N = sin((2K + 1)πu / N) / (N sin(πu / N))
+
+with the K lowest of the N frequencies, at t = m N / M for two lengths N and M near the speed. Here this sum is computed
+as a convolution, in blocks of one length, for whole and half samples, and y is read off between them. Both agree to
+about 1e-6.
 """
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ser.augmentations.resampling import near_lengths, num_transformed
 
-BLOCK = 2**16  # samples transformed at once
-_MARGIN = 1024  # of them faded in and out on each side, so that what lies beyond does not ring into the block
-_TAPS = 8  # of the kernel, on twice the rate: seven digits
-_BETA = 2.3 * _TAPS  # its shape, exp(β (√(1 - z²) - 1))
-_LONGEST = 2**25  # samples up to which the very ratio of `resample` is used; beyond, the last one: within 3e-4 of it
+BLOCK = 2**16  # samples of a block of the convolution
+_TAPS = 16  # half samples that a value between them is summed over
+_BETA = 12.5  # shape of their window, exp(β (√(1 - z²) - 1)): what it lets through is below -115 dB
+_MARGIN = _TAPS  # zeros before and behind a recording, so that it can be read up to its ends
+_LONGEST = 2**25  # samples up to which the very lengths of `resample` are used; beyond, the last ones
 
 
 class Reader(nn.Module):
@@ -34,17 +35,22 @@ class Reader(nn.Module):
     def __init__(self, rates: Sequence[float]):
         super().__init__()
         self.rates = tuple(rates)
-        tables = [_ratios(rate) for rate in rates]
-        self.register_buffer("longest", _padded([longest for longest, _ in tables]), persistent=False)
-        self.register_buffer("ratios", _padded([ratios for _, ratios in tables]), persistent=False)
-        self.register_buffer("fade", _fade(), persistent=False)
-        self.register_buffer("response", _response(), persistent=False)
-        self.width = int((BLOCK - 2 * _MARGIN - 2 * _TAPS) / (max(rates) * 1.001))  # samples that a block gives
+        tables = [_near_lengths(rate) for rate in rates]
+        widest = max(map(len, tables))
+        padded = [table + table[-1:] * (widest - len(table)) for table in tables]
+        self.register_buffer("near", torch.tensor(padded), persistent=False)  # (R, lengths, 2)
 
     def lengths(self, lengths: Tensor) -> Tensor:
         """Samples of whole recordings once read, at least 1: (B,) → (B, R)."""
         rates = torch.tensor(self.rates, dtype=torch.float64, device=lengths.device)
         return (lengths[:, None] / rates).round().long().clamp(min=1)
+
+    def transforms(self, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """N and M of recordings of `lengths` samples: (B,) → (B, R), (B, R)."""
+        before = self.near[:, :, 0]
+        index = (num_transformed(lengths)[:, None, None] > before).sum(dim=2).clamp(max=before.shape[1] - 1)
+        chosen = self.near.expand(lengths.shape[0], -1, -1, -1).gather(2, index[:, :, None, None].expand(-1, -1, -1, 2))
+        return chosen[:, :, 0, 0], chosen[:, :, 0, 1]
 
     def forward(self, waveforms: Tensor, lengths: Tensor, starts: Tensor, width: int) -> Tensor:
         """Parts of recordings as they are read; what lies behind a recording's end is not zero.
@@ -58,72 +64,66 @@ class Reader(nn.Module):
         Shape:
             waveforms (B, T), lengths (B,), starts (B, R, C) → (B, R, C, width).
         """
-        ratio = self._ratios_of(lengths)[:, :, None, None]  # (B, R, 1, 1)
-        num_blocks = (width + self.width - 1) // self.width
-        # (B, R, C, blocks): where each block begins, at the new speed and in the waveform
-        begins = starts[..., None] + torch.arange(num_blocks, device=starts.device) * self.width
-        first = (begins * ratio).floor().long() - _MARGIN - _TAPS // 2
-        grid = self._grid(waveforms, first.flatten(1), (ratio + 0 * begins).flatten(1))
-        places = begins[..., None] + torch.arange(self.width, device=starts.device)
-        exact = 2 * (places * ratio[..., None] - first[..., None])  # (B, R, C, blocks, width)
-        return _between(grid, exact.flatten(0, 3)).view(*starts.shape, -1)[..., :width]
-
-    def _ratios_of(self, lengths: Tensor) -> Tensor:
-        """How fast `resample` really reads recordings of `lengths` samples: (B,) → (B, R) float64."""
-        index = (num_transformed(lengths)[:, None, None] > self.longest).sum(dim=2)
-        index = index.clamp(max=self.ratios.shape[1] - 1)
-        return self.ratios.expand(index.shape[0], -1, -1).gather(2, index[:, :, None])[:, :, 0]
-
-    def _grid(self, waveforms: Tensor, first: Tensor, ratio: Tensor) -> Tensor:
-        """Blocks at twice the rate, without what the new speed cannot hold: (B, P) → (B · P, 2 · BLOCK)."""
-        index = (first[:, :, None] + torch.arange(BLOCK, device=first.device)).flatten(1)  # (B, P · BLOCK)
-        last = waveforms.shape[1] - 1
-        taken = torch.where((index >= 0) & (index <= last), waveforms.gather(1, index.clamp(0, last)), 0.0)
-        spectrum = torch.view_as_real(torch.fft.rfft(taken.view(-1, BLOCK) * self.fade))
-        bins = torch.arange(BLOCK // 2 + 1, device=first.device)
-        kept = torch.where(bins * ratio.flatten()[:, None] <= BLOCK // 2, self.response, 0.0)  # (B · P, bins)
-        finer = F.pad(spectrum * kept[:, :, None], (0, 0, 0, BLOCK // 2))  # (B · P, BLOCK + 1, 2)
-        return torch.fft.irfft(torch.view_as_complex(finer), 2 * BLOCK)
+        before, after = self.transforms(lengths)
+        halves = _halves(waveforms, before, after)
+        ratio = (before.double() / after)[:, :, None, None]
+        places = starts[..., None] + torch.arange(width, device=starts.device)
+        places = (2 * (places * ratio + _MARGIN)).clamp(_TAPS, halves.shape[2] - _TAPS)  # the rest is behind the end
+        return _between(halves, places.flatten(2)).view(*starts.shape, -1)
 
 
-def _between(grid: Tensor, places: Tensor) -> Tensor:
-    """Values between the samples of `grid` (R, N) at `places` (R, W) float64: (R, W)."""
+def _halves(waveforms: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """y at half samples, from -_MARGIN on: waveforms (B, T), before (B, R), after (B, R) → (B, R, more than 2 T)."""
+    num_blocks = (waveforms.shape[1] + 2 * _MARGIN + BLOCK - 1) // BLOCK  # P
+    behind = num_blocks * BLOCK - waveforms.shape[1] - _MARGIN
+    blocks = nn.functional.pad(waveforms, (_MARGIN, behind)).view(-1, num_blocks, BLOCK)
+    # from block p to block r go the values of D around r - p blocks: of 2 P - 1 distances, for whole and half samples
+    distances = torch.arange(2 * num_blocks - 1, device=before.device) - num_blocks
+    places = distances[:, None] * BLOCK + torch.arange(2 * BLOCK, device=before.device)  # (2 P - 1, 2 BLOCK)
+    halves = 2 * places + torch.arange(2, device=before.device)[:, None, None]
+    kernels = _dirichlet(halves, before[:, :, None, None, None], after[:, :, None, None, None])
+    kernels = torch.view_as_real(torch.fft.rfft(kernels)).unbind(-1)  # (B, R, 2, 2 P - 1, BLOCK + 1), two of them
+    real, imaginary = torch.view_as_real(torch.fft.rfft(blocks, 2 * BLOCK)).unbind(-1)  # (B, P, BLOCK + 1)
+    blocks = torch.arange(num_blocks, device=before.device)
+    index = (blocks[:, None] - blocks + num_blocks - 1).flatten()  # (P · P,): r by row, p by column
+    a, b = (part.index_select(3, index).unflatten(3, (num_blocks, num_blocks)) for part in kernels)
+    real, imaginary = real[:, None, None, None], imaginary[:, None, None, None]
+    summed = torch.stack([(a * real - b * imaginary).sum(4), (a * imaginary + b * real).sum(4)], dim=-1)
+    found = torch.fft.irfft(torch.view_as_complex(summed), 2 * BLOCK)[..., BLOCK:]  # (B, R, 2, P, BLOCK)
+    return found.flatten(3).transpose(2, 3).flatten(2)
+
+
+def _dirichlet(halves: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """D(halves / 2), float32.
+
+    Angles are whole numbers of half turns over N, reduced before they are divided: no digit is lost.
+    """
+    kept = torch.minimum(before, after) // 2
+    halves = (halves + before) % (2 * before) - before  # D has the period N
+    above = torch.sin(math.pi * (((2 * kept + 1) * halves) % (4 * before) / (2 * before).double()).float())
+    below = torch.sin(math.pi * (halves / (2 * before).double()).float())
+    kernel = torch.where(halves == 0, (2 * kept + 1).float(), above / torch.where(halves == 0, 1.0, below))
+    # the highest frequency of an even M counts once, not twice
+    last = torch.cos(math.pi * ((kept * halves) % (2 * before) / before.double()).float())
+    return (kernel - torch.where(2 * kept == after, last, 0.0)) / before
+
+
+def _between(halves: Tensor, places: Tensor) -> Tensor:
+    """Values between those of `halves` (B, R, N), by a windowed sinc, at `places` (B, R, W) float64: (B, R, W)."""
     base = places.floor()
-    fraction = (places - base).float()
-    base, total = base.long(), 0.0
+    fraction, base = (places - base).float(), base.long()
+    total = torch.zeros_like(fraction)
     for tap in range(1 - _TAPS // 2, 1 + _TAPS // 2):
-        z = (fraction - tap) / (_TAPS / 2)
-        weight = torch.exp(_BETA * ((1 - z.square()).clamp(min=0).sqrt() - 1))
-        total = total + weight * grid.gather(1, base + tap)
+        distance = fraction - tap
+        window = torch.exp(_BETA * ((1 - (distance / (_TAPS / 2)).square()).clamp(min=0).sqrt() - 1))
+        total = total + window * torch.sinc(distance) * halves.gather(2, base + tap)
     return total
 
 
-def _ratios(rate: float) -> tuple[list[int], list[float]]:
-    """Of each range of lengths the largest, and the ratio of transforms that `resample` takes for all of it."""
-    longest, ratios, length = [], [], 1
+def _near_lengths(rate: float) -> list[tuple[int, int]]:
+    """N and M of `resample`, from the shortest on; each pair holds up to its own N."""
+    found, length = [], 1
     while length <= _LONGEST:
-        before, after = near_lengths(length, rate)
-        longest.append(before)
-        ratios.append(before / after)
-        length = before + 1
-    return longest, ratios
-
-
-def _padded(rows: Sequence[Sequence[float]]) -> Tensor:
-    """Rows of different lengths as one float64 matrix; the last value of each is repeated."""
-    widest = max(map(len, rows))
-    return torch.tensor([[*row, *[row[-1]] * (widest - len(row))] for row in rows], dtype=torch.float64)
-
-
-def _fade() -> Tensor:
-    """(BLOCK,): rising over the margin, 1, falling over the margin."""
-    rise = torch.sin(torch.linspace(0, math.pi / 2, _MARGIN, dtype=torch.float64)).square()
-    return torch.cat([rise, torch.ones(BLOCK - 2 * _MARGIN, dtype=torch.float64), rise.flip(0)]).float()
-
-
-def _response() -> Tensor:
-    """(BLOCK // 2 + 1,): what a spectrum is multiplied by for the kernel and the finer grid."""
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    kernel = np.exp(_BETA * (np.sqrt(1 - nodes**2) - 1)) * weights * _TAPS / 2
-    bins = np.arange(BLOCK // 2 + 1)
-    return torch.from_numpy(2 / (np.cos(np.pi * bins[:, None] / BLOCK * nodes * _TAPS / 2) @ kernel)).float()
+        found.append(near_lengths(length, rate))
+        length = found[-1][0] + 1
+    return found
