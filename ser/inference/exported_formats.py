@@ -13,9 +13,11 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from ser.errors import UserError, did_you_mean
+from ser.inference.graph_speed import BLOCK
 from ser.inference.whole_network import WholeNetwork
 
 INPUT, OUTPUT = "waveform", "probabilities"
+EXAMPLE = 5 * BLOCK + 17  # samples traced: what happens to be 0 or 1 for them would be fixed for all
 METADATA = "metadata.json"  # the extra file of format torch
 Run = Callable[[np.ndarray], np.ndarray]  # (B, T) → (B, K)
 
@@ -62,7 +64,7 @@ def program_of(network: WholeNetwork) -> ExportedProgram:
             "A recurrent layer (GRU) is exported for one length only, and this run's recordings keep their own: train "
             "with audio.duration_s to export it."
         )
-    example = torch.linspace(-0.5, 0.5, 2 * (network.sample_rate + 17)).view(2, -1)
+    example = torch.linspace(-0.5, 0.5, 2 * EXAMPLE).view(2, -1)
     try:
         with torch.no_grad():
             program = torch.export.export(network, (example,), dynamic_shapes=({0: Dim.DYNAMIC, 1: Dim.DYNAMIC},))

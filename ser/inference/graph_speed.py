@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from ser.augmentations.resampling import near_lengths, num_transformed
 
-BLOCK = 2**16  # samples of a block of the convolution
+BLOCK = 2**15  # samples of a block of the convolution
 _TAPS = 16  # half samples that a value between them is summed over
 _BETA = 12.5  # shape of their window, exp(β (√(1 - z²) - 1)): what it lets through is below -115 dB
-_MARGIN = _TAPS  # zeros before and behind a recording, so that it can be read up to its ends
 _LONGEST = 2**25  # samples up to which the very lengths of `resample` are used; beyond, the last ones
 
 
@@ -64,33 +63,40 @@ class Reader(nn.Module):
         Shape:
             waveforms (B, T), lengths (B,), starts (B, R, C) → (B, R, C, width).
         """
-        before, after = self.transforms(lengths)
-        halves = _halves(waveforms, before, after)
-        ratio = (before.double() / after)[:, :, None, None]
+        before, after = (size[:, :, None] for size in self.transforms(lengths))  # (B, R, 1)
+        ratio = (before.double() / after)[..., None]
+        first = (starts * ratio[..., 0]).floor().long() - _TAPS
+        span = width * int(1001 * max(self.rates)) // 1000 + 2 * _TAPS
+        halves = _halves(waveforms, before, after, first, span)  # (B, R, C, more than 2 spans)
         places = starts[..., None] + torch.arange(width, device=starts.device)
-        places = (2 * (places * ratio + _MARGIN)).clamp(_TAPS, halves.shape[2] - _TAPS)  # the rest is behind the end
-        return _between(halves, places.flatten(2)).view(*starts.shape, -1)
+        return _between(halves, 2 * (places * ratio - first[..., None]))
 
 
-def _halves(waveforms: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """y at half samples, from -_MARGIN on: waveforms (B, T), before (B, R), after (B, R) → (B, R, more than 2 T)."""
-    num_blocks = (waveforms.shape[1] + 2 * _MARGIN + BLOCK - 1) // BLOCK  # P
-    behind = num_blocks * BLOCK - waveforms.shape[1] - _MARGIN
-    blocks = nn.functional.pad(waveforms, (_MARGIN, behind)).view(-1, num_blocks, BLOCK)
-    # from block p to block r go the values of D around r - p blocks: of 2 P - 1 distances, for whole and half samples
-    distances = torch.arange(2 * num_blocks - 1, device=before.device) - num_blocks
-    places = distances[:, None] * BLOCK + torch.arange(2 * BLOCK, device=before.device)  # (2 P - 1, 2 BLOCK)
-    halves = 2 * places + torch.arange(2, device=before.device)[:, None, None]
-    kernels = _dirichlet(halves, before[:, :, None, None, None], after[:, :, None, None, None])
-    kernels = torch.view_as_real(torch.fft.rfft(kernels)).unbind(-1)  # (B, R, 2, 2 P - 1, BLOCK + 1), two of them
-    real, imaginary = torch.view_as_real(torch.fft.rfft(blocks, 2 * BLOCK)).unbind(-1)  # (B, P, BLOCK + 1)
-    blocks = torch.arange(num_blocks, device=before.device)
-    index = (blocks[:, None] - blocks + num_blocks - 1).flatten()  # (P · P,): r by row, p by column
-    a, b = (part.index_select(3, index).unflatten(3, (num_blocks, num_blocks)) for part in kernels)
-    real, imaginary = real[:, None, None, None], imaginary[:, None, None, None]
-    summed = torch.stack([(a * real - b * imaginary).sum(4), (a * imaginary + b * real).sum(4)], dim=-1)
-    found = torch.fft.irfft(torch.view_as_complex(summed), 2 * BLOCK)[..., BLOCK:]  # (B, R, 2, P, BLOCK)
-    return found.flatten(3).transpose(2, 3).flatten(2)
+def _halves(waveforms: Tensor, before: Tensor, after: Tensor, first: Tensor, span: int) -> Tensor:
+    """y at whole and half samples from `first` on, for at least `span` samples.
+
+    Shape:
+        waveforms (B, T), before (B, R, 1), after (B, R, 1), first (B, R, C) → (B, R, C, 2 · Q · BLOCK).
+    """
+    # blocks of x and of y; even numbers, since torch.export would fix one that can be 1
+    num_read, num_given = (2 * ((size + 2 * BLOCK - 1) // (2 * BLOCK)) for size in (waveforms.shape[1], span))
+    behind = num_read * BLOCK - waveforms.shape[1]
+    blocks = nn.functional.pad(waveforms, (0, behind)).view(-1, num_read, BLOCK)
+    real, imaginary = torch.view_as_real(torch.fft.rfft(blocks, 2 * BLOCK))[:, None, None, None, None].unbind(-1)
+    # block p of x adds to block q of y through the values of D around q - p blocks: P + Q - 1 distances
+    distances = torch.arange(num_read + num_given - 1, device=first.device) - num_read
+    places = distances[:, None] * BLOCK + torch.arange(2 * BLOCK, device=first.device)
+    halves = 2 * places + torch.arange(2, device=first.device)[:, None, None]  # (2, P + Q - 1, 2 · BLOCK)
+    kernels = _dirichlet(
+        2 * first[..., None, None, None] + halves, *(n[..., None, None, None] for n in (before, after))
+    )
+    kernels = torch.view_as_real(torch.fft.rfft(kernels)).unbind(-1)  # (B, R, C, 2, P + Q - 1, BLOCK + 1), two of them
+    p, q = (torch.arange(count, device=first.device) for count in (num_read, num_given))
+    index = (q[:, None] - p + num_read - 1).flatten()
+    a, b = (part.index_select(4, index).unflatten(4, (num_given, num_read)) for part in kernels)
+    summed = torch.stack([(a * real - b * imaginary).sum(5), (a * imaginary + b * real).sum(5)], dim=-1)
+    found = torch.fft.irfft(torch.view_as_complex(summed), 2 * BLOCK)[..., BLOCK:]  # (B, R, C, 2, Q, BLOCK)
+    return found.flatten(4).transpose(3, 4).flatten(3)
 
 
 def _dirichlet(halves: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -109,14 +115,14 @@ def _dirichlet(halves: Tensor, before: Tensor, after: Tensor) -> Tensor:
 
 
 def _between(halves: Tensor, places: Tensor) -> Tensor:
-    """Values between those of `halves` (B, R, N), by a windowed sinc, at `places` (B, R, W) float64: (B, R, W)."""
+    """Values between those of `halves` (…, N), by a windowed sinc, at `places` (…, W) float64: (…, W)."""
     base = places.floor()
     fraction, base = (places - base).float(), base.long()
     total = torch.zeros_like(fraction)
     for tap in range(1 - _TAPS // 2, 1 + _TAPS // 2):
         distance = fraction - tap
         window = torch.exp(_BETA * ((1 - (distance / (_TAPS / 2)).square()).clamp(min=0).sqrt() - 1))
-        total = total + window * torch.sinc(distance) * halves.gather(2, base + tap)
+        total = total + window * torch.sinc(distance) * halves.gather(3, base + tap)
     return total
 
 
