@@ -66,7 +66,7 @@ class Reader(nn.Module):
         before, after = (size[:, :, None] for size in self.transforms(lengths))  # (B, R, 1)
         ratio = (before.double() / after)[..., None]
         first = (starts * ratio[..., 0]).floor().long() - _TAPS
-        span = width * int(1001 * max(self.rates)) // 1000 + 2 * _TAPS
+        span = width * math.ceil(1001 * max(self.rates)) // 1000 + 2 * _TAPS
         halves = _halves(waveforms, before, after, first, span)  # (B, R, C, more than 2 spans)
         places = starts[..., None] + torch.arange(width, device=starts.device)
         return _between(halves, 2 * (places * ratio - first[..., None]))
@@ -87,9 +87,8 @@ def _halves(waveforms: Tensor, before: Tensor, after: Tensor, first: Tensor, spa
     distances = torch.arange(num_read + num_given - 1, device=first.device) - num_read
     places = distances[:, None] * BLOCK + torch.arange(2 * BLOCK, device=first.device)
     halves = 2 * places + torch.arange(2, device=first.device)[:, None, None]  # (2, P + Q - 1, 2 · BLOCK)
-    kernels = _dirichlet(
-        2 * first[..., None, None, None] + halves, *(n[..., None, None, None] for n in (before, after))
-    )
+    halves = halves + 2 * first[..., None, None, None]  # (B, R, C, 2, P + Q - 1, 2 · BLOCK)
+    kernels = _dirichlet(halves, before[..., None, None, None], after[..., None, None, None])
     kernels = torch.view_as_real(torch.fft.rfft(kernels)).unbind(-1)  # (B, R, C, 2, P + Q - 1, BLOCK + 1), two of them
     p, q = (torch.arange(count, device=first.device) for count in (num_read, num_given))
     index = (q[:, None] - p + num_read - 1).flatten()
