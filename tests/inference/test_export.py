@@ -91,7 +91,7 @@ def test_torch_with_metadata(ser, in_tmp, viewed):
 @pytest.mark.slow
 def test_without_the_corpus_synthetic_voices_take_its_place_and_that_is_said(ser, in_tmp, viewed):
     moved = in_tmp / "moved"
-    shutil.copytree(calibrated, moved)
+    shutil.copytree(viewed, moved)
     config = (moved / "config.yaml").read_text()
     (moved / "config.yaml").write_text(re.sub(r"(?m)^(  root: ).*$", r"\1/nowhere", config))
     code, out, err = ser("export", str(moved), "--format", "torch")
