@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ser.errors import UserError
-from ser.system.files import write_atomically, write_text
+from ser.system.files import write_atomically, write_text, write_together
 
 
 def names(folder):
@@ -66,3 +66,21 @@ def test_a_missing_folder_and_a_folder_in_the_way(tmp_path):
     with pytest.raises(UserError, match=os.strerror(errno.EISDIR)):
         write_text(tmp_path / "note.txt", "text")
     assert names(tmp_path) == ["note.txt"]
+
+
+def test_several_files_are_replaced_together_or_none(tmp_path, monkeypatch):
+    first, second = tmp_path / "a.onnx", tmp_path / "a.onnx.md"
+    first.write_bytes(b"old")
+    settled = []
+
+    def full(descriptor):
+        settled.append(descriptor)
+        if len(settled) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("ser.system.files.os.fsync", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        write_together({first: b"new", second: b"card"})
+    assert first.read_bytes() == b"old" and names(tmp_path) == ["a.onnx"]
+    write_together({first: b"new", second: b"card"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"card") and len(names(tmp_path)) == 2
