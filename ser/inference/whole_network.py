@@ -53,6 +53,8 @@ class WholeNetwork(nn.Module):
         self.register_buffer("orders", torch.tensor(orders), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
+        # a second of nothing: torch.export would ask for as many samples as layers need for two frames, and more
+        waveforms = nn.functional.pad(waveforms, (0, self.sample_rate), value=math.nan)
         found = [member(waveforms) for member in self.members]
         logits = [logits[:, order] for (logits, _), order in zip(found, self.orders, strict=True)]
         if len(logits) > 1:  # a logarithm of probabilities each: models may differ in the level of their logits
@@ -89,7 +91,7 @@ class _Member(nn.Module):
         """All views of each recording, as `EvaluationViews` has them: (B, T), (B,) → (B, V, W), (B, V)."""
         width = self.audio.num_samples or self._widest(waveforms.shape[1])
         clips, left = [], []
-        if self.reader is None or len(self.reader.rates) < len(self.views.speeds):
+        for _ in range(self.views.speeds.count(1)):
             starts = self._starts(lengths[:, None])[:, 0]  # (B, C)
             left.append(lengths[:, None] - starts)
             clips.append(torch.stack([cut(waveforms, start, width) for start in starts.unbind(1)], dim=1))

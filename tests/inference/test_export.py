@@ -103,7 +103,7 @@ def test_without_the_corpus_synthetic_voices_take_its_place_and_that_is_said(ser
 @pytest.mark.slow
 def test_an_ensemble_is_one_file(ser, in_tmp, run, tiny_ravdess):
     other = trained_run(in_tmp / "runs", tiny_ravdess, "frontend=log_mel", "seed=1", "split.seed=0")
-    assert ser("ensemble", str(run), str(other), "run.dir=both")[0] == 0
+    assert ser("ensemble", str(run), str(other), "--dir", "both")[0] == 0
     (ensemble,) = [path for path in (in_tmp / "both").iterdir() if path.is_dir()]
     code, out, err = ser("export", str(ensemble), "--output", "both.onnx")
     assert code == 0, err
