@@ -241,3 +241,8 @@ def environment_without_torch(folder: Path) -> Path:
         pytest.skip(f"onnxruntime, numpy and soundfile cannot be installed here: {done.stderr.strip()[-200:]}")
     assert subprocess.run([python, "-c", "import torch"], capture_output=True).returncode != 0
     return python
+
+
+def test_help_names_every_option(ser):
+    code, out, _ = ser("export", "--help")
+    assert code == 0 and all(option in out for option in ("--format", "--output", "--trust", "ser[export]"))
