@@ -52,6 +52,7 @@ class CremaD(NamedCorpus):
         "https://github.com/CheyneyComputerScience/CREMA-D (7442 files in AudioWAV/, by Git LFS: git lfs pull); "
         "licence ODbL 1.0."
     )
+    licence = "ODbL 1.0, contents DbCL 1.0"
 
     def _facts(self, stem: str) -> dict[str, Any] | str:
         match = _NAME.fullmatch(stem)

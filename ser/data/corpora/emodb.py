@@ -36,6 +36,7 @@ class EmoDb(NamedCorpus):
     name = "emodb"
     layout = "wav/ with files such as 03a01Fa.wav (WAV or FLAC)."
     source = "http://emodb.bilderbar.info (about 40 MB, 535 files); free to use, cite Burkhardt et al. 2005."
+    licence = "free to use, cite Burkhardt et al. 2005"
     emotions = {
         "W": "angry",
         "L": "bored",

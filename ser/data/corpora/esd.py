@@ -41,6 +41,7 @@ class Esd(NamedCorpus):
     name = "esd"
     layout = "0001/ … 0020/ with files such as 0011/Angry/0011_000351.wav (WAV or FLAC)."
     source = "https://hltsingapore.github.io/ESD/ (35,000 files, on request); for research only."
+    licence = "for research only"
     emotions = {"neutral": "neutral", "angry": "angry", "happy": "happy", "sad": "sad", "surprise": "surprised"}
 
     def __init__(self, root: str, language: str = "both"):

@@ -50,6 +50,7 @@ class Iemocap(NamedCorpus):
     name = "iemocap"
     layout = "Session1/ … Session5/, each with sentences/wav/ and dialog/EmoEvaluation/ (WAV or FLAC)."
     source = "https://sail.usc.edu/iemocap/ (12 GB, on request); under its own agreement, for research."
+    licence = "its own agreement, for research only"
 
     def __init__(self, root: str, classes: str = "four", dialogues: str = "both"):
         super().__init__(root)

@@ -44,6 +44,7 @@ class Meld(NamedCorpus):
     name = "meld"
     layout = "train_sent_emo.csv … and folders such as train_splits/ with dia0_utt0.wav (WAV or FLAC)."
     source = "https://affective-meld.github.io (10 GB of films and three lists); lists GPL 3.0, clips not."
+    licence = "lists GPL 3.0, clips of a television series not free"
 
     def __init__(self, root: str, official_parts: bool = False):
         super().__init__(root)

@@ -68,7 +68,7 @@ class Ravdess(NamedCorpus):
         title="RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song",
         authors="Livingstone and Russo 2018",
         page="https://doi.org/10.5281/zenodo.1188976",
-        licence="CC BY-NC-SA 4.0",
+        licence=licence,
         parts={
             "speech": _part("speech", 1440, 208_468_073, "bc696df654c87fed845eb13823edef8a"),
             "song": _part("song", 1012, 225_505_317, "5411230427d67a21e18aa4d466e6d1b9", folder="song"),

@@ -37,6 +37,7 @@ class Savee(NamedCorpus):
     name = "savee"
     layout = "DC/ JE/ JK/ KL/ with files such as a01.wav, or files such as DC_a01.wav (WAV or FLAC)."
     source = "http://kahlan.eps.surrey.ac.uk/savee/ (480 files, on registration); for research only."
+    licence = "for research only"
     emotions = {
         "a": "angry",
         "d": "disgust",

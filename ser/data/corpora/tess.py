@@ -60,7 +60,7 @@ class Tess(NamedCorpus):
         title="TESS, the Toronto Emotional Speech Set",
         authors="Pichora-Fuller and Dupuis 2020",
         page="https://doi.org/10.5683/SP2/E8H2MF",
-        licence="CC BY-NC-ND 4.0",
+        licence=licence,
         parts={"speech": Part(2800, 281_313_192, dataset=_DATAVERSE)},
     )
 
