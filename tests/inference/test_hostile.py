@@ -447,6 +447,7 @@ for run in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_it_takes_no_memory(tmp_path, run):
     """In a process with 9 GB of address space."""
     bad = []

@@ -125,6 +125,7 @@ def test_more_batches_than_an_epoch_has_are_found_before_training(ser, grid, in_
     assert code == 2 and not trained and "accumulate_grad_batches=9 is more than the 3 of an epoch" in err
 
 
+@pytest.mark.slow
 def test_hydras_own_sweeper_trains_as_everywhere(ser, grid, in_tmp):
     """It knows no plan and composes every combination with all that was typed."""
     code, out, err = ser(*grid, "hydra/sweeper=basic", "seed=0,1", "run.report=false")
@@ -184,6 +185,7 @@ def test_mistakes_are_told_in_a_sentence(ser, grid, in_tmp, words, said):
     assert not runs_in(in_tmp)
 
 
+@pytest.mark.slow
 def test_one_combination_is_trained_and_none_varies(ser, grid, in_tmp):
     code, out, _ = ser(*grid)
     assert code == 0 and "Nothing varies: several values make a grid" in out and len(runs_in(in_tmp)) == 1
@@ -245,6 +247,7 @@ def test_a_corpus_is_scanned_once_and_a_recording_of_each_class_decoded(ser, gri
     assert not [path for path in in_tmp.rglob("*") if path.suffix in (".f32", ".ckpt")], "what is rehearsed is not kept"
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_stops_no_other(ser, grid, in_tmp, monkeypatch):
     crashing = [1]
 
@@ -266,6 +269,7 @@ def test_a_job_that_fails_stops_no_other(ser, grid, in_tmp, monkeypatch):
     assert code == 0 and "2 finished already, 1 to train" in out and len(runs_in(in_tmp)) == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_finished_run_is_named_and_kept(ser, grid, in_tmp):
     ser(*grid, "seed=0,1")
     run = runs_in(in_tmp)[0]
