@@ -87,11 +87,13 @@ class EnsemblePredictor(StreamingModel):
             return FilePrediction(path, error=reason)
         return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
 
-    def window_logits(self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True) -> np.ndarray:
+    def window_logits(
+        self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True, offset: bool = False
+    ) -> np.ndarray:
         """The mean of the members' log-probabilities (N, K); see `StreamingModel`."""
         total = np.zeros((len(windows), len(self.answers.known)))
         for member in self._members:
-            logits = member.window_logits(windows, sample_rate, views)
+            logits = member.window_logits(windows, sample_rate, views, offset)
             columns = [member.answers.known.index(name) for name in self.answers.known]
             total += logits[:, columns] - logsumexp(logits, axis=1, keepdims=True)
         return total / len(self._members)

@@ -83,13 +83,16 @@ class StreamingModel:
         """`audio.channel`."""
         raise NotImplementedError
 
-    def window_logits(self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True) -> np.ndarray:
+    def window_logits(
+        self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True, offset: bool = False
+    ) -> np.ndarray:
         """Logits of windows, each prepared as a recording is; NaN where it cannot be used.
 
         Args:
             windows: (T,) float32 each.
             sample_rate: Hz.
             views: Average over the run's evaluation views.
+            offset: Skip the run's `audio.offset_s`: each is a whole recording, and not of a stream.
 
         Shape:
             N windows → (N, K).

@@ -163,9 +163,12 @@ class Predictor(StreamingModel):
             raise UserError(f"batch_size={batch_size} must be a whole number, at least 1.")
         return self._answers(paths, batch_size)
 
-    def window_logits(self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True) -> np.ndarray:
+    def window_logits(
+        self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True, offset: bool = False
+    ) -> np.ndarray:
         """Logits (N, K) of windows of a stream; see `StreamingModel`."""
-        audio = replace(self._audio, offset_s=0.0)  # which skips the silence before speech
+        # the offset skips the silence before speech
+        audio = self._audio if offset else replace(self._audio, offset_s=0.0)
         logits, clips = np.full((len(windows), len(self.answers.known)), np.nan), {}
         for i, window in enumerate(windows):
             with suppress(BadRecording):  # silent, or too short
