@@ -30,6 +30,7 @@ Commands
   ser evaluate run=runs/NAME                    a report on a finished run; dataset=tess: on other recordings
   ser predict runs/NAME a.wav folder/           the emotion in each recording; along a long one with --timeline
   ser listen runs/NAME                          the emotion of live sound
+  ser demo runs/NAME                            a page in the browser that answers recordings
   ser train --help                              its groups and settings
   eval "$(ser -sc install=bash)"                completion in bash
 

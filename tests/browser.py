@@ -71,9 +71,10 @@ class Browser:
 
     Args:
         folder: For its profile.
+        flags: More of them.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *flags: str):
         if (executable := shutil.which("chromium") or shutil.which("google-chrome")) is None:
             pytest.skip("chromium is not installed: no page was opened")
         from_us, self._commands = os.pipe()
@@ -81,7 +82,7 @@ class Browser:
         # it reads commands from descriptor 3 and answers on 4; bash, since dash takes descriptors of one digit only
         shell = ["bash", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us}', "sh"]
         self._process = subprocess.Popen(
-            [*shell, executable, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            [*shell, executable, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(from_us, to_us), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(from_us)
@@ -90,9 +91,16 @@ class Browser:
 
     def look(self, address: str, width: int, height: int = 900, dark: bool = False) -> Look:
         """Opens a page in a window of so many pixels and examines it."""
+        tab = self.open(address, width, height, dark)
+        look = tab.look()
+        tab.close()
+        return look
+
+    def open(self, address: str, width: int, height: int = 900, dark: bool = False) -> "Tab":
+        """Opens a page in a window of so many pixels."""
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self._ask(f"{domain}.enable", session)
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 800}
         self._ask("Emulation.setDeviceMetricsOverride", session, **size)
@@ -102,11 +110,7 @@ class Browser:
         self._ask("Page.navigate", session, url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._receive()
-        found = self._ask("Runtime.evaluate", session, expression=EXAMINE, returnByValue=True)["result"]["value"]
-        picture = self._ask("Page.captureScreenshot", session, captureBeyondViewport=True)["data"]
-        errors = [error for event in self._events if (error := _error(event))]
-        self._ask("Target.closeTarget", targetId=target)
-        return Look(errors=errors, picture=base64.b64decode(picture), **found)
+        return Tab(self, target, session)
 
     def close(self) -> None:
         """Ends it."""
@@ -138,6 +142,53 @@ class Browser:
         if "method" in message:
             self._events.append(message)
         return message
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A page that is open in a browser.
+
+    Args:
+        browser: The one.
+        target, session: Its names of the page.
+    """
+
+    browser: Browser
+    target: str
+    session: str
+
+    def ask(self, method: str, **parameters) -> dict:
+        """The answer to a command about this page."""
+        return self.browser._ask(method, self.session, **parameters)
+
+    def value(self, expression: str):
+        """Of a JavaScript expression."""
+        return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait_for(self, expression: str):
+        """The first value of an expression that is true."""
+        end = time.monotonic() + PATIENCE
+        while not (value := self.value(expression)):
+            assert time.monotonic() < end, f"never true: {expression}\n{self.value('document.body.innerText')}"
+            time.sleep(0.1)
+        return value
+
+    def upload(self, selector: str, path: Path) -> None:
+        """Chooses a file in an input."""
+        self.wait_for(f"document.querySelector({selector!r}) !== null")
+        found = self.ask("Runtime.evaluate", expression=f"document.querySelector({selector!r})")["result"]
+        self.ask("DOM.setFileInputFiles", files=[str(path)], objectId=found["objectId"])
+
+    def look(self) -> Look:
+        """Examines the page as it is now."""
+        found = self.value(EXAMINE)
+        picture = self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        errors = [error for event in self.browser._events if (error := _error(event))]
+        return Look(errors=errors, picture=base64.b64decode(picture), **found)
+
+    def close(self) -> None:
+        """Closes the page."""
+        self.browser._ask("Target.closeTarget", targetId=self.target)
 
 
 def _error(event: dict) -> str | None:

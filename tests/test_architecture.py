@@ -27,6 +27,7 @@ KNOWN_BY = {
     "soxr": ("ser/data/audio/prepare.py", "ser/data/audio/blocks.py"),
     "silero_vad": ("ser/inference/voice_activity.py",),
     "sounddevice": ("ser/inference/live_sources.py",),
+    "gradio": ("ser/inference/demo_server.py",),
     "torchaudio": ("ser/frontends/functional.py", "ser/augmentations/"),
     "tensorboard": ("ser/reports/",),
     "matplotlib": ("ser/reports/", "ser/sweeps/search/figures.py"),

@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "predict the emotion in recordings, or along a long one: a table, CSV, JSON lines, a picture",
     "listen": "the emotion of live sound, from the microphone or a pipe: bars, or JSON lines",
     "export": "a finished run as one file (ONNX, torch) from waveform to probabilities, with a model card",
+    "demo": "a page in the browser: upload or record, and see the emotion and what decided it",
     "show": "list the choices of each config group",
     "store": "list or clear the cache of decoded recordings and features",
 }

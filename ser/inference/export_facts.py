@@ -38,7 +38,7 @@ def facts_of(run: FinishedRun, network: WholeNetwork, trust: Sequence[str] = ())
         "Nothing else: do not trim, level, cut or pad.",
         "inside": " | in other members: ".join(dict.fromkeys(_inside(it.audio, str(it.views)) for it in members)),
         "temperature": f"{network.temperature:g}",
-        "licence": "; ".join(dict.fromkeys(line for model in run.models for line in _licences(model, trust))),
+        "licence": licence_of(run, trust),
         "identity": str(run.directory.recorded_identity()),
         "run": run.path.name,
         "protocol": run.directory.protocol,
@@ -53,6 +53,11 @@ def facts_of(run: FinishedRun, network: WholeNetwork, trust: Sequence[str] = ())
 def dataset_of(run: FinishedRun, trust: Sequence[str] = ()) -> Any:
     """The class of the run's corpus."""
     return resolve(run.config["dataset"], "dataset", trust)
+
+
+def licence_of(run: FinishedRun, trust: Sequence[str] = ()) -> str:
+    """The licences of the recordings that a run, or the members of an ensemble, learned from."""
+    return "; ".join(dict.fromkeys(line for model in run.models for line in _licences(model, trust)))
 
 
 def _licences(run: FinishedRun, trust: Sequence[str]) -> list[str]:

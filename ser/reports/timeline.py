@@ -139,7 +139,7 @@ def timeline_picture(
         _track(track, [row for row in rows if row[1] > begin and row[0] < end], colours, (begin, end))
         track.set(ylim=(0, 1), yticks=[])
         ticks = _ticks(begin, end)
-        track.set_xticks(ticks, [_clock(tick) for tick in ticks], fontsize=6.5)
+        track.set_xticks(ticks, [clock(tick) for tick in ticks], fontsize=6.5)
         track.tick_params(axis="x", length=2, pad=1.5)
         if line == 0:
             for axes, words in ((wave, "wave"), (mel, "mel"), (track, "emotion")):
@@ -180,7 +180,12 @@ def _ticks(begin: float, end: float) -> list[float]:
     return [step * k for k in range(math.ceil(begin / step), math.floor(end / step) + 1)]
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A time as a clock shows it.
+
+    >>> clock(75), clock(3600)
+    ('1:15', '1:00:00')
+    """
     if seconds % 1:
         return f"{seconds:g}"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,0 +1,60 @@
+"""`ser demo`: a page in the browser that answers recordings."""
+
+import argparse
+from pathlib import Path
+
+from ser.commands.arguments import Parser, packages
+from ser.errors import UserError
+from ser.system.names import printable
+
+HELP = """ser demo <run> [options]
+
+  ser demo runs/NAME                    a page on http://127.0.0.1:7860, for this machine alone
+  ser demo runs/NAME --port 8080        on another port
+
+Upload a recording or record one: the page plays it and shows its emotion, the probabilities as bars, the emotions along
+a long recording, and which part of the spectrogram decided it. Recordings of at most 50 MB and ten minutes, removed
+as soon as they are answered. A run, an ensemble or a single checkpoint. Needs gradio: pip install 'ser[demo]'.
+Ctrl-C ends it.
+
+Options
+  --port N             of 127.0.0.1 (default 7860)
+  --share              a public address as well, through gradio's servers: whoever has it may use the page
+  --device DEVICE      auto (default), cpu, gpu
+  --trust PACKAGE      your own package with parts of the run; several with commas
+
+Exit codes: 2 something you can fix, 130 Ctrl-C.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Serves the page; the exit code."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(HELP)
+        return 0
+    parser = Parser("ser demo")
+    parser.add_argument("run", metavar="run")
+    parser.add_argument("--port", type=_port, default=7860, metavar="N")
+    parser.add_argument("--share", action="store_true")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    if not arguments:
+        raise UserError("Name a run: ser demo runs/NAME (see --help).")
+    asked = parser.parse_args(arguments)
+    from ser.inference.demo_server import check_installed, check_port
+
+    check_installed()
+    check_port(asked.port)
+    from ser.inference.demo_page import run_demo
+
+    try:
+        run_demo(Path(asked.run).expanduser(), asked.port, asked.share, asked.device, asked.trust)
+    except UserError as error:  # it may quote untrusted text
+        raise UserError(printable(str(error))) from error
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port: a whole number from 1 to 65535")
+    return int(text)

@@ -1,0 +1,64 @@
+"""A recording's mel spectrogram with what decided its emotion."""
+
+import numpy as np
+from librosa.display import specshow
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from ser.reports.figures import Picture, blank, png_of
+from ser.reports.recording import RANGE_DB, TICKS_HZ, hop_length, mel_db
+
+LEAST = 0.02  # of the probability: smaller losses are not shown
+
+
+def decision_picture(
+    waveform: np.ndarray,
+    sample_rate: int,
+    losses: np.ndarray,
+    box: tuple[float, float, float, float],
+    start: float = 0.0,
+    words: str = "",
+) -> Picture:
+    """The spectrogram in grey; what the answer rests on is orange, the part that decided it is framed.
+
+    Args:
+        waveform: (T,), T at least 1.
+        sample_rate: Hz.
+        losses: (bands, times), bands from below, equally wide on the mel scale: how much of the emotion's probability
+            each takes away when it is made quiet.
+        box: Start and end in seconds, low and high in Hz.
+        start: Seconds of the recording before the waveform.
+        words: For screen readers.
+    """
+    seconds, mel = len(waveform) / sample_rate, mel_db(waveform, sample_rate)
+    figure = blank(1.95, "", laid_out=False)
+    axes = figure.add_axes((0.115, 0.19, 0.865, 0.77))
+    level = specshow(
+        mel, sr=sample_rate, hop_length=hop_length(sample_rate), x_axis="s", y_axis="mel", ax=axes, cmap="gray_r",
+        rasterized=True,
+    )  # fmt: skip
+    level.set_clim(mel.max() - RANGE_DB, mel.max() + 15)  # room for the colour
+    bottom, top = axes.get_ylim()
+    inset = axes.inset_axes((0, 0, 1, 1))  # the mel scale is linear in it
+    strength = np.clip(losses, 0, None) / max(float(losses.max()), LEAST)
+    inset.imshow(
+        np.ones_like(strength), cmap="autumn", vmin=0, vmax=2.2, alpha=0.75 * strength, origin="lower", aspect="auto",
+        extent=(0, 1, 0, 1), interpolation="bilinear",
+    )  # fmt: skip
+    inset.set_axis_off()
+    begin, end, low, high = box
+    low, high = max(low, bottom), min(high, top)
+    axes.add_patch(
+        Rectangle((begin, low), end - begin, high - low, fill=False, ec="#b3261e", lw=1.6, zorder=9, clip_on=False)
+    )
+    ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2]
+    axes.set(xlim=(0, seconds), ylim=(bottom, top), yticks=ticks, yticklabels=[f"{hz:g}" for hz in ticks])
+    places = [
+        place for place in MaxNLocator(8).tick_values(start, start + seconds) if start <= place <= start + seconds
+    ]
+    axes.set_xticks(np.array(places) - start, [f"{place:g}" for place in places])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=6.5, length=2)
+    axes.set_xlabel("s", fontsize=7, labelpad=0)
+    axes.set_ylabel("Hz, mel scale", fontsize=7, labelpad=1)
+    return Picture("decision", png_of(figure), words)
