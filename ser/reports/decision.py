@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from ser.reports.figures import Picture, blank, png_of
 from ser.reports.recording import RANGE_DB, TICKS_HZ, hop_length, mel_db
 
-LEAST = 0.02  # of the probability: smaller losses are not shown
+LEAST = 0.1  # of the probability: smaller losses stay pale
 
 
 def decision_picture(
