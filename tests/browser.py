@@ -186,6 +186,11 @@ class Tab:
         errors = [error for event in self.browser._events if (error := _error(event))]
         return Look(errors=errors, picture=base64.b64decode(picture), **found)
 
+    def requests(self) -> list[str]:
+        """Addresses that were asked for since it was opened."""
+        events = [event for event in self.browser._events if event["method"] == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in events]
+
     def close(self) -> None:
         """Closes the page."""
         self.browser._ask("Target.closeTarget", targetId=self.target)

@@ -32,6 +32,13 @@ class Uploads:
     def __init__(self, folder: Path):
         self.folder = folder
 
+    def answered(self, respond: Callable[[Path], str], path: Path) -> str:
+        """The response to an upload, which is removed whatever happens."""
+        try:
+            return respond(path)
+        finally:
+            self.used(path)
+
     def used(self, path: Path) -> None:
         """Removes a file with its own folder, and those that were left."""
         if self.folder in path.parents:
@@ -115,10 +122,7 @@ def _page(gradio: Any, respond: Callable[[Path], str], uploads: Uploads, top: st
         """The empty input, since the upload is gone, and the answer, which has its own player."""
         if path is None:
             return gradio.skip(), gradio.skip()
-        try:
-            return None, respond(Path(path))
-        finally:
-            uploads.used(Path(path))
+        return None, uploads.answered(respond, Path(path))
 
     with gradio.Blocks(title=title, analytics_enabled=False) as page:
         gradio.HTML(top, apply_default_css=False)

@@ -145,6 +145,9 @@ def test_page_in_a_browser(trained, tiny_ravdess, browser, tmp_path):
         time.sleep(2)
         tab.value("[...document.querySelectorAll('.stop-button')].find(it => it.offsetParent).click()")
         assert tab.wait_for(EMOTION) and gone(served)
+        assert all(url.startswith((served.address, "data:", "blob:")) for url in tab.requests()), (
+            "nothing from elsewhere"
+        )
     finally:
         code, seconds = served.end()
     assert code == 130 and seconds < 9 and not list(served.folder.glob("ser-demo-*"))

@@ -25,6 +25,21 @@ def test_used_and_stale_uploads_are_removed_and_nothing_else(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["other"] and outside.exists()
 
 
+def test_an_upload_is_removed_whatever_happens(tmp_path):
+    def fail(path):
+        assert path.read_bytes() == b"x"
+        raise RuntimeError("a bug")
+
+    for respond in (lambda path: path.read_text(), fail):
+        (tmp_path / "name").mkdir()
+        (sound := tmp_path / "name" / "sound.wav").write_bytes(b"x")
+        try:
+            assert Uploads(tmp_path).answered(respond, sound) == "x"
+        except RuntimeError:
+            assert respond is fail
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_a_port_in_use_is_a_sentence():
     with socket.socket() as taken:
         taken.bind((HOST, 0))
