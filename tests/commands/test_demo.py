@@ -80,10 +80,10 @@ class Served:
         """Uploads that are left."""
         return [path for path in self.folder.glob("ser-demo-*/**/*") if path.is_file()]
 
-    def end(self) -> tuple[int, float]:
-        """Ctrl-C: the exit code, and how long it took."""
+    def end(self, signum: int = signal.SIGINT) -> tuple[int, float]:
+        """Ctrl-C, or another signal: the exit code, and how long it took."""
         start = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signum)
         return self.process.wait(20), time.monotonic() - start
 
 
@@ -179,4 +179,4 @@ def test_page_on_real_recordings(browser, tmp_path, monkeypatch):
             (tmp_path / f"page_{width}.png").write_bytes(look.picture)
             tab.close()
     finally:
-        assert served.end()[0] == 130
+        assert served.end(signal.SIGTERM)[0] == 143 and not list(served.folder.glob("ser-demo-*"))
