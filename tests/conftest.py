@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from tests.tiny_corpora import write_tiny_ravdess, write_tiny_tess
 
 REPO = Path(__file__).parents[1]
 SER = [sys.executable, "-m", "ser"]  # `ser` as a process of its own
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the suite is a job in the background: processes inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
