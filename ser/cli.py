@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ser.commands import COMMANDS
 from ser.errors import Interrupted, UserError, did_you_mean, in_words
+from ser.system.names import printable
 from ser.system.stopping import ending_in_time, interrupted_by_sigterm
 from ser.system.streams import ReaderLeft, standard_streams
 from ser.system.without_warnings import without_warnings
@@ -78,6 +79,7 @@ def guarded(
                 raise
             if os.environ.get("SER_TRACEBACK"):
                 traceback.print_exc()
+            words = "\n".join(map(printable, words.split("\n")))  # it may quote untrusted text and file names
             print(f"Error: {words}", file=sys.stderr)
             return 2
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ser.commands.arguments import Parser, packages
 from ser.errors import UserError
-from ser.system.names import printable
 
 HELP = """ser demo <run> [options]
 
@@ -47,10 +46,7 @@ def main(arguments: list[str]) -> int:
     check_port(asked.port)
     from ser.inference.demo_page import run_demo
 
-    try:
-        run_demo(Path(asked.run).expanduser(), asked.port, asked.share, asked.device, asked.trust)
-    except UserError as error:  # it may quote untrusted text
-        raise UserError(printable(str(error))) from error
+    run_demo(Path(asked.run).expanduser(), asked.port, asked.share, asked.device, asked.trust)
     return 0
 
 

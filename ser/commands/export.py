@@ -36,10 +36,7 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         print(HELP)
         return 0
-    try:
-        return _export(_parsed(arguments))
-    except UserError as error:  # it may quote untrusted text
-        raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
+    return _export(_parsed(arguments))
 
 
 def _export(asked: argparse.Namespace) -> int:

@@ -45,11 +45,7 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         print(HELP)
         return 0
-    asked = _parsed(arguments)
-    try:
-        return _listen(asked)
-    except UserError as error:  # it may quote untrusted text
-        raise UserError(printable(str(error))) from error
+    return _listen(_parsed(arguments))
 
 
 def _listen(asked: argparse.Namespace) -> int:

@@ -57,10 +57,7 @@ def main(arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in options):
         print(HELP)
         return 0
-    try:
-        return _predict(parse_predict(arguments))
-    except UserError as error:  # it may quote untrusted text and file names
-        raise UserError("\n".join(map(printable, str(error).split("\n")))) from error
+    return _predict(parse_predict(arguments))
 
 
 def _predict(asked: argparse.Namespace) -> int:

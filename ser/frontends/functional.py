@@ -236,6 +236,8 @@ def root_mean_square(waveforms: Tensor, frame_length: int, hop_length: int) -> T
 def safe_sqrt(x: Tensor) -> Tensor:
     """Square root whose gradient at 0 is 0, not infinite: silence must not make the gradient NaN."""
     positive = x > 0
+    if not x.requires_grad:  # half the time, for features that are computed once
+        return torch.where(positive, x.sqrt(), 0.0)
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
 
 

@@ -11,6 +11,7 @@ from ser.frontends.functional import (
     divide_by_peak,
     keep_valid,
     root_mean_square,
+    safe_sqrt,
     zero_crossing_rate,
 )
 from ser.frontends.signal import Signal, SpectralFrontend
@@ -84,11 +85,5 @@ class ZcrRmsChroma(SpectralFrontend):
 
     def from_power(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """The chroma rows: see `SpectralFrontend.from_power`."""
-        spectrum = power if self.chroma_power == 2 else _magnitude(power)
+        spectrum = power if self.chroma_power == 2 else safe_sqrt(power)
         return keep_valid(divide_by_peak(self.chroma_bank @ spectrum), frames), frames
-
-
-def _magnitude(power: Tensor) -> Tensor:
-    """The square root, whose gradient is 0, not infinite, at 0."""
-    sounds = power > 0
-    return torch.where(sounds, power, 1.0).sqrt() * sounds

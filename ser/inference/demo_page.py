@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ser.data.audio.blocks import Resampler
+from ser.data.audio.prepare import resampled
 from ser.errors import UserError
 from ser.inference.demo_answers import MOST_BYTES, MOST_S, DemoAnswer, answer
 from ser.inference.demo_server import serve
@@ -89,8 +89,7 @@ def _player(found: DemoAnswer) -> tuple[np.ndarray, int]:
     rate = PLAYER_RATES[len(found.waveform) > PLAYER_S * found.sample_rate]
     if found.sample_rate <= rate:
         return found.waveform, found.sample_rate
-    resample = Resampler(rate)
-    return np.concatenate([resample(found.waveform, found.sample_rate), resample.rest()]), rate
+    return resampled(found.waveform, found.sample_rate, rate), rate
 
 
 def _figures(metrics: dict[str, float], overall: dict[str, Any]) -> str:

@@ -64,7 +64,11 @@ def check_port(port: int) -> None:
                 f"Port {port} is for the system only: choose one above 1023, such as --port 7860."
             ) from error
         except OSError as error:
-            raise UserError(f"Port {port} is in use: choose another one, such as --port {port % 65535 + 1}.") from error
+            raise _in_use(port) from error
+
+
+def _in_use(port: int) -> UserError:
+    return UserError(f"Port {port} is in use: choose another one, such as --port {port % 65535 + 1}.")
 
 
 def check_installed() -> None:
@@ -107,7 +111,7 @@ def serve(
                 max_file_size=MOST_BYTES, footer_links=[], ssr_mode=False, run_history=False, theme=theme, css=css,
             )  # fmt: skip
         except OSError as error:
-            raise UserError(f"Port {port} is in use: choose another one, such as --port {port % 65535 + 1}.") from error
+            raise _in_use(port) from error
         stack.callback(page.close, verbose=False)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)  # first: the server may take seconds to end
         if share and not page.share_url:

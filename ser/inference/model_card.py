@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
@@ -107,5 +108,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Untrusted text in one line of Markdown: no HTML, no column of its own."""
-    return printable(text).replace("|", "\\|").replace("<", "&lt;")
+    """Untrusted text in one line of Markdown: no HTML, no link, no code, no column of its own."""
+    return re.sub(r"([\\`|\[\]])", r"\\\1", printable(text)).replace("<", "&lt;")

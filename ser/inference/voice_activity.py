@@ -5,6 +5,7 @@ Both are given a stream at 16 kHz piece by piece, and say of each frame of 32 ms
 
 import importlib.util
 import warnings
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,6 +21,18 @@ DETECTORS = ("auto", "silero", "energy", "none")
 INSTALL = "pip install 'ser[vad]'"
 
 
+@cache  # one network for all files
+def _silero_weights() -> dict[str, torch.Tensor]:
+    threads = torch.get_num_threads()
+    import silero_vad  # sets the number of threads to one, for the whole process
+
+    torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        weights = silero_vad.load_silero_vad().state_dict()
+    return {name.removeprefix("_model."): value for name, value in weights.items()}
+
+
 class Silero:
     """The network of silero-vad (MIT): a spectrogram, four convolutions, and an LSTM over all frames.
 
@@ -32,14 +45,7 @@ class Silero:
     CONTEXT = 64  # samples before each frame that belong to it
 
     def __init__(self):
-        threads = torch.get_num_threads()
-        import silero_vad  # sets the number of threads to one, for the whole process
-
-        torch.set_num_threads(threads)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            weights = silero_vad.load_silero_vad().state_dict()
-        known = {name.removeprefix("_model."): value for name, value in weights.items()}
+        known = _silero_weights()
         self._basis = known["stft.forward_basis_buffer"]
         layers = [f"encoder.{i}.reparam_conv" for i in range(4)]
         self._convolutions = [(known[f"{name}.weight"], known[f"{name}.bias"]) for name in layers]

@@ -7,7 +7,7 @@ import numpy as np
 
 from ser.reports.decision import decision_picture
 from ser.reports.page import TEMPLATES, data_uri, wav_bytes
-from ser.reports.timeline import COLOURS, UNSURE, Row, clock
+from ser.reports.timeline import Row, clock, colours_of
 
 PARTS = TEMPLATES.get_template("demo.html").module
 CSS = (Path(__file__).parent / "demo.css").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def answer_part(
         decided: What `decision_picture` takes: the waveform that it is about, its rate, losses, box and start; and a
             sentence.
     """
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(probabilities)} | {"unsure": UNSURE}
+    colours = colours_of(probabilities)
     seconds = len(sound[0]) / sound[1]
     best = max(probabilities.values())
     spoken = sum(end - start for start, end, _, _ in rows)

@@ -1,7 +1,7 @@
 """A picture of a long recording: waveform, mel spectrogram and emotions, in lines like those of a text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -12,11 +12,10 @@ from ser.data.audio.blocks import Resampler
 from ser.frontends.mel import Mel
 from ser.frontends.stft import Stft
 from ser.reports.figures import BLUE, GREY, Picture, blank, literal, png_of
+from ser.reports.recording import BANDS, RANGE_DB
 
 RATE = 16000  # Hz: what a picture of speech shows
 HOP = 320  # samples of the finest column, 20 ms
-BANDS = 64
-RANGE_DB = 70.0  # below the loudest point; lower values are background noise
 MOST_COLUMNS = 24_000  # an hour has them at 150 ms each
 WIDTH = 12.0  # inches
 LINE_S, MOST_LINES = 300.0, 12  # an hour fills them
@@ -25,7 +24,6 @@ COLOURS = (
     "#bcbd22", "#2f2f6f",
 )  # fmt: skip
 UNSURE = "#e3e5e8"
-TICKS_HZ = (500, 2000)
 
 Row = tuple[float, float, str, float]  # start, end (seconds), emotion, probability
 
@@ -103,7 +101,7 @@ def timeline_picture(
     lines = min(MOST_LINES, max(1, math.ceil(seconds / LINE_S - 0.1)))  # no line of a few seconds
     line_s = seconds if lines == 1 else math.ceil(seconds / lines / 10) * 10.0
     lines = math.ceil(seconds / line_s)
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(classes)} | {"unsure": UNSURE}
+    colours = colours_of(classes)
     level = 10 * np.log10(np.maximum(power, 1e-12))
     ceiling = float(np.percentile(level.max(axis=1), 99)) if len(level) else 0.0  # one shout leaves the rest visible
     top = float(np.percentile(np.maximum(high, -low), 99)) if len(low) else 0.0
@@ -178,6 +176,11 @@ def _track(axes, rows: Sequence[Row], colours: dict[str, str], limits: tuple[flo
 def _ticks(begin: float, end: float) -> list[float]:
     step = next(step for step in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600, 36_000) if (end - begin) / step <= 15)
     return [step * k for k in range(math.ceil(begin / step), math.floor(end / step) + 1)]
+
+
+def colours_of(classes: Iterable[str]) -> dict[str, str]:
+    """The colour of each class, and of 'unsure'."""
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(classes)} | {"unsure": UNSURE}
 
 
 def clock(seconds: float) -> str:

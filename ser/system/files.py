@@ -18,7 +18,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     partial = _partial(path)
     try:
         write(partial)
-        _settle(partial)
+        settle(partial)
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {why_refused(error)}. The earlier file is unchanged.") from error
@@ -36,7 +36,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, partial in partials.items():
             partial.write_bytes(contents[path])
-            _settle(partial)
+            settle(partial)
         for path, partial in partials.items():
             os.replace(partial, path)
     except OSError as error:
@@ -50,7 +50,7 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
-def _settle(file: Path) -> None:
+def settle(file: Path) -> None:
     """A power cut must not leave a name without its bytes."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())

@@ -10,6 +10,7 @@ import torch
 
 from ser.data.audio.prepare import AudioSettings, load
 from ser.errors import UserError
+from ser.inference import voice_activity
 from ser.inference.voice_activity import FRAME, RATE, Energy, Everything, Silero, build_detector, describe
 from tests.tiny_corpora import real_corpus
 
@@ -65,6 +66,7 @@ def test_silero_on_a_real_voice(package):
 def test_threads_stay_as_they_were():
     torch.set_num_threads(2)
     sys.modules.pop("silero_vad", None)
+    voice_activity._silero_weights.cache_clear()
     try:
         Silero()
         assert torch.get_num_threads() == 2

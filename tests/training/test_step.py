@@ -116,3 +116,17 @@ def test_what_is_validated_saved_and_tested_is_the_average(ser, quick, in_tmp):
     assert moved and saved["averaging_state"]["n_averaged"] == 3 * 9
     best = read_checkpoint(only_run(in_tmp) / "checkpoints" / "best.ckpt")
     assert all(value.equal(saved["state_dict"][key]) for key, value in best["state_dict"].items())
+
+
+def test_gradients_of_several_batches_keep_their_memory(ser, quick, monkeypatch):
+    """A CUDA graph adds to the tensors that it was recorded with; validation in between must not release them."""
+    seen, start = [], EmotionClassifier.on_train_epoch_start
+
+    def noted(self):
+        seen.append([None if weight.grad is None else weight.grad.data_ptr() for weight in self.parameters()])
+        start(self)
+
+    monkeypatch.setattr(EmotionClassifier, "on_train_epoch_start", noted)
+    command = [*quick, "batch_size=8", "trainer.accumulate_grad_batches=2", "trainer.max_epochs=3"]
+    assert ser(*command)[0] == 0
+    assert None not in seen[1] and seen[1] == seen[2]

@@ -17,6 +17,7 @@ from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
+from ser.system.names import near
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class Corpus:
     def _download_command(self) -> str:
         """The command that puts the corpus where it is looked for, if that folder has the corpus's name."""
         parent = self.root.parent if self.root.name.lower() == self.name else self.root
-        shown = parent.relative_to(Path.cwd()) if parent.is_relative_to(Path.cwd()) else parent
-        return f"ser download {self.name} --root {shlex.quote(str(shown))}"
+        return f"ser download {self.name} --root {shlex.quote(near(parent))}"
 
     def key_of(self, path: Path) -> str:
         """`path`, which lies under the root, relative to it, with forward slashes and as text."""

@@ -47,7 +47,8 @@ class Esd(NamedCorpus):
     def __init__(self, root: str, language: str = "both"):
         super().__init__(root)
         if language not in LANGUAGES:
-            raise UserError(f"dataset.language={language} does not exist. {did_you_mean(language, list(LANGUAGES))}")
+            hint = did_you_mean(str(language), list(LANGUAGES))
+            raise UserError(f"dataset.language={language} does not exist. {hint}")
         self.language = language
 
     def _facts_at(self, path: Path) -> dict[str, Any] | str:

@@ -1,10 +1,10 @@
 """IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: categorical labels."""
 
 import re
-from glob import glob
 from pathlib import Path
 from typing import Any
 
+from ser.data.corpora.audio_files import find_audio
 from ser.data.corpora.corpus import NamedCorpus, Scan
 from ser.data.corpora.table import read_text
 from ser.data.emotions import canonical
@@ -62,8 +62,9 @@ class Iemocap(NamedCorpus):
         self._labels: dict[str, str] = {}
 
     def _read(self) -> Scan:
-        lists = sorted(glob("**/EmoEvaluation/Ses*.txt", root_dir=self.root, recursive=True))  # through links too
-        self._labels = {turn: code for name in lists for turn, code in _LABEL.findall(read_text(self.root / name))}
+        texts = find_audio(self.root, {".txt"})
+        lists = [file for file in texts if file.parent.name == "EmoEvaluation" and file.name.startswith("Ses")]
+        self._labels = {turn: code for file in lists for turn, code in _LABEL.findall(read_text(file))}
         return super()._read()
 
     def _facts_at(self, path: Path) -> dict[str, Any] | str:

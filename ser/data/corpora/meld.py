@@ -1,14 +1,12 @@
 """MELD, the Multimodal EmotionLines Dataset."""
 
-import csv
-import io
 import re
-from glob import glob
 from pathlib import Path
 from typing import Any
 
+from ser.data.corpora.audio_files import find_audio
 from ser.data.corpora.corpus import NamedCorpus, Scan
-from ser.data.corpora.table import read_text
+from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical, one_form
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
@@ -53,13 +51,12 @@ class Meld(NamedCorpus):
 
     def _read(self) -> Scan:
         self._rows = {}
-        for name in sorted(glob("**/*_sent_emo.csv", root_dir=self.root, recursive=True)):  # through links too
-            file = self.root / name
-            part = file.name.split("_")[0].lower()
-            for row in csv.DictReader(io.StringIO(read_text(file), newline="")) if part in PARTS else ():
+        for file in find_audio(self.root, {".csv"}):
+            part, _, rest = file.name.lower().partition("_")
+            for _, row in read_table(file)[1] if part in PARTS and rest == "sent_emo.csv" else ():
                 try:
-                    place = part, int(row["Dialogue_ID"]), int(row["Utterance_ID"])
-                    self._rows[place] = {"speaker": one_form(readable(row["Speaker"])), "emotion": row["Emotion"]}
+                    place = part, int(row["dialogue_id"]), int(row["utterance_id"])
+                    self._rows[place] = {"speaker": one_form(readable(row["speaker"])), "emotion": row["emotion"]}
                 except (KeyError, TypeError, ValueError) as error:
                     raise UserError(
                         f"{file} is not MELD's list: it needs Dialogue_ID, Utterance_ID, Speaker and Emotion."

@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ser.data.download.dataverse import list_files
 from ser.data.download.fetch import NotSent, Resuming, fetch
 from ser.data.download.unpack import SPARE_BYTES, unpack
 from ser.errors import UserError
-from ser.system.files import why_refused
+from ser.system.files import settle, why_refused
 
 WORK = ".ser-download"  # hidden: never taken for recordings
 AT_ONCE = 4  # files of a dataset of thousands; a server's patience is the bound
@@ -107,7 +108,7 @@ def install(download: Download, received: Callable[[int], None], note: Callable[
         raise UserError(f"{error} By hand: {download.corpus.published.page}, unpacked into {download.home}.") from error
     except OSError as error:
         raise UserError(f"Cannot write {error.filename or work}: {why_refused(error)}. {KEPT}") from error
-    if not any(work.parent.iterdir()):
+    with suppress(OSError):  # other downloads may be in it, or have removed it
         work.parent.rmdir()
 
 
@@ -186,8 +187,7 @@ def _put(new: Path, home: Path) -> None:
     """Moves the finished folder to its place. All bytes are on the disk before: a power cut leaves all or nothing."""
     for path in new.rglob("*"):
         if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            settle(path)
     home.parent.mkdir(parents=True, exist_ok=True)
     if home.is_dir():
         home.rmdir()  # empty, or an error

@@ -62,3 +62,8 @@ def test_half_the_speakers_of_each_language_are_women(tmp_path):
     found = Counter((u.statement[:2], u.gender) for u in scan.utterances)
     assert set(found.values()) == {5} and len(found) == 4
     assert scan.notes[0].startswith("3 audio files skipped (the name does not follow ESD's grammar)")
+
+
+def test_a_language_that_is_a_number_is_refused_in_words(tmp_path):
+    with pytest.raises(UserError, match="dataset.language=1 does not exist. Choose from"):
+        Esd(str(tmp_path), language=1)
