@@ -108,7 +108,9 @@ class Browser:
         self._ask("Emulation.setEmulatedMedia", session, features=[scheme])
         self._events.clear()
         self._ask("Page.navigate", session, url=address)
+        end = time.monotonic() + PATIENCE  # a page that talks to its server all the time is never silent
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+            assert time.monotonic() < end, f"{address} did not load"
             self._receive()
         return Tab(self, target, session)
 

@@ -21,15 +21,14 @@ def named(group: str) -> list[str]:
 
 
 ONE_FRAME = ("time_stats", "means_162", "means_180")  # statistics over time, for model=mlp
-PARTS = [(name, "mlp" if name in ONE_FRAME else "cnn1d") for name in named("frontend")]
-PARTS += [("log_mel", name) for name in named("model") if ("log_mel", name) not in PARTS]
 AUDIO = {"clip": "audio.duration_s=1.0", "whole": "audio=whole"}
+PARTS = [(name, "mlp" if name in ONE_FRAME else "cnn1d", "whole") for name in named("frontend")]  # of any length: more
+PARTS += [p for name in named("model") for audio in AUDIO if (p := ("log_mel", name, audio)) not in PARTS]
 CANNOT = {("whole", "crnn"): "A recurrent layer (GRU) is exported for one length only"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("audio", AUDIO)
-@pytest.mark.parametrize(("frontend", "model"), PARTS)
+@pytest.mark.parametrize(("frontend", "model", "audio"), PARTS)
 def test_it_is_exported_to_both_formats_or_says_why_not(frontend, model, audio):
     classifier, settings = untrained(f"frontend={frontend}", f"model={model}", AUDIO[audio])
     if why := CANNOT.get((audio, model)):
