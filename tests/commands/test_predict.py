@@ -415,9 +415,11 @@ def test_ctrl_c_ends_a_long_job_at_once(trained, in_tmp):
     for k in range(20_000):
         (in_tmp / "in" / f"{k}.wav").symlink_to("first.wav")
     process = forked.start(["predict", str(trained), "in", "--output", "found.csv", "--batch-size", "1"], in_tmp)
+    end = time.monotonic() + 60
     while not list(in_tmp.glob(".found.csv.*.partial")):
+        assert process.exitcode is None and time.monotonic() < end, forked.printed(process, in_tmp)
         time.sleep(0.01)
-    os.kill(process, signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
     assert forked.wait(process) == 130 and "Interrupted." in forked.printed(process, in_tmp)
     assert [path.name for path in in_tmp.glob("*found.csv*")] in ([], [".found.csv.unfinished"])
 

@@ -74,7 +74,7 @@ def test_two_at_once_train_once(command, in_tmp):
         assert "Traceback" not in output
         if code == 2:
             other = both[1 - both.index(process)]
-            assert f"being trained by process {other}" in output and str(in_tmp / "both") in output
+            assert f"being trained by process {other.pid}" in output and str(in_tmp / "both") in output
     assert results(in_tmp / "both") == results(in_tmp / "whole")
     epochs = (only_run(in_tmp / "both") / "train.log").read_text().count("  epoch ")
     assert epochs == 40, "no epoch was trained by both"

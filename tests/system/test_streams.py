@@ -80,16 +80,14 @@ def test_the_process_ends_quietly(redirected, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def without_streams(command: list[str]) -> int:
+    os.closerange(0, 3)
+    sys.stdin = sys.stdout = sys.stderr = None
+    return main(command)
+
+
 def test_a_process_without_any_stream_trains(quick, in_tmp):
     """What is opened first would get their numbers, and what a library prints."""
-    if not (process := os.fork()):
-        code = 70
-        try:
-            os.closerange(0, 3)
-            sys.stdin = sys.stdout = sys.stderr = None
-            code = main(quick)
-        finally:
-            os._exit(code)
-    assert forked.wait(process) == 0
+    assert forked.wait(forked.call(without_streams, quick, folder=in_tmp)) == 0
     run = only_run(in_tmp)
     assert (run / "finished.json").is_file() and (run / "train.log").read_text().count("  epoch ") == 2

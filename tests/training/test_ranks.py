@@ -2,18 +2,17 @@
 
 import hashlib
 import os
-import signal
 import socket
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from ser.runs.directory import RunDirectory
-from ser.training import module as classifier
-from ser.training import ranks
-from ser.training import train as training
-from ser.training.callbacks import checkpoint_files
+from ser.runs.weights import load_weights
+from ser.system.files import write_atomically
+from ser.training.module import EmotionClassifier
 from tests.conftest import only_run
 from tests.runs import forked
 from tests.training.test_resume import figures
@@ -25,7 +24,7 @@ DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.m
 def two(quick, tmp_path, monkeypatch):
     """Runs the same command as two ranks: exit codes, and what each printed."""
 
-    def start(*arguments: str) -> list[int]:
+    def start(*arguments: str, patches: dict | None = None) -> list[BaseProcess]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -35,59 +34,64 @@ def two(quick, tmp_path, monkeypatch):
                 named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
                 for name, value in {**named, "MASTER_PORT": str(port)}.items():
                     patch.setenv(name, value)
-                started.append(forked.start([*quick, *DDP, *arguments], tmp_path))
+                started.append(forked.start([*quick, *DDP, *arguments], tmp_path, patches))
         return started
 
-    def end(started: list[int]) -> tuple[list[int], list[str]]:
+    def end(started: list[BaseProcess]) -> tuple[list[int], list[str]]:
         codes = [forked.kill_after(60, process) for process in started]
         return codes, [forked.printed(process, tmp_path) for process in started]
 
-    def run(*arguments: str) -> tuple[list[int], list[str]]:
-        return end(start(*arguments))
+    def run(*arguments: str, patches: dict | None = None) -> tuple[list[int], list[str]]:
+        return end(start(*arguments, patches=patches))
 
     run.start, run.end = start, end
     return run
 
 
-def slow(monkeypatch) -> None:
-    """A disk on which each checkpoint takes a moment, and ranks that say which file they load."""
-    write, load = checkpoint_files.write_atomically, training.load_weights
+def write_slowly(path, fill):
+    """A disk on which each checkpoint takes a moment."""
+    time.sleep(0.3)
+    write_atomically(path, fill)
 
-    def write_slowly(path, fill):
-        time.sleep(0.3)
-        write(path, fill)
 
-    def load_and_say(module, path):
-        with open(f"loaded.{os.environ['RANK']}", "a") as file:
-            file.write(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
-        load(module, path)
+def load_and_say(module, path):
+    """Ranks say which file they load."""
+    with open(f"loaded.{os.environ['RANK']}", "a") as file:
+        file.write(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+    load_weights(module, path)
 
-    monkeypatch.setattr(checkpoint_files, "write_atomically", write_slowly)
-    monkeypatch.setattr(training, "load_weights", load_and_say)
+
+SLOW = {
+    "ser.training.callbacks.checkpoint_files:write_atomically": write_slowly,
+    "ser.training.train:load_weights": load_and_say,
+}
 
 
 @pytest.mark.parametrize(
     ("checkpoint", "epochs"),
     [("best", 1), *(pytest.param(name, 3, marks=pytest.mark.slow) for name in ("best", "last"))],
 )
-def test_all_ranks_follow_rank_0(two, tmp_path, monkeypatch, checkpoint, epochs):
+def test_all_ranks_follow_rank_0(two, tmp_path, checkpoint, epochs):
     """A slow writer, a run that is finished, and one that is trained again."""
-    slow(monkeypatch)
     arguments, found = [f"checkpoint={checkpoint}", f"trainer.max_epochs={epochs}"], []
     for again in (), ("run.rerun=true",):
-        codes, printed = two(*arguments, *again)
+        codes, printed = two(*arguments, *again, patches=SLOW)
         assert codes == [0, 0], printed
         assert "Run directory" in printed[0] and printed[1] == "", "only rank 0 speaks"
         assert (tmp_path / "loaded.0").read_text() == (tmp_path / "loaded.1").read_text()
         found.append(figures(tmp_path))
     assert found[0] == found[1]
-    codes, printed = two(*arguments)
+    codes, printed = two(*arguments, patches=SLOW)
     assert codes == [0, 0] and "Already trained" in printed[0] and printed[1] == ""
 
 
+def full(path, fill):
+    raise OSError(28, "No space left on device")
+
+
 @pytest.mark.parametrize("why", ["bad file", "locked", "disk full"])
-def test_where_rank_0_fails_the_others_end(two, quick, tmp_path, monkeypatch, why):
-    arguments = []
+def test_where_rank_0_fails_the_others_end(two, quick, tmp_path, why):
+    arguments, patches = [], {}
     if why == "bad file":
         root = Path(quick[2].split("=", 1)[1])
         for file in sorted(root.glob("*/*.wav")):
@@ -102,30 +106,29 @@ def test_where_rank_0_fails_the_others_end(two, quick, tmp_path, monkeypatch, wh
         other.lock()
         arguments = [f"hydra.run.dir={other.path}"]
     if why == "disk full":
-
-        def full(path, fill):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(checkpoint_files, "_save", full)
-    codes, printed = two(*arguments)
+        patches = {"ser.training.callbacks.checkpoint_files:_save": full}
+    codes, printed = two(*arguments, patches=patches)
     assert codes == [2, 2], printed
     assert printed[0].count("Error: ") == 1 and printed[1] == "", "only rank 0 speaks"
 
 
+STEP = EmotionClassifier.training_step
+
+
+def noted_step(self, *arguments):
+    Path("at work").touch()
+    return STEP(self, *arguments)
+
+
 @pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_where_one_is_killed_the_other_ends(two, tmp_path, monkeypatch, killed):
-    monkeypatch.setattr(ranks, "LOOK_S", 0.05)
-    step = classifier.EmotionClassifier.training_step
-
-    def noted(self, *arguments):
-        (tmp_path / "at work").touch()
-        return step(self, *arguments)
-
-    monkeypatch.setattr(classifier.EmotionClassifier, "training_step", noted)
-    started = two.start("trainer.max_epochs=100000")
-    while not (tmp_path / "at work").exists():
-        time.sleep(0.01)
-    os.kill(started[killed], signal.SIGKILL)
+def test_where_one_is_killed_the_other_ends(two, tmp_path, killed):
+    patches = {
+        "ser.training.ranks:LOOK_S": 0.05,
+        "ser.training.module:EmotionClassifier.training_step": noted_step,
+    }
+    started = two.start("trainer.max_epochs=100000", patches=patches)
+    forked.wait_for(tmp_path / "at work", started[0])
+    started[killed].kill()
     codes, printed = two.end(started)
     assert codes[killed] == -9 and codes[1 - killed] in (1, 70), printed  # 70: an unreported error
     assert not (only_run(tmp_path) / "finished.json").exists()
