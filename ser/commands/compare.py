@@ -122,15 +122,16 @@ def _format(chosen: str | None, output: Path | None) -> str:
 
 def _show(comparison, kind: str, output: Path | None) -> None:
     from ser.comparison.terminal import as_text
+    from ser.comparison.text_tables import texts_of
     from ser.comparison.writing import WRITERS
 
     if output is not None:
         from ser.system.files import write_text
 
-        write_text(output, WRITERS[kind](comparison) if kind != "table" else as_text(comparison))
+        write_text(output, WRITERS[kind](comparison) if kind != "table" else as_text(*texts_of(comparison)))
         print(f"Written: {output}")
     elif kind == "table":
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        sys.stdout.write(as_text(comparison, width, sys.stdout.isatty()))
+        sys.stdout.write(as_text(*texts_of(comparison), width, sys.stdout.isatty()))
     else:
         sys.stdout.write(WRITERS[kind](comparison))

@@ -18,7 +18,7 @@ over all pairs shown, of all sections. Where the rows are sorted by a figure of 
 chosen by what they are tested on: the correction is then over all pairs of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -38,6 +38,7 @@ ALPHA = 0.05
 MOST_EXACT = 50  # values
 
 Shared = Sequence[tuple[Answered, Answered]]
+Figure = Callable[[np.ndarray], np.ndarray]  # of confusion matrices (..., K, K), such as `uar`
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +128,47 @@ def shared_tests(one: Row, other: Row) -> list[tuple[Answered, Answered]]:
     return [(ours, other) for ours, other in pairs if ours.part == other.part]
 
 
-def differences(shared: Shared) -> tuple[Estimate, np.ndarray, np.ndarray | None]:
-    """The mean difference of UAR with its interval, that of each run (U,), and that of each speaker (S,) if known.
+def differences(shared: Shared, figure: Figure = uar) -> tuple[Estimate, np.ndarray, np.ndarray | None]:
+    """The mean difference of a figure with its interval, that of each run (U,), and that of each speaker (S,) if known.
 
     In a resample a run counts as much as its utterances that are drawn: where each run tests other speakers, as folds
     do, drawing a speaker twice counts its fold's run more.
     """
-    speakers = _speakers(shared)
+    ours, theirs = zip(*shared, strict=True)
+    speakers = speakers_of(ours)
+    first, second = (resampled(parts, speakers, figure) for parts in (ours, theirs))
+    values, by_run, by_speaker = (one - other for one, other in zip(first, second, strict=True))
+    estimate = speakers.estimate(values, speakers.utterances(slice(None)), difference=True)
+    return estimate, by_run, mean_of_defined(by_speaker) if speakers.known else None
+
+
+def resampled(
+    parts: Sequence[Answered], speakers: Speakers, figure: Figure = uar
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean of a figure over runs in the part itself and in each resample, (1 + R,); that of each run, (U,); and of
+    each speaker in each run, (S, U), NaN where a run does not test the speaker.
+
+    Args:
+        parts: The test part of each of U runs.
+        speakers: Of these parts, one after the other.
+        figure: Of confusion matrices.
+    """
     total, weight = np.zeros((2, len(speakers.weights)))
     by_run, by_speaker = [], []
     at = 0
-    for ours, theirs in shared:
-        numbers = speakers.numbers[at : at + len(ours.true)]
-        at += len(ours.true)
-        counts = [_confusions(part, numbers, speakers.count) for part in (ours, theirs)]  # (S, K, K) each
+    for part in parts:
+        numbers = speakers.numbers[at : at + len(part.true)]
+        at += len(part.true)
+        counts = _confusions(part, numbers, speakers.count)  # (S, K, K)
         present = np.unique(numbers)
-        of_ours, of_theirs = (np.tensordot(speakers.weights[:, present], count[present], 1) for count in counts)
-        difference, share = uar(of_ours) - uar(of_theirs), of_ours.sum(axis=(1, 2)) / len(ours.true)
-        total += np.where(share > 0, difference, 0) * share
+        drawn = np.tensordot(speakers.weights[:, present], counts[present], 1)
+        values, share = figure(drawn), drawn.sum(axis=(1, 2)) / len(part.true)
+        total += np.where(share > 0, values, 0) * share
         weight += share
-        by_run.append(difference[0])
-        by_speaker.append(uar(counts[0]) - uar(counts[1]))
-    values = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-    estimate = speakers.estimate(values, speakers.utterances(slice(None)), difference=True)
-    of_speakers = mean_of_defined(np.stack(by_speaker, axis=-1)) if speakers.known else None
-    return estimate, np.array(by_run), of_speakers
+        by_run.append(values[0])
+        by_speaker.append(figure(counts))
+    mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
+    return mean, np.array(by_run), np.stack(by_speaker, axis=-1)
 
 
 def p_value(shared: Shared, by_run: np.ndarray, by_speaker: np.ndarray | None) -> tuple[str, float]:
@@ -198,9 +215,9 @@ def signed_rank(values: np.ndarray) -> float:
     return float(min(1.0, 2 * min(shares[: total + 1].sum(), shares[total:].sum())))
 
 
-def _speakers(shared: Shared) -> Speakers:
-    """The speakers of all runs together, drawn alike in both rows and in every run."""
-    names = [name for ours, _ in shared for name in ours.speakers]
+def speakers_of(parts: Sequence[Answered]) -> Speakers:
+    """The speakers of all runs together, drawn alike in every run, and in every row with these test parts."""
+    names = [name for part in parts for name in part.speakers]
     empty = np.zeros(len(names), dtype=np.int64)
     return Speakers.of(Predictions((), tuple(names), empty, empty, np.zeros((0, 0)), {"speaker": tuple(names)}))
 

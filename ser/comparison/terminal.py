@@ -8,27 +8,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ser.comparison.comparing import Comparison
-from ser.comparison.text_tables import Sheet, closing, sheets_of
+from ser.comparison.text_tables import Sheet
 
 PLAIN = {"markup": False, "highlight": False}
 GAP = 2  # columns of the terminal between two of the table
 NUMBERS = ("difference", "runs", "p", "p (Holm)")
 
 
-def as_text(comparison: Comparison, width: int | None = None, styled: bool = False) -> str:
+def as_text(sheets: Sequence[Sheet], remarks: Sequence[str], width: int | None = None, styled: bool = False) -> str:
     """Tables and sentences.
 
     Args:
-        comparison: What is shown.
+        sheets, remarks: What is shown.
         width: Columns of the terminal; None for as many as the tables need.
         styled: Whether the terminal shows bold and italics.
     """
     with io.StringIO() as file:
         console = Console(file=file, width=width or 10_000, force_terminal=styled, soft_wrap=width is None)
-        for sheet in sheets_of(comparison):
+        for sheet in sheets:
             _print_sheet(console, sheet)
-        for sentence in closing(comparison):
+        for sentence in remarks:
             console.print(sentence, **PLAIN)
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
@@ -39,7 +38,7 @@ def _print_sheet(console: Console, sheet: Sheet) -> None:
     fitting = _fitting(sheet, console.width)
     console.print(_table(_chosen(sheet.header, fitting), [_chosen(row, fitting) for row in sheet.rows], sheet.left))
     if left := [name for i, name in enumerate(sheet.header) if i not in fitting]:
-        console.print(f"Too wide for this terminal: {', '.join(left)}. --metrics and --format choose.", **PLAIN)
+        console.print(f"Too wide for this terminal: {', '.join(left)}. --output writes a file with them.", **PLAIN)
     if sheet.pairs:
         # the ranking above names 1 and 2: full names would not fit
         at = [i for i, name in enumerate(sheet.pairs_header) if name not in ("first", "second")]

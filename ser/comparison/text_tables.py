@@ -50,6 +50,11 @@ def sheets_of(comparison: Comparison) -> list[Sheet]:
     ]
 
 
+def texts_of(comparison: Comparison) -> tuple[list[Sheet], list[str]]:
+    """Sheets and closing remarks: what every format takes."""
+    return sheets_of(comparison), closing(comparison)
+
+
 def closing(comparison: Comparison) -> list[str]:
     """Remarks on all sections: how they are sorted, why they are separate, and what was skipped."""
     sorting = list(dict.fromkeys(map(_sorted_by, comparison.sections)))
@@ -88,32 +93,36 @@ def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> S
     rows = [_cells(number, row, section.columns, metrics) for number, row in enumerate(section.rows, start=1)]
     notes = [f"{section.varied}.", *section.remarks, *_on_pairs(comparison, section, pairs)]
     pairs_header = ("pair", "first", "second", "difference", "runs", "test", "p", "p (Holm)", "verdict")
-    cells = tuple(_pair_cells(pair) for pair in pairs)
+    cells = tuple(pair_cells(pair) for pair in pairs)
     return Sheet(section.title, section.stamp, 1 + len(named), header, tuple(rows), pairs_header, cells, tuple(notes))
 
 
 def _cells(number: int, row: Row, columns: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
     named = [shown(row.cells[column]) for column in columns] or [row.name]
     figures = [mean_cell(row.spread(name)) for name in metrics]
-    costs = [_cost(name, row.spread(name)) for name in COSTS]
+    costs = [cost_cell(name, row.spread(name)) for name in COSTS]
     return (str(number), *named, *figures, runs_in_words(row.runs), *costs)
 
 
-def _cost(name: str, spread: Spread) -> str:
+def cost_cell(name: str, spread: Spread) -> str:
     """A cost as a cell; without a spread where it is equal in all runs, as sizes mostly are."""
     exact = Spread(spread.mean, spread.deviation or None, spread.count)
     return mean_cell(exact, DIGITS[name])
 
 
-def _pair_cells(pair: Pair) -> tuple[str, ...]:
-    difference = pair.difference
-    limits = "" if difference.low is None else f" [{difference.low:+.3f}, {difference.high:+.3f}]"
-    value = "–" if pair.p is None else f"{difference.value:+.3f}{limits}"
-    test = pair.test or "–"
+def pair_cells(pair: Pair) -> tuple[str, ...]:
+    """The cells of a paired test."""
     return (
-        f"{pair.first}–{pair.second}", *pair.names, value, str(pair.runs), test, p_cell(pair.p),
-        p_cell(pair.corrected), pair.verdict,
+        f"{pair.first}–{pair.second}", *pair.names, difference_cell(pair), str(pair.runs), pair.test or "–",
+        p_cell(pair.p), p_cell(pair.corrected), pair.verdict,
     )  # fmt: skip
+
+
+def difference_cell(pair: Pair, scale: float = 1, style: str = "+.3f") -> str:
+    """`+0.031 [-0.002, +0.064]`; without limits where there is no interval."""
+    it = pair.difference
+    limits = "" if it.low is None else f" [{format(scale * it.low, style)}, {format(scale * it.high, style)}]"
+    return "–" if pair.p is None else format(scale * it.value, style) + limits
 
 
 def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> list[str]:

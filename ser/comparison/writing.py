@@ -13,7 +13,7 @@ from ser.comparison.load_runs import shown
 from ser.comparison.rows import Row
 from ser.comparison.sections import Section
 from ser.comparison.significance import Pair
-from ser.comparison.text_tables import Sheet, closing, sheets_of
+from ser.comparison.text_tables import Sheet, texts_of
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -49,28 +49,27 @@ def as_json(comparison: Comparison) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
-def as_markdown(comparison: Comparison) -> str:
-    """Sections with their tables."""
+def as_markdown(sheets: Sequence[Sheet], remarks: Sequence[str]) -> str:
+    """Sections with their tables, and remarks on all of them."""
     parts = []
-    for sheet in sheets_of(comparison):
+    for sheet in sheets:
         parts += [f"## {_markdown(sheet.title)}", _markdown(sheet.stamp), _pipes(sheet.header, sheet.rows, sheet.left)]
         if sheet.pairs:
             parts.append(_pipes(sheet.pairs_header, sheet.pairs, len(sheet.pairs_header)))
         parts += map(_markdown, sheet.notes)
-    return "\n\n".join([*parts, *map(_markdown, closing(comparison))]) + "\n"
+    return "\n\n".join([*parts, *map(_markdown, remarks)]) + "\n"
 
 
-def as_latex(comparison: Comparison) -> str:
+def as_latex(sheets: Sequence[Sheet], remarks: Sequence[str]) -> str:
     """Sections as tables that need no package; remarks as comments."""
-    parts = [table for sheet in sheets_of(comparison) for table in _latex_tables(sheet)]
-    remarks = [f"% {' '.join(line.split())}" for line in closing(comparison)]
-    return "\n".join([*parts, *remarks]) + "\n"
+    parts = [table for sheet in sheets for table in _latex_tables(sheet)]
+    return "\n".join([*parts, *(f"% {' '.join(line.split())}" for line in remarks)]) + "\n"
 
 
 WRITERS: dict[str, Callable[[Comparison], str]] = {
     "csv": as_csv,
-    "markdown": as_markdown,
-    "latex": as_latex,
+    "markdown": lambda comparison: as_markdown(*texts_of(comparison)),
+    "latex": lambda comparison: as_latex(*texts_of(comparison)),
     "json": as_json,
 }
 

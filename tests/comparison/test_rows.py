@@ -11,6 +11,7 @@ from ser.comparison.conditions import Condition
 from ser.comparison.load_runs import gather
 from ser.comparison.sections import runs_in_words, sections_of
 from ser.comparison.terminal import as_text
+from ser.comparison.text_tables import texts_of
 from ser.errors import UserError
 from tests.comparison.made_runs import answers, part_of_fold, write_folds, write_run
 
@@ -167,7 +168,7 @@ def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures
     (section,) = compared.sections
     assert [row.runs[0].flat["optimizer.lr"] for row in section.rows] == order
     assert [(pair.first, pair.second) for pair in compared.pairs[0]] == [(1, 2), (1, 3)]
-    text = as_text(compared)
+    text = as_text(*texts_of(compared))
     assert message in text and section.sort in compared.question.metrics
     assert ("(3 here), not only those shown" in text) == section.sort.startswith("test/")
 

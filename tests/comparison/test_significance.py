@@ -14,6 +14,7 @@ from ser.comparison.load_runs import Answered, Run
 from ser.comparison.rows import Row, ranked
 from ser.comparison.significance import compare_rows, corrected, signed_rank
 from ser.comparison.terminal import as_text
+from ser.comparison.text_tables import texts_of
 from tests.comparison.made_runs import CLASSES, answers, config_with, part_of_fold, write_run
 
 
@@ -122,7 +123,7 @@ def test_where_test_ranks_all_pairs_are_corrected_for(grid):
         raw = [pair.p for pair in found.pairs[0]]
         padded = multipletests([*raw, *[1.0] * (family - 3)], method="holm")[1][:3]
         assert [pair.corrected for pair in found.pairs[0]] == pytest.approx(list(padded))
-        assert ("over all pairs of rows (6 here), not only those shown" in as_text(found)) == (family == 6)
+        assert ("over all pairs of rows (6 here), not only those shown" in as_text(*texts_of(found))) == (family == 6)
     every = compare([grid], Question(sort="test/uar", pairs="all")).pairs[0]
     holm = multipletests([pair.p for pair in every], method="holm")[1]
     assert [pair.corrected for pair in every] == pytest.approx(list(holm))

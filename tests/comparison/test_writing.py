@@ -10,6 +10,7 @@ import pytest
 
 from ser.comparison.comparing import Question, compare
 from ser.comparison.terminal import as_text
+from ser.comparison.text_tables import texts_of
 from ser.comparison.writing import as_csv, as_json, as_latex, as_markdown
 from tests.comparison.made_runs import answers, part_of_fold, write_run
 
@@ -58,16 +59,16 @@ def cells_of(line):
 
 def test_markdown_tables_are_whole(compared, strange):
     for comparison, rows in ((compared, 4), (strange, 4)):
-        tables = [block for block in as_markdown(comparison).split("\n\n") if block.startswith("|")]
+        tables = [block for block in as_markdown(*texts_of(comparison)).split("\n\n") if block.startswith("|")]
         assert len(tables) == 2
         lines = tables[0].splitlines()
         assert len(lines) == rows + 2 and len({len(cells_of(line)) for line in lines}) == 1
-    assert "0.8" in as_markdown(compared) and "a\\|b & c\\_d" in as_markdown(strange)
+    assert "0.8" in as_markdown(*texts_of(compared)) and "a\\|b & c\\_d" in as_markdown(*texts_of(strange))
 
 
 def test_latex_tables_have_equal_rows_and_nothing_unescaped(compared, strange):
     for comparison in (compared, strange):
-        whole = as_latex(comparison)
+        whole = as_latex(*texts_of(comparison))
         tables = re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", whole, flags=re.DOTALL)
         assert len(tables) == 2
         for spec, body in tables:
@@ -89,16 +90,16 @@ def test_csv_and_json_take_any_text(strange):
 
 
 def test_the_terminal_shows_the_same(compared, strange):
-    text = as_text(compared)
+    text = as_text(*texts_of(compared))
     best = compared.sections[0].rows[0].spread("test/uar")
     assert f"{best.mean:.3f} ± {best.deviation:.3f}" in text and "8 = 2 seeds × 4 folds" in text
     assert "Wilcoxon, 12 speakers" in text and "Holm" in text and "Sorted by val/uar, best first" in text
-    assert "[red]x[/red]" in as_text(strange) and "a|b & <c> [d] 100 %" in as_text(strange)
+    assert "[red]x[/red]" in as_text(*texts_of(strange)) and "a|b & <c> [d] 100 %" in as_text(*texts_of(strange))
     assert "1 is better" in text and "frontend" in text
 
 
 def test_a_narrow_terminal_leaves_out_columns_and_says_so(compared):
-    text = as_text(compared, width=70)
+    text = as_text(*texts_of(compared), width=70)
     assert max(map(len, text.splitlines())) <= 70
     assert "Too wide for this terminal: val/uar, seconds, parameters." in text.replace("\n", " ")
     best = compared.sections[0].rows[0].spread("test/uar")
