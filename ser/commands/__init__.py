@@ -9,6 +9,7 @@ COMMANDS = {
     "ensemble": "average finished runs, seeds or recipes, into one that is scored and used like any other run",
     "runs": "state and size of each run; remove checkpoints that are no longer needed",
     "compare": "finished runs side by side, a row a configuration; which differences are more than chance",
+    "leaderboard": "recipes and published systems of one corpus and protocol, with intervals and paired tests",
     "tune": "search settings by a validation metric; the same command continues a stopped search",
     "predict": "predict the emotion in recordings, or along a long one: a table, CSV, JSON lines, a picture",
     "listen": "the emotion of live sound, from the microphone or a pipe: bars, or JSON lines",

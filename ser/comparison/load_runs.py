@@ -47,12 +47,22 @@ class Answered:
     def of(cls, test: Predictions) -> "Answered":
         """The predictions in order, without the probabilities."""
         named = list(zip((word or "" for word in test.traits["corpus"]), test.keys, strict=True))
+        return cls._ordered(test.classes, named, test.true, test.predicted, test.traits["speaker"])
+
+    @classmethod
+    def pooled(cls, folds: Sequence["Answered"]) -> "Answered":
+        """The folds of a cross-validation as one part."""
+        named, speakers = ([it for fold in folds for it in getattr(fold, name)] for name in ("recordings", "speakers"))
+        true, predicted = (np.concatenate([getattr(fold, name) for fold in folds]) for name in ("true", "predicted"))
+        return cls._ordered(folds[0].classes, named, true, predicted, speakers)
+
+    @classmethod
+    def _ordered(cls, classes, named, true, predicted, speakers) -> "Answered":
         order = sorted(range(len(named)), key=named.__getitem__)
-        recordings, true = tuple(named[i] for i in order), test.true[order]
-        facts = json.dumps([test.classes, recordings, true.tolist()]).encode()
-        speakers = tuple(test.traits["speaker"][i] for i in order)
+        recordings, true = tuple(named[i] for i in order), true[order]
+        facts = json.dumps([classes, recordings, true.tolist()]).encode()
         part = hashlib.blake2b(facts, digest_size=8).hexdigest()
-        return cls(test.classes, recordings, true, test.predicted[order], speakers, part)
+        return cls(classes, recordings, true, predicted[order], tuple(speakers[i] for i in order), part)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,12 +68,20 @@ def read_config(file: Path) -> dict[str, Any]:
     Raises:
         UserError: The file cannot be read, or holds something else.
     """
+    return check_config(read_yaml(file), file)
+
+
+def read_yaml(file: Path) -> Any:
+    """What is in a YAML file, as plain data.
+
+    Raises:
+        UserError: The file cannot be read, or is not YAML that `ser` writes.
+    """
     data = read_bytes(file, MOST_BYTES)
     try:
-        found = _read_yaml(data.decode("utf-8"))
+        return _read_yaml(data.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:  # an invalid date, a list as a key
         raise UserError(f"{file} is damaged: {_why(error)}.") from error
-    return check_config(found, file)
 
 
 def check_config(config: Any, where: Path) -> dict[str, Any]:

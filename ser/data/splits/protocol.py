@@ -12,7 +12,7 @@ from ser.data.utterance import Utterance
 
 SEEN_IN_TRAINING = ("train", "validation")  # before test
 TEXTS = ("word", "statement")  # the first that every recording names is its text
-PLACE = re.compile(r",? ?fold \d+ of \d+(?P<name> \(.*?\))?(?=;|$)")
+PLACE = re.compile(r",? ?fold (?P<fold>\d+) of (?P<folds>\d+)(?P<name> \(.*?\))?(?=;|$)")
 NUMBER = re.compile(r"\b\d+\b")
 Values = dict[str, dict[str, set[str]]]  # field → part → the values that occur in it
 
@@ -68,6 +68,16 @@ def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     words = _each_once([[word for word in head if word in shared or " → " not in word] for head in heads], of)
     head = ", ".join(filter(None, [*words, place])) + (name or "")
     return "; ".join([head, *_each_once([segments for _, *segments in parts], of)])
+
+
+def fold_of(stamp: str) -> tuple[int, int] | None:
+    """The number of the fold that a stamp names, from 1, and of how many; None where it names none.
+
+    >>> fold_of("speaker-independent, fold 3 of 6 (EmoBox); no validation"), fold_of("speaker-dependent")
+    ((3, 6), None)
+    """
+    found = PLACE.search(stamp)
+    return (int(found["fold"]), int(found["folds"])) if found else None
 
 
 def _each_once(lists: Sequence[Sequence[str]], of: str) -> list[str]:

@@ -41,14 +41,15 @@ class PublishedFolds(SpeakerFolds):
         if not all(isinstance(names, Sequence) and not isinstance(names, str) and names for names in speakers):
             raise UserError("split.speakers is a list of folds, each a list of speakers: [[1, 2], [3, 4]].")
         self.source, self.corpus = source, corpus
-        self.listed = [[self._bare(name) for name in names] for names in speakers]
+        self.listed = [[bare_speaker(name, corpus) for name in names] for names in speakers]
         everyone = sum(self.listed, [])
         twice = sorted({name for name in everyone if everyone.count(name) > 1})
         if twice:
             raise UserError(f"split.speakers names {', '.join(twice)} twice: a speaker is tested in one fold.")
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
-        known = {self._bare(speaker): speaker for speaker in genders if speaker.startswith(f"{self.corpus}_")}
+        own = (speaker for speaker in genders if speaker.startswith(f"{self.corpus}_"))
+        known = {bare_speaker(speaker, self.corpus): speaker for speaker in own}
         strangers = sorted(set(genders) - {known.get(name) for name in sum(self.listed, [])})
         if strangers:
             raise UserError(
@@ -70,5 +71,11 @@ class PublishedFolds(SpeakerFolds):
         here, listed = len(genders_of(utterances)), len(sum(self.listed, []))
         return self.source if here == listed else f"{self.source}, {here} of {listed} speakers"
 
-    def _bare(self, name: str | int) -> str:
-        return str(name).removeprefix(f"{self.corpus}_").lstrip("0")
+
+def bare_speaker(name: str | int, corpus: str) -> str:
+    """A speaker's name without the corpus's before it and without leading zeros.
+
+    >>> bare_speaker("ravdess_07", "ravdess"), bare_speaker(7, "ravdess")
+    ('7', '7')
+    """
+    return str(name).removeprefix(f"{corpus}_").lstrip("0")
