@@ -100,7 +100,11 @@ def _dispatch(arguments: list[str]) -> int:
         return complete(arguments[1:])
     if arguments[0] not in COMMANDS:
         raise UserError(f"There is no command '{arguments[0]}'. {did_you_mean(arguments[0], list(COMMANDS))}")
-    return importlib.import_module(f"ser.commands.{arguments[0]}").main(arguments[1:])
+    command, words = importlib.import_module(f"ser.commands.{arguments[0]}"), arguments[1:]
+    if {"-h", "--help"} & set(words[: words.index("--")] if "--" in words else words):
+        print(command.help_text() if hasattr(command, "help_text") else command.HELP)
+        return 0
+    return command.main(words)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,6 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str]) -> int:
     """Compares runs and shows the result."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     asked = _parsed(arguments)
     output = None if asked.output is None else _file(asked.output, "--output")
     html = None if asked.html is None else _file(asked.html, "--html")

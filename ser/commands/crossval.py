@@ -17,9 +17,6 @@ interrupted one goes on: run the same command again. Settings and groups are tho
 
 def main(arguments: list[str]) -> int:
     """Trains what is missing and pools; 1 where a fold failed."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     from ser.commands import train
 
     check_words(arguments)

@@ -28,9 +28,6 @@ Exit codes: 2 something you can fix, 130 Ctrl-C.
 
 def main(arguments: list[str]) -> int:
     """Serves the page; the exit code."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     parser = Parser("ser demo")
     parser.add_argument("run", metavar="run")
     parser.add_argument("--port", type=_port, default=7860, metavar="N")

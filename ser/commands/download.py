@@ -34,7 +34,7 @@ Options
 
 def main(arguments: list[str]) -> int:
     """Asks and downloads; the exit code."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
+    if not arguments:
         print(HELP)
         return 0
     downloads = _asked_for(arguments)

@@ -27,9 +27,6 @@ Options
 
 def main(arguments: list[str]) -> int:
     """Averages runs, scores the ensemble and shows the result."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     parser = Parser("ser ensemble")
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--name")

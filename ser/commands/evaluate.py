@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ser.commands.show import config_groups, describe, settings
+from ser.commands.show import with_settings
 
 HELP = """ser evaluate run=<dir> [dataset=choice …] [key=value …]
 
@@ -26,9 +26,6 @@ Groups (`ser show`)
 
 def main(arguments: list[str]) -> int:
     """Runs the Hydra app."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(_help())
-        return 0
     from ser.commands.hydra_app import run_app
 
     run_app("evaluate", arguments, _run)
@@ -102,6 +99,6 @@ def _check(config: dict[str, Any]) -> None:
         raise UserError("map is for other recordings: name them with dataset=…, or leave it out.")
 
 
-def _help() -> str:
+def help_text() -> str:
     """The settings and the datasets."""
-    return HELP.format(settings=settings("evaluate"), groups=describe("dataset", config_groups()["dataset"]))
+    return with_settings(HELP, "evaluate", ["dataset"])

@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ser.commands.show import config_groups, describe, settings
+from ser.commands.show import with_settings
 
-GROUPS = ("audio", "dataset", "frontend")
 HELP = """ser explore [group=choice …] [key=value …]
 
   ser explore                                       the demo corpus
@@ -27,9 +26,6 @@ Groups (`ser show`)
 
 def main(arguments: list[str]) -> int:
     """Runs the Hydra app."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(_help())
-        return 0
     from ser.commands.hydra_app import run_app
 
     run_app("explore", arguments, _run)
@@ -59,9 +55,6 @@ def _run(config: dict[str, Any]) -> None:
     console.print(f"Page: {page}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _help() -> str:
+def help_text() -> str:
     """The settings of explore.yaml with their comments, and its groups."""
-    files = config_groups()
-    return HELP.format(
-        settings=settings("explore"), groups="\n".join(describe(group, files[group]) for group in GROUPS)
-    )
+    return with_settings(HELP, "explore", ["audio", "dataset", "frontend"])

@@ -33,9 +33,6 @@ No code in a run is executed. Exit codes: 0 written, 2 something you can fix.
 
 def main(arguments: list[str]) -> int:
     """Exports; the exit code."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     return _export(_parsed(arguments))
 
 

@@ -32,9 +32,6 @@ METRICS = ["uar", "wa", "f1_macro"]
 
 def main(arguments: list[str]) -> int:
     """Ranks, and shows or writes the result."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     asked = _parser().parse_intermixed_args(arguments)
     if asked.metric not in METRICS:
         raise UserError(f"--metric {asked.metric}: {did_you_mean(asked.metric, METRICS)}")

@@ -42,9 +42,6 @@ Exit codes: 0 the stream ended, 2 something you can fix, 130 Ctrl-C.
 
 def main(arguments: list[str]) -> int:
     """Listens and shows; the exit code."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     return _listen(_parsed(arguments))
 
 

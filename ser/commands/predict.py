@@ -53,10 +53,6 @@ Writer = Callable[[Iterable, Sequence[str], TextIO], int]
 
 def main(arguments: list[str]) -> int:
     """Predicts and writes; the exit code."""
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if any(word in ("-h", "--help") for word in options):
-        print(HELP)
-        return 0
     return _predict(parse_predict(arguments))
 
 

@@ -31,9 +31,6 @@ always stay, and so does every run that a process works on.
 
 def main(arguments: list[str]) -> int:
     """Lists, or prunes."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP)
-        return 0
     if arguments[:1] == ["prune"]:
         return _prune(arguments[1:])
     return _list(arguments)

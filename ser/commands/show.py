@@ -1,7 +1,7 @@
 """`ser show [group | group=choice]`: the choices of each config group, or the settings of one with their ranges."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -25,9 +25,6 @@ HELP = """ser show [group | group=choice]: lists the choices of each config grou
 
 def main(arguments: list[str]) -> int:
     """Prints the groups."""
-    if arguments and arguments[0] in ("-h", "--help"):
-        print(HELP)
-        return 0
     groups, texts = config_groups(), []
     for word in arguments or sorted(groups):
         group, _, choice = word.partition("=")
@@ -39,6 +36,19 @@ def main(arguments: list[str]) -> int:
         texts.append(describe_choice(group, files[choice]) if choice else describe(group, groups[group]))
     sys.stdout.write("\n".join(texts))
     return 0
+
+
+def with_settings(text: str, name: str, groups: Sequence[str] | None = None) -> str:
+    """A help text with the settings of a file in configs/ in place of `{settings}`, and of groups for `{groups}`.
+
+    Args:
+        text: Has both.
+        name: Of the file.
+        groups: Those shown; None for all.
+    """
+    files = config_groups()
+    shown = "\n".join(describe(group, files[group]) for group in (groups or sorted(files)))
+    return text.format(settings=settings(name), groups=shown)
 
 
 def config_groups() -> dict[str, list[Path]]:

@@ -12,7 +12,7 @@ The cache is in $SER_CACHE, or in the user's cache folder.
 
 def main(arguments: list[str]) -> int:
     """Runs `list` or `clear`."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments:
         print(HELP)
         return 0
     if arguments[0] not in ("list", "clear") or len(arguments) > 1:

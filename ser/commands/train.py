@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.commands.show import config_groups, describe, settings
+from ser.commands.show import with_settings
 from ser.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ Groups (`ser show`; `ser show model=cnn2d`: the settings of a choice, and what e
 
 def main(arguments: list[str]) -> int:
     """Trains one run, or goes through a grid; 1 where a job of a grid failed."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(_help())
-        return 0
     from ser.commands.grid import train_grid
     from ser.commands.hydra_app import run_app
 
@@ -231,7 +228,6 @@ def how_to_continue(directory: "RunDirectory", words: Sequence[str]) -> str:
     return "Stopped before the first epoch was saved; the same command starts anew."
 
 
-def _help() -> str:
+def help_text() -> str:
     """The settings of train.yaml with their comments, and the groups."""
-    groups = "\n".join(describe(group, files) for group, files in sorted(config_groups().items()))
-    return HELP.format(settings=settings("train"), groups=groups)
+    return with_settings(HELP, "train")

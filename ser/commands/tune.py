@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.commands.show import settings as settings_of
+from ser.commands.show import with_settings
 from ser.errors import Interrupted, UserError
 from ser.system.config_folder import config_folder
 
@@ -41,9 +41,6 @@ NOT_HERE = {
 
 def main(arguments: list[str]) -> int:
     """Searches, or continues a search; 0 when all trials are done."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(HELP.format(settings=settings_of("tune")))
-        return 0
     from ser.commands.hydra_app import run_app
     from ser.commands.overrides import config_folders, flags_and_words, parse
 
@@ -156,3 +153,8 @@ def _search(plan: "SearchPlan", config: dict[str, Any]) -> int:
             raise
     outcome.print(console)
     return 0
+
+
+def help_text() -> str:
+    """The settings of tune.yaml with their comments."""
+    return with_settings(HELP, "tune")
