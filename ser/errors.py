@@ -93,6 +93,16 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
+def check_choice(setting: str, value: object, known: Sequence[str]) -> None:
+    """Checks that a setting's value is one of its choices.
+
+    Raises:
+        UserError: It is not; the message names the nearest, or all.
+    """
+    if value not in known:
+        raise UserError(f"{setting}={value} does not exist. {did_you_mean(str(value), list(known))}")
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """' Did you mean 'cnn2d'?' for a near miss, else the sorted choices.
 

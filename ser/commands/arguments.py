@@ -3,10 +3,12 @@
 import argparse
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from ser.errors import UserError, did_you_mean
+from ser.system.choices import DEVICES
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,26 +36,86 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{self.prog}: {sentence} See {self.prog} --help.")
 
 
-def output_file(name: str) -> Path:
-    """A path for `--output` that a file can be written to, checked before anything is read.
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """`--trust one,two`: packages whose classes a run's config may name."""
+    parser.add_argument("--trust", type=_packages, action="extend", default=[], metavar="PACKAGE")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device`: what a model runs on."""
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+
+
+def output_file(name: str, option: str = "--output") -> Path:
+    """A path that a file can be written to, checked before anything is read.
 
     Raises:
         UserError: A folder, something else than a file, or in a folder that does not exist.
     """
     path = Path(os.path.expanduser(name))
     if not name or path.is_dir():
-        raise UserError(f"--output {name}: name a file, not a folder.")
+        raise UserError(f"{option} {name}: name a file, not a folder.")
     if path.exists() and not path.is_file():
-        raise UserError(f"--output {name}: it exists and is not a file.")  # /dev/null would be replaced
+        raise UserError(f"{option} {name}: it exists and is not a file.")  # /dev/null would be replaced
     if not path.parent.is_dir():
-        raise UserError(f"--output {name}: there is no folder {path.parent}.")
+        raise UserError(f"{option} {name}: there is no folder {path.parent}.")
     return path
 
 
-def packages(text: str) -> list[str]:
-    """The names in `--trust one,two`."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
+def format_of(output: Path, suffixes: Mapping[str, str], otherwise: str = "or add --format") -> str:
+    """The format that the suffix of `--output` selects.
+
+    Args:
+        output: The file.
+        suffixes: Suffix → format.
+        otherwise: What else to do, for the message.
+
+    Raises:
+        UserError: Another suffix.
+    """
+    if output.suffix.lower() not in suffixes:
+        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(suffixes)}; {otherwise}.")
+    return suffixes[output.suffix.lower()]
+
+
+def whole(what: str, low: int = 1, high: float = float("inf")) -> Callable[[str], int]:
+    """The type of an argument that is a whole number.
+
+    Args:
+        what: It is, for the message.
+        low, high: Its range.
+    """
+
+    def read(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
+        return int(text)
+
+    return read
+
+
+def number(what: str, high: float) -> Callable[[str], float]:
+    """The type of an argument that is a number from 0 to `high`; `what` it is, for the message."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
+        return value
+
+    return read
+
+
+def names(text: str | None) -> list[str]:
+    """The names in `one,two`, each once."""
+    return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+
+
+def _packages(text: str) -> list[str]:
+    for name in names(text):
         if not all(part.isidentifier() for part in name.split(".")):
             raise argparse.ArgumentTypeError(f"'{name}' is not the name of a package")
-    return names
+    return names(text)

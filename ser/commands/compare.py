@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from ser.commands.arguments import Parser, format_of, names, output_file
 from ser.errors import UserError, did_you_mean
 
 HELP = """ser compare [runs …] [options]      (by default all of runs/)
@@ -32,23 +33,15 @@ Options
   --html FILE             one page with tables, heat map, learning curves and parallel coordinates
   --heat KEY,KEY          rows and columns of the heat map
 """
-FORMATS = ("table", "csv", "markdown", "latex", "json")
 SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex", ".json": "json", ".txt": "table"}
 OPTIONS = ("where", "sort", "metrics", "group-by", "pairs", "format", "output", "html", "heat")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports errors as `ser` does, not as argparse does."""
-
-    def error(self, message: str):
-        raise UserError(f"ser compare: {message}. `ser compare --help` lists the options.")
 
 
 def main(arguments: list[str]) -> int:
     """Compares runs and shows the result."""
     asked = _parsed(arguments)
-    output = None if asked.output is None else _file(asked.output, "--output")
-    html = None if asked.html is None else _file(asked.html, "--html")
+    output = None if asked.output is None else output_file(asked.output)
+    html = None if asked.html is None else output_file(asked.html, "--html")
     kind = _format(asked.format, output)
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--html {html}: the page is an HTML file, call it {html.name}.html.")
@@ -58,16 +51,16 @@ def main(arguments: list[str]) -> int:
 
     question = Question(
         where=None if asked.where is None else Condition(asked.where, "--where"),
-        metrics=_names(asked.metrics),
+        metrics=tuple(names(asked.metrics)),
         sort=asked.sort,
-        group_by=_names(asked.group_by),
+        group_by=tuple(names(asked.group_by)),
         pairs=asked.pairs,
     )
     comparison = compare(asked.runs or ["runs"], question)
     if html is not None:
         from ser.reports.comparison import write_comparison
 
-        write_comparison(html, comparison, _names(asked.heat))
+        write_comparison(html, comparison, names(asked.heat))
     _show(comparison, kind, output)
     if html is not None:
         print(f"Page: {html}", file=sys.stdout if kind == "table" or output else sys.stderr)
@@ -75,46 +68,23 @@ def main(arguments: list[str]) -> int:
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="ser compare", add_help=False, allow_abbrev=False)
+    parser = Parser("ser compare")
     parser.add_argument("runs", nargs="*")
     for name in OPTIONS:
         parser.add_argument(f"--{name}", default="best" if name == "pairs" else None)
-    asked, unknown = parser.parse_known_intermixed_args(arguments)
-    if unknown:
-        word = unknown[0].partition("=")[0]
-        raise UserError(f"ser compare has no option '{word}'. {did_you_mean(word, [f'--{name}' for name in OPTIONS])}")
-    if asked.pairs not in ("best", "all", "none"):
-        raise UserError(f"--pairs {asked.pairs}: {did_you_mean(asked.pairs, ['best', 'all', 'none'])}")
-    if asked.heat is not None and (asked.html is None or len(_names(asked.heat)) != 2):
+    asked = parser.parse_intermixed_args(arguments)
+    if asked.heat is not None and (asked.html is None or len(names(asked.heat)) != 2):
         raise UserError("--heat names the two keys of the page's heat map: --html grid.html --heat model,frontend.")
     return asked
 
 
-def _names(listed: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in (listed or "").split(",") if name.strip()))
-
-
-def _file(name: str, option: str) -> Path:
-    """A path that a file can be written to, checked before anything is read."""
-    path = Path(name).expanduser()
-    if not name or path.is_dir():
-        raise UserError(f"{option} {name}: name a file, not a folder.")
-    if not path.parent.is_dir():
-        raise UserError(f"{option} {name}: there is no folder {path.parent}.")
-    return path
-
-
 def _format(chosen: str | None, output: Path | None) -> str:
-    if chosen is not None:
-        if chosen not in FORMATS:
-            raise UserError(f"--format {chosen}: {did_you_mean(chosen, list(FORMATS))}")
-        return chosen
-    if output is None:
-        return "table"
-    if output.suffix.lower() not in SUFFIXES:
-        hint = "for a page use --html" if output.suffix.lower() in (".html", ".htm") else "or add --format"
-        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; {hint}.")
-    return SUFFIXES[output.suffix.lower()]
+    formats = list(dict.fromkeys(SUFFIXES.values()))
+    if chosen is not None and chosen not in formats:
+        raise UserError(f"--format {chosen}: {did_you_mean(chosen, formats)}")
+    if chosen is None and output is not None:
+        return format_of(output, SUFFIXES, "for a page use --html, or add --format")
+    return chosen or "table"
 
 
 def _show(comparison, kind: str, output: Path | None) -> None:

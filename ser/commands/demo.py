@@ -1,9 +1,8 @@
 """`ser demo`: a page in the browser that answers recordings."""
 
-import argparse
 from pathlib import Path
 
-from ser.commands.arguments import Parser, packages
+from ser.commands.arguments import Parser, add_device, add_trust, whole
 from ser.errors import UserError
 
 HELP = """ser demo <run> [options]
@@ -30,10 +29,11 @@ def main(arguments: list[str]) -> int:
     """Serves the page; the exit code."""
     parser = Parser("ser demo")
     parser.add_argument("run", metavar="run")
-    parser.add_argument("--port", type=_port, default=7860, metavar="N")
+    port = whole("a port: a whole number from 1 to 65535", high=65535)
+    parser.add_argument("--port", type=port, default=7860, metavar="N")
     parser.add_argument("--share", action="store_true")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    add_device(parser)
+    add_trust(parser)
     if not arguments:
         raise UserError("Name a run: ser demo runs/NAME (see --help).")
     asked = parser.parse_args(arguments)
@@ -45,9 +45,3 @@ def main(arguments: list[str]) -> int:
 
     run_demo(Path(asked.run).expanduser(), asked.port, asked.share, asked.device, asked.trust)
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"'{text}' is no port: a whole number from 1 to 65535")
-    return int(text)

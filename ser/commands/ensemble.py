@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ser.commands.arguments import Parser, packages
+from ser.commands.arguments import Parser, add_trust
 from ser.errors import UserError
 
 HELP = """ser ensemble <run …> [options]
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--name")
     parser.add_argument("--dir", metavar="FOLDER")
-    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    add_trust(parser)
     asked = parser.parse_intermixed_args(arguments)
     if not asked.runs:
         raise UserError("Name the runs to average: ser ensemble runs/A runs/B …, or a folder of them (see --help).")

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ser.commands.arguments import Parser, output_file, packages
+from ser.commands.arguments import Parser, add_trust, format_of, output_file
 from ser.errors import UserError
 from ser.system.names import printable
 
@@ -40,7 +40,7 @@ def _export(asked: argparse.Namespace) -> int:
     from ser.inference.exported_formats import FORMATS, format_called
 
     output = None if asked.output is None else output_file(asked.output)
-    kind = asked.format or ("onnx" if output is None else _kind_of(output))
+    kind = asked.format or ("onnx" if output is None else format_of(output, SUFFIXES))
     form = format_called(kind)  # before anything is read
     if output is not None and SUFFIXES.get(output.suffix.lower(), kind) != kind:
         raise UserError(f"--output {output} is not a name for --format {kind}: use {form.suffix}.")
@@ -65,14 +65,8 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("run", metavar="run", nargs="?")
     parser.add_argument("--format", metavar="FORMAT")
     parser.add_argument("--output", metavar="FILE")
-    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    add_trust(parser)
     asked = parser.parse_args(arguments)
     if not asked.run:
         raise UserError("Name a run: ser export runs/NAME (see --help).")
     return asked
-
-
-def _kind_of(output: Path) -> str:
-    if output.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; or add --format.")
-    return SUFFIXES[output.suffix.lower()]

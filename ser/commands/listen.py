@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ser.commands.arguments import Parser
-from ser.commands.predict_options import DETECTORS, add_answers, seconds
+from ser.commands.arguments import Parser, whole
+from ser.commands.predict_options import add_answers, seconds
 from ser.errors import UserError
+from ser.system.choices import DETECTORS
 from ser.system.names import printable
-
-ENCODINGS = ("s16le", "s16be", "u8", "s24le", "s32le", "f32le", "f64le")
 
 HELP = """ser listen <run> [-] [options]
 
@@ -93,14 +92,16 @@ def _write_lines(moments: Iterable) -> None:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    from ser.data.audio.pcm_stream import ENCODINGS
+
     parser = Parser("ser listen")
     parser.add_argument("run", metavar="run")
     parser.add_argument("source", nargs="?", choices=("-",), metavar="-")
     parser.add_argument("--format", choices=("bars", "jsonl"))
     parser.add_argument("--microphone", metavar="NAME")
-    parser.add_argument("--rate", type=_whole, metavar="HZ")
-    parser.add_argument("--channels", type=_whole, metavar="N")
-    parser.add_argument("--encoding", choices=ENCODINGS)
+    parser.add_argument("--rate", type=whole("a whole number above 0"), metavar="HZ")
+    parser.add_argument("--channels", type=whole("a whole number above 0"), metavar="N")
+    parser.add_argument("--encoding", choices=list(ENCODINGS))
     parser.add_argument("--window", type=seconds, metavar="SECONDS")
     parser.add_argument("--smooth", type=seconds, metavar="SECONDS")
     parser.add_argument("--vad", choices=DETECTORS, default="auto")
@@ -127,9 +128,3 @@ def _is_piped() -> bool:
     except (OSError, ValueError, AttributeError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-def _whole(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)

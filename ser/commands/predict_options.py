@@ -1,15 +1,15 @@
 """The arguments of `ser predict` and `ser listen`, checked before anything is read."""
 
 import argparse
-from pathlib import Path
 
-from ser.commands.arguments import Parser, output_file, packages
+from ser.commands.arguments import Parser, add_device, add_trust, format_of, names, number, output_file, whole
 from ser.errors import UserError
+from ser.system.choices import DETECTORS
 
 FORMATS = ("table", "csv", "jsonl", "audacity", "png")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".txt": "table", ".png": "png"}
 ONLY_TIMELINE = ("hop", "window", "smooth", "vad", "single_view")
-DETECTORS = ("auto", "silero", "energy", "none")
+seconds = number("a number of seconds", 86_400)
 
 
 def parse_predict(arguments: list[str]) -> argparse.Namespace:
@@ -24,7 +24,8 @@ def parse_predict(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS)
     parser.add_argument("--output", metavar="FILE")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--batch-size", type=_batch_size, default=64, metavar="N")
+    at_once = whole("a number of recordings at once", high=100_000)
+    parser.add_argument("--batch-size", type=at_once, default=64, metavar="N")
     add_answers(parser)
     parser.add_argument("--timeline", action="store_true")
     for name in ("--hop", "--window", "--smooth"):
@@ -37,29 +38,19 @@ def parse_predict(arguments: list[str]) -> argparse.Namespace:
     if not asked.places:
         raise UserError(f"Name the recordings behind the run: ser predict {asked.run} recording.wav folder/ …")
     asked.output = None if asked.output is None else output_file(asked.output)
-    asked.format = asked.format or ("table" if asked.output is None else _kind_of(asked.output))
+    asked.format = asked.format or ("table" if asked.output is None else format_of(asked.output, SUFFIXES))
     _check(asked)
     return asked
 
 
 def add_answers(parser: argparse.ArgumentParser) -> None:
     """The arguments that decide how the model is loaded and how it answers."""
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument("--trust", type=packages, action="extend", default=[], metavar="PACKAGE")
+    add_device(parser)
+    add_trust(parser)
     parser.add_argument("--calibrated", action="store_true")
-    parser.add_argument("--only", type=_names, action="extend", default=[], metavar="CLASSES")
-    parser.add_argument("--unsure-below", type=_probability, default=0.0, metavar="PROBABILITY")
-
-
-def seconds(text: str) -> float:
-    """A number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 86_400:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
-    return value
+    parser.add_argument("--only", type=names, action="extend", default=[], metavar="CLASSES")
+    probability = number("a probability from 0 to 1", 1)
+    parser.add_argument("--unsure-below", type=probability, default=0.0, metavar="PROBABILITY")
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -75,29 +66,3 @@ def _check(asked: argparse.Namespace) -> None:
         raise UserError("--resume goes on with the file of --output: name it as before.")
     if asked.resume and asked.format in ("audacity", "png"):
         raise UserError(f"--resume is for jobs of many files: the format {asked.format} is of one recording.")
-
-
-def _batch_size(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of recordings at once")
-    return int(text)
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a probability from 0 to 1")
-    return value
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _kind_of(output: Path) -> str:
-    if output.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--output {output}: the suffix selects the format: {', '.join(SUFFIXES)}; or add --format.")
-    return SUFFIXES[output.suffix.lower()]

@@ -4,10 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ser.commands.arguments import Parser
+from ser.commands.arguments import Parser, names, whole
 from ser.errors import UserError, did_you_mean
-
-STATES = ("finished", "running", "interrupted", "failed", "pruned", "damaged")
 
 HELP = """ser runs [place …] [--state S,…] [--sort name|when|size|val|test] [--format table|csv|json]
 ser runs prune [place …] <what> [--yes]
@@ -37,17 +35,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(arguments: list[str]) -> int:
+    from ser.reports.runs_table import as_csv, as_json, print_rows
+    from ser.runs.listing import STATES, find_runs
+    from ser.runs.overview import ordered, row_of
+
     parser = Parser("ser runs")
     parser.add_argument("places", nargs="*", default=["runs"])
     parser.add_argument("--state", type=_states, default=frozenset(STATES))
     parser.add_argument("--sort", choices=["name", "when", "size", "val", "test"], default="name")
     parser.add_argument("--format", choices=["table", "csv", "json"], default="table")
     asked = parser.parse_intermixed_args(arguments)
-
-    from ser.reports.runs_table import as_csv, as_json, print_rows
-    from ser.runs.listing import find_runs
-    from ser.runs.overview import ordered, row_of
-
     found, remarks = find_runs(asked.places)
     rows = ordered((row_of(run) for run in found if run.state in asked.state), asked.sort)
     if asked.format == "table":
@@ -66,7 +63,7 @@ def _prune(arguments: list[str]) -> int:
     parser.add_argument("places", nargs="*", default=["runs"])
     for name in ("last", "failed", "interrupted", "pruned", "yes"):
         parser.add_argument(f"--{name}", action="store_true")
-    parser.add_argument("--keep-best", type=_count, metavar="N")
+    parser.add_argument("--keep-best", type=whole("a number of runs", 0), metavar="N")
     parser.add_argument("--by", default=None)
     asked = parser.parse_intermixed_args(arguments)
     states = frozenset(state for state in ("failed", "interrupted", "pruned") if getattr(asked, state))
@@ -123,16 +120,11 @@ def _print_remarks(console, remarks: Sequence[str]) -> None:
 
 
 def _states(text: str) -> frozenset[str]:
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
+    from ser.runs.listing import STATES
+
+    for word in names(text):
         if word not in STATES:
             raise argparse.ArgumentTypeError(f"'{word}' is not a state. {did_you_mean(word, list(STATES))}")
-    if not words:
+    if not names(text):
         raise argparse.ArgumentTypeError(f"name one or more of {', '.join(STATES)}")
-    return frozenset(words)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of runs")
-    return int(text)
+    return frozenset(names(text))

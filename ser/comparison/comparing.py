@@ -10,10 +10,11 @@ from ser.comparison.load_runs import Run, gather
 from ser.comparison.rows import Row, is_number, ranked
 from ser.comparison.sections import Section, sections_of
 from ser.comparison.significance import Pair, compare_rows, corrected
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError, check_choice, did_you_mean
 from ser.evaluation.ranking import added, ranking_metric
 
 METRICS = ("test/uar", "test/wa", "test/f1_macro")
+PAIRS = ("best", "all", "none")
 COSTS = ("seconds", "num_parameters")
 
 
@@ -27,6 +28,9 @@ class Question:
         sort: A figure, a setting or a group that orders the rows; None for the runs' validation metric.
         group_by: Keys that make the rows; () for the configurations.
         pairs: Which rows are tested against each other: `best`, `all` or `none`.
+
+    Raises:
+        UserError: Other pairs.
     """
 
     where: Condition | None = None
@@ -34,6 +38,9 @@ class Question:
     sort: str | None = None
     group_by: tuple[str, ...] = ()
     pairs: str = "best"
+
+    def __post_init__(self):
+        check_choice("pairs", self.pairs, PAIRS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ def free_port() -> int:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [([], "Name a run"), (["none"], "There is no run none"), (["none", "--port", "0"], "'0' is no port"),
-     (["none", "--port", "x"], "'x' is no port"), (["none", "--prot", "8080"], "Did you mean '--port'"),
+    [([], "Name a run"), (["none"], "There is no run none"), (["none", "--port", "0"], "'0' is not a port"),
+     (["none", "--port", "x"], "'x' is not a port"), (["none", "--prot", "8080"], "Did you mean '--port'"),
      (["none", "--device", "tpu"], "invalid choice")],
     ids=str,
 )  # fmt: skip

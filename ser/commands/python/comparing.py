@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ser.commands.arguments import names
 from ser.commands.python.guest import as_a_guest
 from ser.commands.python.run import Run
-from ser.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-PAIRS = ("best", "all", "none")
 
 
 @as_a_guest
@@ -46,8 +44,6 @@ def compare(
     from ser.comparison.comparing import compare as compared
     from ser.comparison.conditions import Condition
 
-    if pairs not in PAIRS:
-        raise UserError(f"pairs={pairs!r}: {did_you_mean(str(pairs), list(PAIRS))}")
     listed = [run for given in runs for run in ([given] if isinstance(given, str | Path | Run) else given)]
     places = [run.path if isinstance(run, Run) else Path(run).expanduser() for run in listed]
     question = Question(
@@ -57,5 +53,4 @@ def compare(
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    names = given.split(",") if isinstance(given, str) else given
-    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    return tuple(names(given if isinstance(given, str) else ",".join(given)))
