@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.inference.live import Moment
-from ser.inference.writing_timelines import clock
+from ser.system.clock import clock
 from ser.system.names import printable
 
 LEAST_S = 0.05  # between two pictures: a stream that comes faster than time would only draw
@@ -41,7 +41,7 @@ def bars(moment: Moment, shares: dict[str, float]) -> Table:
     table.add_column(width=40)
     table.add_column(justify="right", width=5)
     is_pause = moment.emotion is None
-    table.add_row(clock(moment.time), Text("pause" if is_pause else printable(moment.emotion), style="bold"), "")
+    table.add_row(clock(moment.time, 1), Text("pause" if is_pause else printable(moment.emotion), style="bold"), "")
     for name, share in shares.items():
         colour = "grey50" if is_pause else "green" if name == moment.emotion else "blue"
         bar = ProgressBar(total=1.0, completed=share, width=40, complete_style=colour, finished_style=colour)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ser.inference.long_recordings import FileTimeline
 from ser.inference.writing import cell, others, percent, safe_path
+from ser.system.clock import clock
 from ser.system.names import printable
 
 
@@ -73,7 +74,7 @@ def write_table(found: Iterable[FileTimeline], classes: Sequence[str], file: Tex
         table.add_column("probability", justify="right", no_wrap=True)
         table.add_column("others", overflow="fold", ratio=1)
         for row in timeline.stretches:
-            times = map(clock, (row.start, row.end))
+            times = clock(row.start, 1), clock(row.end, 1)
             answer = Text(printable(row.emotion)), percent(row.probability)
             table.add_row(*times, *answer, Text(others(row.emotion, row.probabilities)))
         console.print(table)
@@ -100,14 +101,3 @@ TIMELINE_WRITERS: dict[str, Callable[[Iterable[FileTimeline], Sequence[str], Tex
     "jsonl": write_jsonl,
     "audacity": write_audacity,
 }
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, hours where there are some.
-
-    >>> clock(75.25), clock(3675.2)
-    ('1:15.2', '1:01:15.2')
-    """
-    minutes, rest = divmod(round(seconds * 10), 600)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"

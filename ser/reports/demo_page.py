@@ -7,7 +7,8 @@ import numpy as np
 
 from ser.reports.decision import decision_picture
 from ser.reports.page import TEMPLATES, data_uri, wav_bytes
-from ser.reports.timeline import Row, clock, colours_of
+from ser.reports.timeline import Row, colours_of
+from ser.system.clock import clock
 
 PARTS = TEMPLATES.get_template("demo.html").module
 CSS = (Path(__file__).parent / "demo.css").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ def answer_part(
     spoken = sum(end - start for start, end, _, _ in rows)
     headline, remark = emotion, f"{100 * best:.0f} % probable, by {seconds:.1f} s of sound"
     if rows:
-        remark = f"on average over the {spoken:.0f} s of speech in {clock(round(seconds))} of sound"
+        remark = f"on average over the {spoken:.0f} s of speech in {clock(seconds)} of sound"
         if best < 0.5:  # no emotion is that of the whole
             headline = f"mixed: {', '.join(sorted(probabilities, key=probabilities.get, reverse=True)[:3])}"
     bars = [
@@ -83,14 +84,14 @@ def _strip(rows: Sequence[Row], seconds: float, colours: Mapping[str, str]) -> d
         for start, end, emotion, share in rows
     ]  # fmt: skip
     label = "; ".join(block["title"] for block in blocks[:MOST_ROWS])
-    return {"blocks": blocks, "end": clock(round(seconds)), "label": label}
+    return {"blocks": blocks, "end": clock(seconds), "label": label}
 
 
 def _said(start: float, end: float, emotion: str) -> str:
-    return f"{clock(round(start))} to {clock(round(end))} {emotion}"
+    return f"{clock(start)} to {clock(end)} {emotion}"
 
 
 def _row(row: Row, colours: Mapping[str, str]) -> dict[str, str]:
     start, end, emotion, share = row
-    times = f"{clock(round(start))} – {clock(round(end))}"
+    times = f"{clock(start)} – {clock(end)}"
     return {"time": times, "name": emotion, "percent": f"{100 * share:.0f} %", "colour": colours[emotion]}

@@ -13,6 +13,7 @@ from ser.frontends.mel import Mel
 from ser.frontends.stft import Stft
 from ser.reports.figures import BLUE, GREY, Picture, blank, literal, png_of
 from ser.reports.recording import BANDS, RANGE_DB
+from ser.system.clock import clock
 
 RATE = 16000  # Hz: what a picture of speech shows
 HOP = 320  # samples of the finest column, 20 ms
@@ -137,7 +138,7 @@ def timeline_picture(
         _track(track, [row for row in rows if row[1] > begin and row[0] < end], colours, (begin, end))
         track.set(ylim=(0, 1), yticks=[])
         ticks = _ticks(begin, end)
-        track.set_xticks(ticks, [clock(tick) for tick in ticks], fontsize=6.5)
+        track.set_xticks(ticks, [clock(tick, int(tick % 1 > 0)) for tick in ticks], fontsize=6.5)
         track.tick_params(axis="x", length=2, pad=1.5)
         if line == 0:
             for axes, words in ((wave, "wave"), (mel, "mel"), (track, "emotion")):
@@ -181,19 +182,6 @@ def _ticks(begin: float, end: float) -> list[float]:
 def colours_of(classes: Iterable[str]) -> dict[str, str]:
     """The colour of each class, and of 'unsure'."""
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(classes)} | {"unsure": UNSURE}
-
-
-def clock(seconds: float) -> str:
-    """A time as a clock shows it.
-
-    >>> clock(75), clock(3600)
-    ('1:15', '1:00:00')
-    """
-    if seconds % 1:
-        return f"{seconds:g}"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _in_words(rows: Sequence[Row], seconds: float) -> str:

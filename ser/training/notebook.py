@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
+from ser.system.clock import clock
+
 T = TypeVar("T")
 WIDTH = 110  # letters
 BAR = 30  # letters
@@ -81,16 +83,6 @@ class ProgressLine:
     def _text(self, done: int, words: str, seconds: float) -> str:
         full = min(BAR, BAR * done // self._total)
         left = seconds * (self._total - done) / max(1, done - self._before)
-        time_words = f"{_clock(left)} left" if done < self._total else _clock(seconds)
+        time_words = f"{clock(left)} left" if done < self._total else clock(seconds)
         bar = "━" * full + "╌" * (BAR - full)
         return f"{self._what} {done}/{self._total} {bar} {', '.join(filter(None, [words, time_words]))}"
-
-
-def _clock(seconds: float) -> str:
-    """`0:41`, `1:02:03`.
-
-    >>> _clock(41.2), _clock(3723)
-    ('0:41', '1:02:03')
-    """
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"

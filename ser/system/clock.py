@@ -1,0 +1,13 @@
+"""Times as a clock shows them."""
+
+
+def clock(seconds: float, decimals: int = 0) -> str:
+    """Minutes and seconds, hours where there are some.
+
+    >>> clock(41.2), clock(3723), clock(75.25, 1), clock(59.96, 1)
+    ('0:41', '1:02:03', '1:15.2', '1:00.0')
+    """
+    unit = 10**decimals
+    minutes, rest = divmod(round(seconds * unit), 60 * unit)
+    words = f"{rest / unit:0{3 + decimals if decimals else 2}.{decimals}f}"
+    return f"{minutes // 60}:{minutes % 60:02}:{words}" if minutes >= 60 else f"{minutes}:{words}"
