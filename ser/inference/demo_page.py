@@ -1,9 +1,7 @@
 """The demo page of a run: the answers of its model, and what is known of it."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +14,9 @@ from ser.inference.export_facts import licence_of
 from ser.inference.finished_run import open_run
 from ser.inference.load import load
 from ser.inference.predictor import Predictor
+from ser.reports.decision import Decided
 from ser.reports.demo_page import CSS, answer_part, facts, refusal, top
-from ser.runs.reading import read_json
+from ser.reports.run_card import one_line
 from ser.system.names import printable
 
 PLAYER_S, PLAYER_RATES = 120.0, (16000, 8000)  # a longer sound is played like a telephone's: it lies in the page
@@ -58,7 +57,7 @@ def known_of(run: Path, model: Predictor | EnsemblePredictor, trust: list[str]) 
     if not run.is_dir():
         return known | {"test": "not known of a single checkpoint"}
     found = open_run(run, trust, "cpu")
-    known["test"] = _figures(found.directory.metrics(), _evaluation(found.path))
+    known["test"] = _figures(found.directory.metrics())
     known["split"] = printable(found.directory.protocol)
     known["licence"] = printable(licence_of(found, trust))
     return known
@@ -80,7 +79,7 @@ def _shown(found: DemoAnswer) -> str:
         if decision.after > decision.before - 0.05:
             words = f"No part decides it alone: {decision.emotion} stays at about {100 * decision.before:.0f} %."
         box = patch.start, patch.end, patch.low, patch.high
-        decided = part, found.sample_rate, decision.losses, box, start, words
+        decided = Decided(part, found.sample_rate, decision.losses, box, start, words)
     return answer_part(found.emotion, found.probabilities, _player(found), rows, decided)
 
 
@@ -92,31 +91,11 @@ def _player(found: DemoAnswer) -> tuple[np.ndarray, int]:
     return resampled(found.waveform, found.sample_rate, rate), rate
 
 
-def _figures(metrics: dict[str, float], overall: dict[str, Any]) -> str:
-    """`UAR 65.2 % (58.0 to 71.9), WA …`, and why there is no interval where there is none."""
-    words, remark = [], ""
-    for key, name in (("uar", "UAR"), ("wa", "accuracy")):
-        estimate = overall.get(key) if isinstance(overall.get(key), dict) else {}
-        value, low, high = metrics.get(f"test/{key}"), estimate.get("low"), estimate.get("high")
-        if value is None:
-            continue
-        interval = f" ({100 * low:.1f} to {100 * high:.1f})" if _are_numbers(low, high) else ""
-        remark = "" if interval else printable(str(estimate.get("remark") or "no interval"))
-        words.append(f"{name} {100 * value:.1f} %{interval}")
-    counted = f" on {metrics['num_test']:.0f} recordings" if "num_test" in metrics else ""
-    return (", ".join(words) + counted + (f"; {remark}" if remark else "; in brackets 95 %")) if words else "not known"
-
-
-def _are_numbers(*values: object) -> bool:
-    return all(type(value) in (int, float) for value in values)
-
-
-def _evaluation(path: Path) -> dict[str, Any]:
-    """The figures with their intervals; empty where the run has none that can be read."""
-    with suppress(UserError, KeyError, TypeError):
-        overall = read_json(path / "evaluation.json")["systems"]["model"]["overall"]
-        return overall if isinstance(overall, dict) else {}
-    return {}
+def _figures(metrics: dict[str, float]) -> str:
+    """`UAR 0.652 (0.580 to 0.719), WA … on 240 recordings`, and what is in the brackets, or why there are none."""
+    words = one_line(metrics)
+    brackets = "in brackets 95 %" if "(" in words else "too few speakers for an interval"
+    return f"{words} on {metrics.get('num_test', 0):.0f} recordings; {brackets}" if words else "not known"
 
 
 def _where(share: bool) -> str:

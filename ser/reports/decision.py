@@ -1,25 +1,20 @@
 """A recording's mel spectrogram with what decided its emotion."""
 
+from dataclasses import dataclass
+
 import numpy as np
-from librosa.display import specshow
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from ser.reports.figures import Picture, blank, png_of
-from ser.reports.recording import RANGE_DB, TICKS_HZ, hop_length, mel_db
+from ser.reports.recording import RANGE_DB, draw_mel, mel_db
 
 LEAST = 0.1  # of the probability: smaller losses stay pale
 
 
-def decision_picture(
-    waveform: np.ndarray,
-    sample_rate: int,
-    losses: np.ndarray,
-    box: tuple[float, float, float, float],
-    start: float = 0.0,
-    words: str = "",
-) -> Picture:
-    """The spectrogram in grey; what the answer rests on is orange, the part that decided it is framed.
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What decided the emotion of a recording, or of a part of it.
 
     Args:
         waveform: (T,), T at least 1.
@@ -28,15 +23,24 @@ def decision_picture(
             each takes away when it is made quiet.
         box: Start and end in seconds, low and high in Hz.
         start: Seconds of the recording before the waveform.
-        words: For screen readers.
+        words: A sentence about it.
     """
-    seconds, mel = len(waveform) / sample_rate, mel_db(waveform, sample_rate)
+
+    waveform: np.ndarray
+    sample_rate: int
+    losses: np.ndarray
+    box: tuple[float, float, float, float]
+    start: float = 0.0
+    words: str = ""
+
+
+def decision_picture(decided: Decided) -> Picture:
+    """The spectrogram in grey; what the answer rests on is orange, the part that decided it is framed."""
+    losses, start, sample_rate = decided.losses, decided.start, decided.sample_rate
+    seconds, mel = len(decided.waveform) / sample_rate, mel_db(decided.waveform, sample_rate)
     figure = blank(1.95, "", laid_out=False)
     axes = figure.add_axes((0.115, 0.19, 0.865, 0.77))
-    level = specshow(
-        mel, sr=sample_rate, hop_length=hop_length(sample_rate), x_axis="s", y_axis="mel", ax=axes, cmap="gray_r",
-        rasterized=True,
-    )  # fmt: skip
+    level = draw_mel(axes, mel, sample_rate, seconds, "gray_r")
     level.set_clim(mel.max() - RANGE_DB, mel.max() + 15)  # room for the colour
     bottom, top = axes.get_ylim()
     inset = axes.inset_axes((0, 0, 1, 1))  # the mel scale is linear in it
@@ -46,19 +50,14 @@ def decision_picture(
         extent=(0, 1, 0, 1), interpolation="bilinear",
     )  # fmt: skip
     inset.set_axis_off()
-    begin, end, low, high = box
+    begin, end, low, high = decided.box
     low, high = max(low, bottom), min(high, top)
     axes.add_patch(
         Rectangle((begin, low), end - begin, high - low, fill=False, ec="#b3261e", lw=1.6, zorder=9, clip_on=False)
     )
-    ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2]
-    axes.set(xlim=(0, seconds), ylim=(bottom, top), yticks=ticks, yticklabels=[f"{hz:g}" for hz in ticks])
+    axes.set(xlim=(0, seconds), ylim=(bottom, top))
     places = [
         place for place in MaxNLocator(8).tick_values(start, start + seconds) if start <= place <= start + seconds
     ]
     axes.set_xticks(np.array(places) - start, [f"{place:g}" for place in places])
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.tick_params(labelsize=6.5, length=2)
-    axes.set_xlabel("s", fontsize=7, labelpad=0)
-    axes.set_ylabel("Hz, mel scale", fontsize=7, labelpad=1)
-    return Picture("decision", png_of(figure), words)
+    return Picture("decision", png_of(figure), decided.words)

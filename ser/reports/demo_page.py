@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.reports.decision import decision_picture
+from ser.reports.decision import Decided, decision_picture
 from ser.reports.page import TEMPLATES, data_uri, wav_bytes
 from ser.reports.timeline import Row, colours_of
 from ser.system.clock import clock
@@ -36,7 +36,7 @@ def answer_part(
     probabilities: Mapping[str, float],
     sound: tuple[np.ndarray, int],
     rows: Sequence[Row] = (),
-    decided: tuple[np.ndarray, int, np.ndarray, tuple[float, float, float, float], float, str] | None = None,
+    decided: Decided | None = None,
 ) -> str:
     """The answer to a recording.
 
@@ -45,8 +45,7 @@ def answer_part(
         probabilities: Of each.
         sound: Waveform (T,) to be played, and its rate in Hz.
         rows: Stretches of one emotion of a long recording: start and end in seconds, emotion, probability.
-        decided: What `decision_picture` takes: the waveform that it is about, its rate, losses, box and start; and a
-            sentence.
+        decided: What decided it; None where nothing did.
     """
     colours = colours_of(probabilities)
     seconds = len(sound[0]) / sound[1]
@@ -61,15 +60,12 @@ def answer_part(
         {"name": name, "width": round(100 * share, 1), "percent": f"{100 * share:.0f} %", "colour": colours[name]}
         for name, share in sorted(probabilities.items(), key=lambda item: -item[1])
     ]
-    picture, words = "", ""
-    if decided is not None:
-        *about, words = decided
-        picture = data_uri(decision_picture(*about, words).png, "image/png")
+    picture = "" if decided is None else data_uri(decision_picture(decided).png, "image/png")
     return PARTS.answer(
         headline, remark, bars, data_uri(wav_bytes(*sound), "audio/wav"), f"The recording, {seconds:.1f} s",
         _strip(rows, seconds, colours) if rows else None, [_row(row, colours) for row in rows[:MOST_ROWS]],
         f"The first {MOST_ROWS} of {len(rows)} stretches." if len(rows) > MOST_ROWS else "",
-        picture, words,
+        picture, decided and decided.words,
         "Orange: without this part the probability falls; framed: where it falls most. Found by occlusion (Zeiler and "
         f"Fergus 2014, {PAPER}): each part of the sound is made 40 dB quieter, and the model asked again.",
     )  # fmt: skip

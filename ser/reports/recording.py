@@ -5,6 +5,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 from librosa.display import specshow
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.ticker import NullLocator
 
 from ser.frontends.functional import hz_to_mel, mel_to_hz
 from ser.frontends.log_mel import LogMel
@@ -39,16 +42,23 @@ def recording_picture(name: str, waveform: np.ndarray, sample_rate: int, stamp: 
     upper.set_yticks([0, top], ["0", f"{top:.2g}"])
     upper.tick_params(labelsize=6.5, length=2)
     upper.spines[["top", "right", "bottom"]].set_visible(False)
-    specshow(
-        mel, sr=sample_rate, hop_length=hop_length(sample_rate), x_axis="s", y_axis="mel", ax=lower, cmap="magma",
+    draw_mel(lower, mel, sample_rate, seconds, "magma")
+    return Picture(name, png_of(figure), _in_words(waveform, sample_rate, mel))
+
+
+def draw_mel(axes: Axes, mel: np.ndarray, sample_rate: int, seconds: float, cmap: str) -> QuadMesh:
+    """A mel spectrogram (64, L) over time, its bands named in Hz."""
+    image = specshow(
+        mel, sr=sample_rate, hop_length=hop_length(sample_rate), x_axis="s", y_axis="mel", ax=axes, cmap=cmap,
         rasterized=True,
     )  # fmt: skip
     ticks = [hz for hz in TICKS_HZ if hz <= sample_rate / 2]
-    lower.set(xlim=(0, seconds), yticks=ticks, yticklabels=[f"{hz:g}" for hz in ticks])
-    lower.tick_params(labelsize=6.5, length=2)
-    lower.set_xlabel("s", fontsize=7, labelpad=0)
-    lower.set_ylabel("Hz, mel scale", fontsize=7, labelpad=1)
-    return Picture(name, png_of(figure), _in_words(waveform, sample_rate, mel))
+    axes.set(xlim=(0, seconds), yticks=ticks, yticklabels=[f"{hz:g}" for hz in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=6.5, length=2)
+    axes.set_xlabel("s", fontsize=7, labelpad=0)
+    axes.set_ylabel("Hz, mel scale", fontsize=7, labelpad=1)
+    return image
 
 
 def mel_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:

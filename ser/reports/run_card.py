@@ -7,7 +7,6 @@ from ser.reports.figures import Picture
 from ser.reports.page import TEMPLATES, data_uri, png_size
 
 SHOWN = ("uar", "wa", "f1_macro", "auroc")
-SHORT = ("uar", "wa")  # in one line
 
 
 class Figures(dict[str, Picture]):
@@ -46,3 +45,13 @@ def scores_of(metrics: Mapping[str, float], names: Sequence[str] = SHOWN) -> lis
         interval = "" if None in limits else f"{limits[0]:.3f} to {limits[1]:.3f}"
         found.append((FIGURES[name], f"{metrics[f'test/{name}']:.3f}", interval))
     return found
+
+
+def one_line(metrics: Mapping[str, float]) -> str:
+    """UAR and WA of test with their intervals.
+
+    >>> one_line({"test/uar": 0.5, "test/uar/low": 0.412, "test/uar/high": 0.588, "test/wa": 0.6})
+    'UAR 0.500 (0.412 to 0.588), WA 0.600'
+    """
+    scores = scores_of(metrics, ("uar", "wa"))
+    return ", ".join(f"{name} {value}{f' ({interval})' if interval else ''}" for name, value, interval in scores)

@@ -91,6 +91,6 @@ def test_no_more_is_decoded_than_is_allowed(model, in_tmp, monkeypatch):
 def test_what_the_page_knows_of_a_run(run, model):
     known = known_of(run, model, [])
     assert known["run"] == run.name and "angry" in known["emotions"] and known["sample rate"].startswith("16000 Hz")
-    assert known["test"].startswith("UAR ") and "accuracy" in known["test"] and "CC BY-NC-SA 4.0" in known["licence"]
+    assert known["test"].startswith("UAR ") and ", WA " in known["test"] and "CC BY-NC-SA 4.0" in known["licence"]
     single = known_of(run / "checkpoints" / "best.ckpt", model, [])
     assert single["test"] == "not known of a single checkpoint"

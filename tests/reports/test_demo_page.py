@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ser.reports.decision import Decided
 from ser.reports.demo_page import answer_part, facts, refusal
 
 RATE = 8000
@@ -37,6 +38,6 @@ def test_a_long_recording_has_a_strip_and_rows():
 def test_the_decision_is_a_picture_with_words():
     losses = np.zeros((8, 16))
     losses[2:4, 4:6] = 0.3
-    decided = SOUND[0], RATE, losses, (0.5, 0.75, 400.0, 900.0), 12.0, "Without the framed part it falls."
+    decided = Decided(SOUND[0], RATE, losses, (0.5, 0.75, 400.0, 900.0), 12.0, "Without the framed part it falls.")
     page = answer_part("sad", {"sad": 1.0}, SOUND, decided=decided)
     assert 'src="data:image/png;base64,' in page and 'alt="Without the framed part' in page and "1311.2901" in page

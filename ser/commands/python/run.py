@@ -109,10 +109,9 @@ class Run:
 
     def summary(self) -> str:
         """UAR and WA of test in one line, with their intervals."""
-        from ser.reports.run_card import SHORT, scores_of
+        from ser.reports.run_card import one_line
 
-        scores = scores_of(self.metrics, SHORT)
-        return "test " + ", ".join(f"{name} {value}{f' ({it})' if it else ''}" for name, value, it in scores)
+        return f"test {one_line(self.metrics)}"
 
     def _repr_html_(self) -> str:
         return self._card(self.figures[name] for name in IN_CARD if name in self.figures)
