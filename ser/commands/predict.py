@@ -48,7 +48,7 @@ No code in a run or a checkpoint is executed.
 Exit codes: 0 every file has an emotion, 1 some could not be used, 2 something you can fix.
 """
 
-Writer = Callable[[Iterable, Sequence[str], TextIO], int]
+Writer = Callable[[Iterable, Sequence[str], TextIO], None]
 
 
 def main(arguments: list[str]) -> int:
@@ -115,18 +115,27 @@ def _write(
             return found  # rows on a terminal show the progress
         return bar(Console(stderr=True), "predicting", len(paths))(found)
 
+    failed = 0
+
+    def counted(found: Iterable) -> Iterable:
+        nonlocal failed
+        for row in found:
+            failed += bool(row.error)
+            yield row
+
     if asked.output is None:
-        return int(writer(shown(compute(paths)), model.classes, sys.stdout) > 0)
+        writer(shown(counted(compute(paths))), model.classes, sys.stdout)
+        return int(failed > 0)
 
     from ser.inference.resuming import Journal, job_of
     from ser.system.files import write_atomically
 
     job = job_of(Path(asked.run).expanduser(), model, about or {})
-    journal, failed = Journal(asked.output, job, asked.resume), []
+    journal = Journal(asked.output, job, asked.resume)
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:
-            failed.append(writer(shown(journal.rows(paths, compute)), model.classes, file))
+            writer(shown(counted(journal.rows(paths, compute))), model.classes, file)
 
     try:
         write_atomically(asked.output, write)
@@ -134,8 +143,8 @@ def _write(
         journal.leave(len(paths))
         raise
     journal.remove()
-    print(f"Written: {printable(str(asked.output))}" + (f" ({failed[0]} could not be used)" if failed[0] else ""))
-    return int(failed[0] > 0)
+    print(f"Written: {printable(str(asked.output))}" + (f" ({failed} could not be used)" if failed else ""))
+    return int(failed > 0)
 
 
 def _picture(asked: argparse.Namespace, model: Any, path: Path, settings: Any, how: str) -> int:

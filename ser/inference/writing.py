@@ -17,48 +17,33 @@ SHOWN = 0.01  # the least probability shown beside the first
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read these as the start of a formula
 
 
-def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
+def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> None:
     """Columns path, emotion, probability, one for each class, error; each row as soon as it is known.
 
     Probabilities have all digits. Control characters in names are escaped
     (`printable`). A path that a spreadsheet would take for a formula begins with `./`, which names the same file;
     another such cell with an apostrophe.
-
-    Returns:
-        How many files could not be used.
     """
-    writer, failed = csv.writer(file, lineterminator="\n"), 0
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["path", "emotion", "probability", *map(cell, classes), "error"])
     for row in found:
-        failed += bool(row.error)
         shares = [row.probabilities.get(name, "") for name in classes]
         writer.writerow([safe_path(row.path), cell(row.emotion), _probability(row), *shares, cell(row.error)])
-    return failed
 
 
-def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
+def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> None:
     """One JSON object a line, in ASCII: every name can be restored exactly.
 
     Keys: path, emotion, probability and probabilities; for a file that could not be used path and error.
-
-    Returns:
-        How many files could not be used.
     """
-    failed = 0
     for row in found:
-        failed += bool(row.error)
         prediction = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
         about = {"path": str(row.path), **({"error": row.error} if row.error else prediction)}
         file.write(json.dumps(about, allow_nan=False) + "\n")
-    return failed
 
 
-def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> int:
-    """A table to read: the emotion, its probability, and other emotions with 1 % or more.
-
-    Returns:
-        How many files could not be used.
-    """
+def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> None:
+    """A table to read: the emotion, its probability, and other emotions with 1 % or more."""
     rows = list(found)
     terminal = file.isatty()
     console = Console(file=file, width=None if terminal else 160, highlight=False, force_terminal=terminal)
@@ -82,10 +67,9 @@ def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: T
     failed = sum(bool(row.error) for row in rows)
     if len(rows) > 1 or failed:
         console.print(f"{len(rows)} file{'s' * (len(rows) > 1)}" + (f", {failed} could not be used" if failed else ""))
-    return failed
 
 
-WRITERS: dict[str, Callable[[Iterable[FilePrediction], Sequence[str], TextIO], int]] = {
+WRITERS: dict[str, Callable[[Iterable[FilePrediction], Sequence[str], TextIO], None]] = {
     "table": write_table,
     "csv": write_csv,
     "jsonl": write_jsonl,

@@ -15,13 +15,9 @@ from ser.system.clock import clock
 from ser.system.names import printable
 
 
-def write_csv(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> int:
-    """Columns path, start, end (seconds), emotion, probability, one for each class, error; a row a stretch.
-
-    Returns:
-        How many files could not be used.
-    """
-    writer, failed = csv.writer(file, lineterminator="\n"), 0
+def write_csv(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> None:
+    """Columns path, start, end (seconds), emotion, probability, one for each class, error; a row a stretch."""
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["path", "start", "end", "emotion", "probability", *map(cell, classes), "error"])
     for timeline in found:
         path = safe_path(timeline.path)
@@ -30,41 +26,27 @@ def write_csv(found: Iterable[FileTimeline], classes: Sequence[str], file: TextI
             times = [f"{row.start:.3f}", f"{row.end:.3f}"]
             writer.writerow([path, *times, cell(row.emotion), row.probability, *shares, ""])
         if timeline.error:
-            failed += 1
             writer.writerow([path, *[""] * (4 + len(classes)), cell(timeline.error)])
-    return failed
 
 
-def write_jsonl(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> int:
-    """One JSON object a stretch, in ASCII: path, start, end, emotion, probability, probabilities; or path and error.
-
-    Returns:
-        How many files could not be used.
-    """
-    failed = 0
+def write_jsonl(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> None:
+    """One JSON object a stretch, in ASCII: path, start, end, emotion, probability, probabilities; or path and error."""
     for timeline in found:
         for row in timeline.stretches:
             times = {"start": round(row.start, 3), "end": round(row.end, 3)}
             answer = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
             file.write(json.dumps({"path": str(timeline.path), **times, **answer}, allow_nan=False) + "\n")
         if timeline.error:
-            failed += 1
             file.write(json.dumps({"path": str(timeline.path), "error": timeline.error}) + "\n")
-    return failed
 
 
-def write_table(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> int:
-    """A table to read for each file: start, end, emotion, its probability, and other emotions with 1 % or more.
-
-    Returns:
-        How many files could not be used.
-    """
-    terminal, failed = file.isatty(), 0
+def write_table(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> None:
+    """A table to read for each file: start, end, emotion, its probability, and other emotions with 1 % or more."""
+    terminal = file.isatty()
     console = Console(file=file, width=None if terminal else 160, highlight=False, force_terminal=terminal)
     for timeline in found:
         console.print(Text(printable(str(timeline.path)), style="bold"))
         if timeline.error:
-            failed += 1
             console.print(Text(f"  {printable(timeline.error)}", style="red"))
             continue
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -78,24 +60,16 @@ def write_table(found: Iterable[FileTimeline], classes: Sequence[str], file: Tex
             answer = Text(printable(row.emotion)), percent(row.probability)
             table.add_row(*times, *answer, Text(others(row.emotion, row.probabilities)))
         console.print(table)
-    return failed
 
 
-def write_audacity(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> int:
-    """Labels for Audacity (File, Import, Labels): start, end, and the emotion with its probability, by tabs.
-
-    Returns:
-        How many files could not be used; of these there is no row.
-    """
-    failed = 0
+def write_audacity(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> None:
+    """Labels for Audacity (File, Import, Labels): start, end, and the emotion with its probability, by tabs."""
     for timeline in found:
-        failed += bool(timeline.error)
         for row in timeline.stretches:
             file.write(f"{row.start:.6f}\t{row.end:.6f}\t{printable(row.emotion)} {row.probability:.2f}\n")
-    return failed
 
 
-TIMELINE_WRITERS: dict[str, Callable[[Iterable[FileTimeline], Sequence[str], TextIO], int]] = {
+TIMELINE_WRITERS: dict[str, Callable[[Iterable[FileTimeline], Sequence[str], TextIO], None]] = {
     "table": write_table,
     "csv": write_csv,
     "jsonl": write_jsonl,
