@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ser.data.audio.decode import LOUDEST
-from ser.data.audio.prepare import to_mono
+from ser.data.audio.decode import BadRecording, check_peak
+from ser.data.audio.prepare import from_pcm, to_mono
 from ser.errors import UserError
 
 PCM = {"int8": (0, 128), "uint8": (128, 128), "int16": (0, 32768), "int32": (0, 2**31)}  # offset and full scale
@@ -78,14 +78,14 @@ def _floats(array: np.ndarray) -> np.ndarray:
     kind = array.dtype.name
     if kind in PCM:
         offset, full_scale = PCM[kind]
-        return ((array.astype(np.float64) - offset) / full_scale).astype(np.float32)
+        return from_pcm(array, offset, full_scale)
     if not np.issubdtype(array.dtype, np.floating):
         raise UserError(
             f"The waveform holds {kind}, whose full scale is unknown: give floats in [-1, 1], or PCM as "
             f"{', '.join(PCM)}."
         )
-    if not np.isfinite(array).all():
-        raise UserError("The waveform holds NaN or infinite samples.")
-    if (peak := float(np.abs(array).max())) > LOUDEST:
-        raise UserError(f"The waveform's floats reach {peak:g}: divide them by their full scale, to lie in [-1, 1].")
+    try:
+        check_peak(array)
+    except BadRecording as error:
+        raise UserError(f"The waveform cannot be used: {error}.") from error
     return array.astype(np.float32, copy=False)

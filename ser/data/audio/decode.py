@@ -188,15 +188,23 @@ def check_floats(samples: np.ndarray, facts: FileFacts) -> None:
     Raises:
         BadRecording: NaN, infinite, or far beyond full scale.
     """
-    if facts.subtype.startswith("PCM"):
-        return
+    if not facts.subtype.startswith("PCM"):
+        check_peak(samples)
+
+
+def check_peak(samples: np.ndarray) -> None:
+    """Refuses floats (n,), n at least 1, that are no sound.
+
+    Raises:
+        BadRecording: NaN, infinite, or far beyond full scale.
+    """
     peak = float(np.maximum(samples.max(), -samples.min()))  # NaN where a sample is
     if not np.isfinite(peak):
         raise BadRecording("holds NaN or infinite samples")
     if peak > LOUDEST:
         bits = next((bits for bits in (16, 24, 32) if peak <= 2 ** (bits - 1)), None)
         what = f"floats in the range of {bits}-bit integers" if bits else "floats out of range"
-        remedy = f"divide them by {2 ** (bits - 1)} and write the file again" if bits else "the file is damaged"
+        remedy = f"divide them by {2 ** (bits - 1)}" if bits else "they are no sound"
         raise BadRecording(f"{what}: they reach {peak:.5g} where full scale is 1; {remedy}")
 
 

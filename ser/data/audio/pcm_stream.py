@@ -9,9 +9,9 @@ import numpy as np
 
 from ser.data.audio.blocks import Block
 from ser.data.audio.containers import STREAMED_LENGTH
-from ser.data.audio.decode import LOUDEST
+from ser.data.audio.decode import check_peak
 from ser.data.audio.foreign import what_it_is
-from ser.data.audio.prepare import to_mono
+from ser.data.audio.prepare import from_pcm, to_mono
 from ser.errors import UserError
 
 PIECE = 65536  # bytes asked for at once; a pipe gives what there is
@@ -57,7 +57,7 @@ def read_stream(read: Callable[[int], bytes], raw: Pcm | None = None, channel: i
 
     Raises:
         UserError: Empty, of an unknown format, or a header that disagrees with the stream; what came before is given.
-        BadRecording: Channels that cancel each other, or too few.
+        BadRecording: Channels that cancel each other, or too few; floats that are no sound.
     """
     stream = _Bytes(read)
     head = stream.peek(12)
@@ -191,8 +191,6 @@ def _floats(data: bytes, pcm: Pcm) -> np.ndarray:
         data = wide.tobytes()
     samples = np.frombuffer(data, kind)
     if kind[1] == "f":
-        peak = float(np.abs(samples).max())
-        if not peak <= LOUDEST:
-            raise UserError("The stream holds NaN, infinite or far too large samples: is its encoding right?")
+        check_peak(samples)
         return samples.astype(np.float32)
-    return ((samples.astype(np.float64) - offset) / full_scale).astype(np.float32)
+    return from_pcm(samples, offset, full_scale)

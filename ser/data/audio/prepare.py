@@ -73,6 +73,11 @@ def load(path: Path, settings: AudioSettings) -> np.ndarray:
     return prepare(to_mono(samples, settings.channel), facts.sample_rate, settings)
 
 
+def from_pcm(samples: np.ndarray, offset: int, full_scale: int) -> np.ndarray:
+    """Whole numbers as float32 in [-1, 1]; `offset` is silence: 128 of uint8, else 0."""
+    return ((samples.astype(np.float64) - offset) / full_scale).astype(np.float32)
+
+
 def to_mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
     """One channel, counted from 1, or the mean of all; what is mono stays as it is.
 
