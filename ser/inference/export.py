@@ -14,6 +14,8 @@ from ser.data.build import build_audio, build_recordings
 from ser.data.corpora.demo_speakers import codes, utter
 from ser.data.corpora.demo_voice import SAMPLE_RATE
 from ser.errors import UserError
+from ser.evaluation.evaluate import Fold
+from ser.evaluation.predictions import Predictions
 from ser.inference.export_facts import facts_of
 from ser.inference.exported_formats import Run, format_called, program_of
 from ser.inference.finished_run import FinishedRun, open_run
@@ -68,7 +70,8 @@ def export_run(place: Path, kind: str, output: Path, trust: Sequence[str] = ()) 
     temperature = run.directory.metrics().get("temperature")
     network = network_of(run, None if temperature is None else calibration(temperature, run.path))
     program = program_of(network)
-    recordings, what = _recordings(run, network)
+    predictions = run.predictions()
+    recordings, what = _recordings(run, network, predictions[0])
     answers = load(run.path, "cpu", trust, calibrated=temperature is not None)
 
     def expected(waveform: np.ndarray) -> list[float]:
@@ -84,7 +87,9 @@ def export_run(place: Path, kind: str, output: Path, trust: Sequence[str] = ()) 
         )
     check = f"{what}: probabilities within {difference:.1g} of the checkpoint's (allowed: {TOLERANCE:g})"
     card = output.with_name(f"{output.name}.md")
-    write_together({output: content, card: model_card(run, facts, output.name, kind, check, trust).encode()})
+    write_together(
+        {output: content, card: model_card(run, Fold(*predictions), facts, output.name, kind, check, trust).encode()}
+    )
     return Exported(output, card, len(content), check)
 
 
@@ -134,10 +139,9 @@ def largest_difference(
     return float(np.max(found))  # NaN where a single one is NaN
 
 
-def _recordings(run: FinishedRun, network: WholeNetwork) -> tuple[list[np.ndarray], str]:
+def _recordings(run: FinishedRun, network: WholeNetwork, test: Predictions) -> tuple[list[np.ndarray], str]:
     """Waveforms at the network's sample rate for the check, and what they are."""
     audio = AudioSettings(network.sample_rate, trim_db=None, min_duration_s=0.0, channel=network.channel)
-    test = run.predictions()[0]
     try:
         with built_from(run.path / "config.yaml"):
             utterances = build_recordings(run.config, cache_folder()).utterances

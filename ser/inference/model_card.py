@@ -25,20 +25,26 @@ NOT_FOR = (
 
 
 def model_card(
-    run: FinishedRun, facts: Mapping[str, str], file: str, kind: str, check: str, trust: Sequence[str] = ()
+    run: FinishedRun,
+    scored: Fold,
+    facts: Mapping[str, str],
+    file: str,
+    kind: str,
+    check: str,
+    trust: Sequence[str] = (),
 ) -> str:
     """The card as Markdown.
 
     Args:
         run: The run.
+        scored: Its predictions.
         facts: The metadata (`ser.inference.export_facts`).
         file: Name of the network's file.
         kind: Its format.
         check: On what it was compared with the checkpoint, and how far it is from it.
         trust: Packages whose classes the run's config may name.
     """
-    test, val = run.predictions()
-    evaluation = evaluate([Fold(test, val)])
+    evaluation = evaluate([scored])
     metrics, corpus = json.loads(facts["metrics"]), dataset_of(run, trust)
     members = f", an ensemble of {facts['members']} runs" if "members" in facts else ""
     counts = [f"{metrics[f'num_{part}']} of {part}" for part in ("train", "val", "test") if metrics.get(f"num_{part}")]
