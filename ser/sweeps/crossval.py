@@ -37,6 +37,7 @@ class Pooled:
 
     Args:
         folder: Its folder.
+        config: Of its folds; `split.fold` is `all`.
         evaluation: All figures of the pooled predictions.
         stamp: The folds' merged stamp.
         untested: Recordings that no fold tests.
@@ -44,6 +45,7 @@ class Pooled:
     """
 
     folder: Path
+    config: dict[str, Any]
     evaluation: Evaluation
     stamp: str
     untested: int
@@ -123,7 +125,7 @@ def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Pat
     write_text(
         folder / "metrics.json", json.dumps(_metrics(runs, test, evaluation), indent=2) + "\n"
     )  # last: marks it as complete
-    return Pooled(folder, evaluation, stamp, 0 if used is None else used - len(test), report)
+    return Pooled(folder, config, evaluation, stamp, 0 if used is None else used - len(test), report)
 
 
 def pool_ensembles(made: Sequence[Ensemble]) -> Pooled:

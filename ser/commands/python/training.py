@@ -87,8 +87,7 @@ def crossval(*overrides: Override, **settings: Any) -> Run:
                 fold = Run(job.directory.path, job.config, job.directory.protocol, trust)
                 _say(f"Fold {number} of {len(folds)}", fold, console)
             pooled = pool_folds(folds, bars)
-        config = {**folds[0].config, "split": {**folds[0].config["split"], "fold": "all"}}
-        run = Run(pooled.folder, config, pooled.stamp, trust)
+        run = Run(pooled.folder, pooled.config, pooled.stamp, trust)
         _say("Pooled", run, console)
     return run
 
