@@ -85,8 +85,7 @@ def _listen(asked: argparse.Namespace) -> int:
 
 def _write_lines(moments: Iterable) -> None:
     for moment in moments:
-        answer = {"emotion": moment.emotion, "probability": moment.probability, "probabilities": moment.probabilities}
-        line = {"time": moment.time, **answer, "behind": round(moment.behind, 4)}
+        line = {"time": moment.time, **moment.as_dict(), "behind": round(moment.behind, 4)}
         sys.stdout.write(json.dumps(line, allow_nan=False) + "\n")
         sys.stdout.flush()
 

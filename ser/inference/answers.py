@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,21 @@ from ser.evaluation.metrics import softmax
 
 UNSURE = "unsure"
 Named = tuple[str, dict[str, float]]  # the answer, and the probability of each class
+
+
+class Answer:
+    """What is said of some sound: `emotion`, the most probable class or 'unsure', and `probabilities` of each class."""
+
+    __slots__ = ()
+
+    @property
+    def probability(self) -> float | None:
+        """Of the most probable class; None where there is none."""
+        return max(self.probabilities.values(), default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"emotion": self.emotion, "probability": self.probability, "probabilities": self.probabilities}
 
 
 @dataclass(frozen=True, slots=True)

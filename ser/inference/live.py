@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.data.audio.pcm_stream import Pcm
+from ser.inference.answers import Answer
 from ser.inference.live_sources import Microphone, Piped
 from ser.inference.long_recordings import StreamingModel
 from ser.inference.streaming import MARGIN_S, Speech, SpeechStream, Window, window_length
@@ -20,7 +21,7 @@ SMOOTH_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Answer):
     """The answer at one time.
 
     Args:
@@ -34,11 +35,6 @@ class Moment:
     emotion: str | None
     probabilities: dict[str, float]
     behind: float
-
-    @property
-    def probability(self) -> float | None:
-        """Of the most probable class; None in a pause."""
-        return max(self.probabilities.values(), default=None)
 
 
 class LatestWindows(SpeechStream):

@@ -14,7 +14,7 @@ from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.answers import Answers
+from ser.inference.answers import Answer, Answers
 from ser.inference.arrays import mono, rate
 from ser.inference.find_files import find_files
 from ser.inference.limits import bins_per_sample
@@ -30,7 +30,7 @@ NOT_FINITE = "the model's output for it is NaN or infinite"
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Answer):
     """The prediction for one recording.
 
     Args:
@@ -41,14 +41,9 @@ class Prediction:
     emotion: str
     probabilities: dict[str, float]
 
-    @property
-    def probability(self) -> float:
-        """Of the most probable class."""
-        return max(self.probabilities.values())
-
 
 @dataclass(frozen=True, slots=True)
-class FilePrediction:
+class FilePrediction(Answer):
     """The prediction for one file, or why there is none.
 
     Args:
@@ -62,11 +57,6 @@ class FilePrediction:
     emotion: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     error: str = ""
-
-    @property
-    def probability(self) -> float | None:
-        """Of the most probable class; None where there is none."""
-        return max(self.probabilities.values(), default=None)
 
 
 class Predictor(StreamingModel):

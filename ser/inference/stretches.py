@@ -6,12 +6,12 @@ from itertools import groupby
 
 import numpy as np
 
-from ser.inference.answers import Answers
+from ser.inference.answers import Answer, Answers
 from ser.inference.streaming import Speech, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Answer):
     """A stretch of a recording with one emotion.
 
     Args:
@@ -24,11 +24,6 @@ class Stretch:
     end: float
     emotion: str
     probabilities: dict[str, float]
-
-    @property
-    def probability(self) -> float:
-        """Of the most probable class."""
-        return max(self.probabilities.values())
 
 
 def stretches_of(

@@ -37,8 +37,7 @@ def write_jsonl(found: Iterable[FilePrediction], classes: Sequence[str], file: T
     Keys: path, emotion, probability and probabilities; for a file that could not be used path and error.
     """
     for row in found:
-        prediction = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
-        about = {"path": str(row.path), **({"error": row.error} if row.error else prediction)}
+        about = {"path": str(row.path), **({"error": row.error} if row.error else row.as_dict())}
         file.write(json.dumps(about, allow_nan=False) + "\n")
 
 

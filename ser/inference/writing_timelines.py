@@ -34,8 +34,7 @@ def write_jsonl(found: Iterable[FileTimeline], classes: Sequence[str], file: Tex
     for timeline in found:
         for row in timeline.stretches:
             times = {"start": round(row.start, 3), "end": round(row.end, 3)}
-            answer = {"emotion": row.emotion, "probability": row.probability, "probabilities": row.probabilities}
-            file.write(json.dumps({"path": str(timeline.path), **times, **answer}, allow_nan=False) + "\n")
+            file.write(json.dumps({"path": str(timeline.path), **times, **row.as_dict()}, allow_nan=False) + "\n")
         if timeline.error:
             file.write(json.dumps({"path": str(timeline.path), "error": timeline.error}) + "\n")
 
