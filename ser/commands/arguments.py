@@ -32,6 +32,8 @@ class Parser(argparse.ArgumentParser):
             word = unknown.group(1)
             known = [option for action in self._actions for option in action.option_strings]
             raise UserError(f"{self.prog} has no argument '{word}'. {did_you_mean(word.split('=')[0], known)}")
+        if message.endswith("required: run"):
+            raise UserError(f"Name a run: {self.prog} runs/NAME (see --help).")
         sentence = message if message.endswith((".", "?")) else f"{message}."
         raise UserError(f"{self.prog}: {sentence} See {self.prog} --help.")
 

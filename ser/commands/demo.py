@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from ser.commands.arguments import Parser, add_device, add_trust, whole
-from ser.errors import UserError
 
 HELP = """ser demo <run> [options]
 
@@ -34,8 +33,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--share", action="store_true")
     add_device(parser)
     add_trust(parser)
-    if not arguments:
-        raise UserError("Name a run: ser demo runs/NAME (see --help).")
     asked = parser.parse_args(arguments)
     from ser.inference.demo_server import check_installed, check_port
 

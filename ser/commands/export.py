@@ -62,11 +62,8 @@ def _export(asked: argparse.Namespace) -> int:
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = Parser("ser export")
-    parser.add_argument("run", metavar="run", nargs="?")
+    parser.add_argument("run", metavar="run")
     parser.add_argument("--format", metavar="FORMAT")
     parser.add_argument("--output", metavar="FILE")
     add_trust(parser)
-    asked = parser.parse_args(arguments)
-    if not asked.run:
-        raise UserError("Name a run: ser export runs/NAME (see --help).")
-    return asked
+    return parser.parse_args(arguments)

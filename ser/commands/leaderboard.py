@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ser.commands.arguments import Parser, output_file
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError
 
 HELP = """ser leaderboard [runs …] [options]      (by default all of runs/)
 
@@ -27,14 +27,11 @@ Options
   --output FILE                    .md, .tex, .html or .txt; may be repeated
 """
 SUFFIXES = (".md", ".tex", ".html", ".txt")
-METRICS = ["uar", "wa", "f1_macro"]
 
 
 def main(arguments: list[str]) -> int:
     """Ranks, and shows or writes the result."""
     asked = _parser().parse_intermixed_args(arguments)
-    if asked.metric not in METRICS:
-        raise UserError(f"--metric {asked.metric}: {did_you_mean(asked.metric, METRICS)}")
     outputs = [output_file(name) for name in asked.output]
     for path in outputs:
         if path.suffix.lower() not in SUFFIXES:

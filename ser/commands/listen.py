@@ -105,8 +105,6 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--smooth", type=seconds, metavar="SECONDS")
     parser.add_argument("--vad", choices=DETECTORS, default="auto")
     add_answers(parser)
-    if not arguments:
-        raise UserError("Name a run: ser listen runs/NAME (see --help).")
     asked = parser.parse_intermixed_args(arguments)
     if asked.source is None and asked.microphone is None and _is_piped():
         asked.source = "-"

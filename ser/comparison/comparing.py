@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser.comparison.columns import value_of
-from ser.comparison.conditions import Condition
+from ser.comparison.conditions import Condition, is_number
 from ser.comparison.load_runs import Run, gather
-from ser.comparison.rows import Row, is_number, ranked
+from ser.comparison.rows import Row, ranked
 from ser.comparison.sections import Section, sections_of
 from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, check_choice, did_you_mean

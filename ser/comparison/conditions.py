@@ -157,7 +157,7 @@ class Condition:
 
     def _minus(self, inner: Test) -> Test:
         def negative(values: Mapping[str, Any]) -> Any:
-            if not _is_number(value := inner(values)):
+            if not is_number(value := inner(values)):
                 raise self._error(f"a minus sign before {_shown(value)}")
             return -value
 
@@ -190,7 +190,7 @@ class Condition:
             return self._within(left, right) == isinstance(sign, ast.In)
         if left is None or right is None:
             return False
-        if not (_is_number(left) and _is_number(right)) and not (isinstance(left, str) and isinstance(right, str)):
+        if not (is_number(left) and is_number(right)) and not (isinstance(left, str) and isinstance(right, str)):
             raise self._error(f"{_shown(left)} {SIGNS[type(sign)]} {_shown(right)} cannot be compared")
         return ORDERS[type(sign)](left, right)
 
@@ -208,7 +208,8 @@ def _number(token: str) -> int | float:
     return int(token) if token.isdecimal() else float(token)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -18,7 +18,7 @@ from ser.comparison.protocols import Group, Trial, chosen, incomplete_remarks, t
 from ser.comparison.published import METRICS, Library, Published, read_published
 from ser.comparison.significance import Pair, corrected, differences, resampled, signed_rank, speakers_of
 from ser.data.splits.protocol import merged
-from ser.errors import UserError
+from ser.errors import UserError, check_choice
 from ser.evaluation.confidence import FEWEST_SPEAKERS, Estimate
 from ser.evaluation.scores import OF_DECISIONS
 
@@ -33,6 +33,9 @@ class Choice:
         against: Part of the name of the published system that distances are measured to; None for the best.
         where: Selects runs, or None.
         published: Files of the user's with further systems.
+
+    Raises:
+        UserError: Another metric.
     """
 
     corpus: str | None = None
@@ -41,6 +44,9 @@ class Choice:
     against: str | None = None
     where: Condition | None = None
     published: tuple[Path, ...] = ()
+
+    def __post_init__(self):
+        check_choice("metric", self.metric, tuple(METRICS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """A leaderboard as cells of text, for the terminal, Markdown, LaTeX and the page."""
 
+from ser.comparison.conditions import is_number
 from ser.comparison.leaderboard import Leaderboard, Recipe, position, value_in
 from ser.comparison.published import METRICS, Published
-from ser.comparison.rows import Spread, is_number
+from ser.comparison.rows import Spread
 from ser.comparison.sections import runs_in_words
 from ser.comparison.significance import Pair
 from ser.comparison.text_tables import Sheet, cost_cell, difference_cell, p_cell

@@ -15,7 +15,7 @@ from ser.comparison.conditions import Condition
 from ser.errors import UserError, some
 from ser.evaluation.metrics import confusion_matrix, uar
 from ser.evaluation.predictions import Predictions, read_predictions
-from ser.runs.identity import counts, flatten
+from ser.runs.identity import counts, flatten, plain
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.settings import devices_of
 
@@ -154,15 +154,7 @@ def gather(places: Sequence[str | Path], condition: Condition | None = None) -> 
 
 def frozen(value: Any) -> str:
     """A value as text, equal where the setting is: 1 and 1.0 are one number, a number and a text are two settings."""
-    return json.dumps(_plain(value), sort_keys=True, default=str)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return json.dumps(plain(value), sort_keys=True, default=str)
 
 
 def _devices(flat: dict[str, Any]) -> int:

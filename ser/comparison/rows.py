@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser.comparison.columns import belongs_to, differing, label, value_of
+from ser.comparison.conditions import is_number
 from ser.comparison.load_runs import DRAWN, Run, frozen
 from ser.evaluation.ranking import added, falls
 
@@ -72,11 +73,6 @@ class Row:
     def _unit(self, run: Run) -> tuple:
         drawn = tuple(value for key, value in zip(DRAWN, run.drawn, strict=True) if key not in self.grouped)
         return (*drawn, *(frozen(value_of(run, key)) for key in self.apart))
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number; booleans are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ...], list[Row], list[str]]:

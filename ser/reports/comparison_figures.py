@@ -9,8 +9,9 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 
 from ser.comparison.columns import value_of
+from ser.comparison.conditions import is_number
 from ser.comparison.load_runs import frozen, shown
-from ser.comparison.rows import Row, is_number
+from ser.comparison.rows import Row
 from ser.reports.events import Curve
 from ser.reports.figures import GREY, WIDTH, Picture, blank, counted_along, literal, png_of
 
@@ -46,10 +47,10 @@ def heat_map(rows: Sequence[Row], keys: tuple[str, str], metric: str, stamp: str
     for (i, j), mean in np.ndenumerate(means):
         words = "–" if math.isnan(mean) else f"{mean:.3f}"
         axes.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if mean > middle else "black")
-    axes.set_xticks(range(len(across)), [_short(value) for value in across], fontsize=8)
-    axes.set_yticks(range(len(down)), [_short(value) for value in down], fontsize=8)
-    if max(len(_short(value)) for value in across) * len(across) > 40:
-        axes.set_xticks(axes.get_xticks(), [_short(v) for v in across], rotation=30, ha="right", fontsize=7.5)
+    axes.set_xticks(range(len(across)), [short(value) for value in across], fontsize=8)
+    axes.set_yticks(range(len(down)), [short(value) for value in down], fontsize=8)
+    if max(len(short(value)) for value in across) * len(across) > 40:
+        axes.set_xticks(axes.get_xticks(), [short(v) for v in across], rotation=30, ha="right", fontsize=7.5)
     axes.set_xlabel(literal(keys[1]), fontsize=8)
     axes.set_ylabel(literal(keys[0]), fontsize=8)
     axes.tick_params(length=2)
@@ -86,7 +87,7 @@ def curves_picture(name: str, metric: str, curves: Mapping[str, Sequence[Curve]]
         epochs, values = _by_epoch(of_runs)
         means = [np.mean(of_epoch) for of_epoch in values]
         marker = "o" if len(epochs) < 15 else None
-        axes.plot(epochs, means, color=color, ls=dash, lw=1.4, marker=marker, ms=2.5, label=_short(row, 48))
+        axes.plot(epochs, means, color=color, ls=dash, lw=1.4, marker=marker, ms=2.5, label=short(row, 48))
         if len(of_runs) > 1:
             axes.fill_between(epochs, list(map(min, values)), list(map(max, values)), color=color, alpha=0.12, lw=0)
         in_words.append(f"{row} from {means[0]:.3g} to {means[-1]:.3g} over {len(epochs)} epochs")
@@ -121,9 +122,9 @@ def parallel_coordinates(rows: Sequence[Row], columns: Sequence[str], metric: st
         last = norm(mean) if norm.vmax > norm.vmin else 0.5
         axes.plot(range(len(columns) + 1), [*heights, last], color=color, lw=1.3, alpha=0.85)
     for place, (column, scale) in enumerate(zip(columns, scales, strict=True)):
-        _write_axis(axes, place, [(scale[frozen(value)], _short(value, 14)) for value in _written(scored, column)])
+        _write_axis(axes, place, [(scale[frozen(value)], short(value, 14)) for value in _written(scored, column)])
     _write_axis(axes, len(columns), [(0, f"{means.min():.3f}"), (1, f"{means.max():.3f}")])
-    names = [*(_short(column, 20) for column in columns), metric]
+    names = [*(short(column, 20) for column in columns), metric]
     axes.set_xticks(range(len(columns) + 1), names, fontsize=7.5)
     if len(columns) > 3:
         axes.set_xticks(axes.get_xticks(), names, rotation=20, ha="right", fontsize=7.5)
@@ -184,6 +185,7 @@ def _write_axis(axes, place: int, ticks: Sequence[Point]) -> None:
         axes.text(place + 0.04, height, words, fontsize=7, va="center", ha="left", bbox=box, zorder=3)
 
 
-def _short(value: Any, longest: int = LONGEST) -> str:
+def short(value: Any, longest: int = LONGEST) -> str:
+    """A setting or a name of at most so many letters, for a figure."""
     words = shown(value)
     return literal(words if len(words) <= longest else f"{words[: longest - 1]}…")

@@ -5,7 +5,8 @@ from pathlib import Path
 from ser.comparison.leaderboard import Leaderboard, Recipe, value_in
 from ser.comparison.leaderboard_table import sheet_of
 from ser.comparison.published import METRICS
-from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, light_grid, literal, png_of
+from ser.reports.comparison_figures import short
+from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, light_grid, png_of
 from ser.reports.page import Page, figure, note, table, text
 from ser.system.files import write_text
 
@@ -59,11 +60,10 @@ def intervals(board: Leaderboard, stamp: str) -> Picture:
     if best.low is not None:
         axes.axvspan(100 * best.low, 100 * best.high, color=BLUE, alpha=0.08, lw=0)
     names = [line.name if isinstance(line, Recipe) else line.system for _, line in lines]
-    short = [it if len(it) <= LONGEST else f"{it[: LONGEST - 1]}…" for it in names]
     places = [place for place, _ in lines]
     axes.invert_yaxis()
     light_grid(axes)
-    axes.set_yticks(places, [literal(f"{it}  {at}") for it, at in zip(short, places, strict=True)], fontsize=6.5)
+    axes.set_yticks(places, [f"{short(it, LONGEST)}  {at}" for it, at in zip(names, places, strict=True)], fontsize=6.5)
     axes.set_xlabel(f"{name} of test, %", fontsize=8, color=GREY)
     alt = f"{name} of test in percent: {'; '.join(words)}."
     caption = "Blue: ours, with the 95 % interval; orange: published. The band is the interval of our best"

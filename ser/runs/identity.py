@@ -55,16 +55,16 @@ def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: 
 
     Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a boolean are two.
     """
-    counted = {key: _plain(value) for key, value in flatten(config) if counts(key)}
+    counted = {key: plain(value) for key, value in flatten(config) if counts(key)}
     counted["batch_size"] = config["batch_size"] * num_devices
     text = json.dumps({"config": counted, "content": fingerprints}, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """Equal numbers become equal values: `1`, `1.0` and `1e0` are one setting."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+def plain(value: Any) -> Any:
+    """Equal numbers become equal values: `1`, `1.0` and `1e0` are one setting, a number and a text are two."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
