@@ -15,12 +15,11 @@ from ser.comparison.conditions import Condition
 from ser.errors import UserError, some
 from ser.evaluation.metrics import confusion_matrix, uar
 from ser.evaluation.predictions import Predictions, read_predictions
-from ser.runs.identity import counts, flatten, plain
+from ser.runs.identity import COUNTED_OTHERWISE, counts, flatten, plain
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.settings import devices_of
 
 DRAWN = ("seed", "split.seed", "split.fold")  # runs that differ in these alone are one configuration
-COUNTED_TOO = ("batch_size", "init_from")  # part of a run's identity in another shape
 TOLERANCE = 1e-6  # between metrics.json and predictions.csv
 
 
@@ -97,7 +96,7 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The settings of its identity, by dotted key, without those drawn anew in each run of a configuration."""
-        counted = {key: value for key, value in self.flat.items() if counts(key) or key in COUNTED_TOO}
+        counted = {key: value for key, value in self.flat.items() if counts(key) or key in COUNTED_OTHERWISE}
         counted["batch_size"] = self.flat.get("batch_size", 0) * _devices(self.flat)
         if counted.get("init_from"):
             counted["init_from"] = Path(str(counted["init_from"])).name

@@ -1,7 +1,8 @@
 """From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,36 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"emotion": self.emotion, "probability": self.probability, "probabilities": self.probabilities}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Answer):
+    """The prediction for one recording.
+
+    Args:
+        emotion: The most probable class, or 'unsure'.
+        probabilities: Of each class, in the run's order; they sum to 1.
+    """
+
+    emotion: str
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrediction(Answer):
+    """The prediction for one file, or why there is none.
+
+    Args:
+        path: As it was named, or found in the folder that was named.
+        emotion: The most probable class, or 'unsure'; empty where the file could not be used.
+        probabilities: Of each class; empty where the file could not be used.
+        error: Why it could not be used; else empty.
+    """
+
+    path: Path
+    emotion: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

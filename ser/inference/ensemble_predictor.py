@@ -1,6 +1,6 @@
 """Several trained models as one: the mean of their logits, each on the recording as prepared by its own run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ser.errors import UserError
-from ser.inference.answers import Answers, Named
-from ser.inference.find_files import find_files
-from ser.inference.long_recordings import StreamingModel
-from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Predictor
+from ser.inference.answers import Answers, FilePrediction, Named, Prediction
+from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
+from ser.inference.predictor import Predictor
 
 
 class EnsemblePredictor(StreamingModel):
@@ -68,13 +67,6 @@ class EnsemblePredictor(StreamingModel):
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording; arguments and errors are those of `Predictor`."""
         return Prediction(*self._averaged([member(waveform, sample_rate).probabilities for member in self._members]))
-
-    def files(
-        self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
-    ) -> Iterator[FilePrediction]:
-        """The emotion in each file, in order, as they are computed; see `Predictor.files`."""
-        places = [places] if isinstance(places, (str, Path)) else places
-        return self.read(find_files(places)[0], batch_size)
 
     def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
         """As `files`, of files alone. A file that a member cannot use has that member's reason."""

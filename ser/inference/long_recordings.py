@@ -11,12 +11,14 @@ from ser.data.audio.blocks import Block, read_blocks
 from ser.data.audio.decode import BadRecording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.answers import Answers
+from ser.inference.answers import Answers, FilePrediction
+from ser.inference.find_files import find_files
 from ser.inference.streaming import OverlappingWindows, Window, window_length
 from ser.inference.stretches import Stretch, stretches_of
 from ser.inference.voice_activity import build_detector
 from ser.system.threads import computed_ahead, one_thread_each
 
+BATCH_SIZE = 64  # recordings at once
 BATCH = 16  # windows at once: small enough for two cores to share a minute of sound
 NOTHING = np.empty(0, np.float32)
 NO_SPEECH = "no speech was found in it"
@@ -58,7 +60,7 @@ class FileTimeline:
 
 
 class StreamingModel:
-    """A model that answers to windows: what long recordings and live sound need of it."""
+    """A model that answers to files and to windows: what long recordings and live sound need of it."""
 
     answers: Answers
     sample_rate: int
@@ -81,6 +83,25 @@ class StreamingModel:
     @property
     def channel(self) -> int | None:
         """`audio.channel`."""
+        raise NotImplementedError
+
+    def files(
+        self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
+    ) -> Iterator[FilePrediction]:
+        """The emotion in each file, in order, as they are computed.
+
+        Args:
+            places: A file or folder, or several; folders are walked (`ser.inference.find_files`).
+            batch_size: Recordings at once; changes nothing but time and memory.
+
+        Raises:
+            UserError: No recordings. A file that cannot be used does not stop it: its prediction has an `error`.
+        """
+        places = [places] if isinstance(places, (str, Path)) else places
+        return self.read(find_files(places)[0], batch_size)
+
+    def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
+        """As `files`, for files only."""
         raise NotImplementedError
 
     def window_logits(

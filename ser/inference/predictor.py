@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +14,17 @@ from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.answers import Answer, Answers
+from ser.inference.answers import Answers, FilePrediction, Prediction
 from ser.inference.arrays import mono, rate
-from ser.inference.find_files import find_files
 from ser.inference.limits import bins_per_sample
-from ser.inference.long_recordings import StreamingModel
+from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
 from ser.system.machine import num_cores
 from ser.system.threads import computed_ahead, one_thread_each
 from ser.training.module import EmotionClassifier
 
-BATCH_SIZE = 64
 MOST_BINS = 2**26  # of the spectrograms of a padded batch, 256 MiB: long recordings are in smaller batches
 Read = tuple[Path, np.ndarray | str]  # a file, and its clip or why it cannot be used
 NOT_FINITE = "the model's output for it is NaN or infinite"
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction(Answer):
-    """The prediction for one recording.
-
-    Args:
-        emotion: The most probable class, or 'unsure'.
-        probabilities: Of each class, in the run's order; they sum to 1.
-    """
-
-    emotion: str
-    probabilities: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class FilePrediction(Answer):
-    """The prediction for one file, or why there is none.
-
-    Args:
-        path: As it was named, or found in the folder that was named.
-        emotion: The most probable class, or 'unsure'; empty where the file could not be used.
-        probabilities: Of each class; empty where the file could not be used.
-        error: Why it could not be used; else empty.
-    """
-
-    path: Path
-    emotion: str = ""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    error: str = ""
 
 
 class Predictor(StreamingModel):
@@ -131,21 +99,6 @@ class Predictor(StreamingModel):
         if shares is None:
             raise UserError(f"The waveform cannot be used: {NOT_FINITE}.")
         return Prediction(*shares)
-
-    def files(
-        self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
-    ) -> Iterator[FilePrediction]:
-        """The emotion in each file, in order, as they are computed.
-
-        Args:
-            places: A file or folder, or several; folders are walked (`ser.inference.find_files`).
-            batch_size: Recordings at once; changes nothing but time and memory.
-
-        Raises:
-            UserError: No recordings. A file that cannot be used does not stop it: its prediction has an `error`.
-        """
-        places = [places] if isinstance(places, (str, Path)) else places
-        return self.read(find_files(places)[0], batch_size)
 
     def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
         """As `files`, for files only."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import UserError
+from ser.inference.answers import FilePrediction
 from ser.inference.long_recordings import FileTimeline, StreamingModel
-from ser.inference.predictor import FilePrediction
 from ser.inference.stretches import Stretch
 from ser.system.files import write_text
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ser.inference.predictor import FilePrediction
+from ser.inference.answers import FilePrediction
 from ser.system.names import printable
 
 SHOWN = 0.01  # the least probability shown beside the first

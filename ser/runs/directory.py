@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 from ser.errors import UserError
 from ser.runs.defaults import with_defaults
 from ser.runs.reading import read_config, read_json
-from ser.system.files import check_unlinked, write_text
+from ser.system.files import check_unlinked, holder_of, write_text
 
 NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build its parts
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` removed, and when
@@ -120,7 +120,7 @@ class RunDirectory:
             self._lock.acquire(timeout=PATIENCE_S)
         except Timeout:
             raise UserError(
-                f"This run is being trained by {self._holder()}; its directory is {self.path}. "
+                f"This run is being trained by {holder_of(self.path)}; its directory is {self.path}. "
                 "Wait for it, or train another configuration."
             ) from None
         except OSError as error:
@@ -222,11 +222,6 @@ class RunDirectory:
             remedy = "Train it again with run.rerun=true."
             raise UserError(f"{self.path} is marked as finished but its {reason} {remedy}") from error
         return metrics
-
-    def _holder(self) -> str:
-        with suppress(OSError):
-            return (self.path / ".holder").read_text(encoding="utf-8")
-        return "another process"
 
 
 def _is_foreign(file: Path) -> bool:

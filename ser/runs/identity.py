@@ -16,6 +16,7 @@ DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices",
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
 )
+COUNTED_OTHERWISE = ("batch_size", "init_from")  # of OTHER_KEYS: part of the identity in another shape
 
 
 def counts(key: str) -> bool:

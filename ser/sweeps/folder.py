@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from ser.errors import UserError
 from ser.runs.directory import safe_name
 from ser.sweeps.runs import SweepRun
-from ser.system.files import why_refused, write_text
+from ser.system.files import holder_of, why_refused, write_text
 
 INDEX = "sweep.json"
 
@@ -65,8 +65,8 @@ class SweepFolder:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"This sweep is being trained by {self._holder()}; its folder is {self.path}. Wait for it: the same "
-                "command trains only what is missing."
+                f"This sweep is being trained by {holder_of(self.path)}; its folder is {self.path}. Wait for it: the "
+                "same command trains only what is missing."
             ) from None
         except OSError as error:
             raise UserError(f"Cannot write the sweep's folder {self.path}: {why_refused(error)}.") from error
@@ -86,22 +86,18 @@ class SweepFolder:
         """
         for run in runs:
             if run.job is not None and run.state in ("running", "stopped", "failed", "finished"):
-                self._link(run.job.directory.path)
+                link(self.path, run.job.directory.path)
         text = json.dumps({"command": self.command, "runs": [_entry(run) for run in runs]}, indent=1) + "\n"
         if text != self._written:
             write_text(self.path / INDEX, text)
             self._written = text
 
-    def _link(self, run: Path) -> None:
-        link = self.path / run.name
-        if run.is_dir() and not link.is_symlink() and run.parent != self.path:
-            with suppress(FileExistsError):
-                link.symlink_to(os.path.relpath(run, self.path))
 
-    def _holder(self) -> str:
-        with suppress(OSError):
-            return (self.path / ".holder").read_text(encoding="utf-8")
-        return "another process"
+def link(folder: Path, run: Path) -> None:
+    """Links to a run from a folder, so that TensorBoard and comparison read it as one of its own."""
+    if run.is_dir() and run.parent != folder and not (folder / run.name).is_symlink():
+        with suppress(FileExistsError):
+            (folder / run.name).symlink_to(os.path.relpath(run, folder))
 
 
 def _entry(run: SweepRun) -> dict[str, Any]:

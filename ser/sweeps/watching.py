@@ -13,6 +13,7 @@ from ser.evaluation.ranking import added, falls, ranking_metric
 from ser.sweeps import outcomes
 from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun
+from ser.system.clock import duration
 
 LOOK_S = 0.5  # seconds between two looks
 
@@ -148,14 +149,3 @@ def figure(metrics: dict[str, float], monitor: str) -> str:
     if monitor in metrics:
         return f"{monitor} {metrics[monitor]:.3f}"
     return "finished"
-
-
-def duration(seconds: float) -> str:
-    """A readable time.
-
-    >>> duration(0.4), duration(75), duration(400), duration(9000)
-    ('1 s', '75 s', '7 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

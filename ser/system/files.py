@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ser.errors import UserError
@@ -101,3 +102,10 @@ def read_bytes(file: Path, most: int) -> bytes:
         return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def holder_of(folder: Path) -> str:
+    """The process that holds the lock of a folder, in words."""
+    with suppress(OSError):
+        return (folder / ".holder").read_text(encoding="utf-8")
+    return "another process"

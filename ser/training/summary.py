@@ -10,6 +10,7 @@ from ser.errors import UserError
 from ser.models.base import count_parameters
 from ser.reports.tables import print_result, print_summary
 from ser.runs.environment import made_by_another
+from ser.system.clock import duration
 from ser.system.names import near
 from ser.training.job import Job
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
@@ -51,7 +52,7 @@ def dry_run(job: Job, console: Console) -> None:
     steps = steps_per_epoch(parts) * epochs
     seconds = seconds_per_step(parts)
     console.print(
-        f"[bold]{'estimate':>12}[/]  about {_duration(seconds * steps)} for {epochs} epochs on this machine "
+        f"[bold]{'estimate':>12}[/]  about {duration(seconds * steps)} for {epochs} epochs on this machine "
         f"({1000 * seconds:.0f} ms a step)",
         highlight=False,
     )
@@ -97,9 +98,3 @@ def _write_page(job: Job, parts: Parts, outcome: "RunResults", console: Console)
     except (UserError, OSError) as error:
         again = f"ser evaluate run={job.directory.path} writes it."
         console.print(f"Note: the run is finished, without its page: {error} {again}", **PLAIN)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -13,8 +13,8 @@ import yaml
 import ser
 from ser.cli import main
 from ser.errors import UserError
+from ser.inference.answers import Prediction
 from ser.inference.ensemble_predictor import EnsemblePredictor
-from ser.inference.predictor import Prediction
 from tests.inference.test_predictor import assert_says_what_the_run_said
 from tests.inference.trained import trained_run
 from tests.tiny_corpora import write_tone

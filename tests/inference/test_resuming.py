@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ser.errors import UserError
+from ser.inference.answers import FilePrediction
 from ser.inference.long_recordings import FileTimeline
-from ser.inference.predictor import FilePrediction
 from ser.inference.resuming import Journal, job_of
 from ser.inference.stretches import Stretch
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ser.comparison.comparing import Comparison
     from ser.evaluation.predictions import Predictions
-    from ser.inference.predictor import FilePrediction
+    from ser.inference.answers import FilePrediction
 
 
 NUMBERS = ("difference", "low", "high", "p", "p_holm")  # of a paired test

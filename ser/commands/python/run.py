@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from ser.evaluation.predictions import Predictions
-    from ser.inference.predictor import Prediction
+    from ser.inference.answers import Prediction
     from ser.reports.run_card import Figures
 
 IN_CARD = ("learning_scores", "confusion_matrix_normalised")

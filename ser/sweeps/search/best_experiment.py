@@ -5,10 +5,8 @@ from typing import Any
 import yaml
 from optuna.trial import FrozenTrial
 
-from ser.runs.identity import OTHER_KEYS, flatten
+from ser.runs.identity import COUNTED_OTHERWISE, OTHER_KEYS, flatten
 from ser.sweeps.search.plan import SearchPlan
-
-ABOUT_NUMBERS = {"batch_size", "init_from"}  # keys that change a number, though not part of the identity by themselves
 
 
 def experiment_of(plan: SearchPlan, best: FrozenTrial, value: str) -> str:
@@ -30,7 +28,7 @@ def experiment_of(plan: SearchPlan, best: FrozenTrial, value: str) -> str:
     node: dict[str, Any] = {}
     if choices:
         node["defaults"] = [{f"override /{group}": choice} for group, choice in choices.items()]
-    skipped = OTHER_KEYS - ABOUT_NUMBERS
+    skipped = OTHER_KEYS.difference(COUNTED_OTHERWISE)
     for key, setting in flatten({key: value for key, value in config.items() if key not in skipped}):
         if key not in theirs or theirs[key] != setting:
             _put(node, key.split("."), setting)

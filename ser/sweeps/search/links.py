@@ -1,10 +1,8 @@
 """A search's folder links to its runs, so that TensorBoard and comparison read it as one."""
 
-import os
-from contextlib import suppress
-
 from optuna.trial import FrozenTrial
 
+from ser.sweeps.folder import link
 from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import RUNS
 
@@ -14,5 +12,4 @@ def link_runs(plan: SearchPlan, trial: FrozenTrial) -> None:
     for name in trial.user_attrs.get(RUNS, []):
         if (plan.runs_dir / name).is_dir():
             plan.folder.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                (plan.folder / name).symlink_to(os.path.relpath(plan.runs_dir / name, plan.folder))
+            link(plan.folder, plan.runs_dir / name)
