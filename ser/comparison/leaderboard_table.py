@@ -15,7 +15,7 @@ READ = (
     "Brackets: the 95 % interval, from resampled speakers, of the mean over a recipe's trainings. Differences are in "
     "points of {metric}.",
     "Two of our recipes are compared over the speakers that both were tested on, by Wilcoxon's signed-rank test; p is "
-    "corrected by Holm over all {count} pairs of recipes.",
+    "corrected by Holm over all pairs of recipes ({count}).",
     "A published figure is compared with the interval of ours: above, inside or below it. That is no test of the "
     "difference, since its predictions are not known; inside does not mean equal.",
 )
