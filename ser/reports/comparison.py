@@ -21,7 +21,10 @@ from ser.system.files import write_text
 MOST_CURVES = 8  # rows that can be distinguished in one figure
 MOST_RUNS = 12  # of a row whose event files are read, each in a tenth of a second
 MOST_AXES = 6
-CURVES = {"curves_val_uar": "val/uar", "curves_val_loss": "val/loss", "curves_train_loss": "train/loss"}
+CURVES = {
+    "curves_val_uar": "val/uar", "curves_val_ccc": "val/ccc", "curves_val_loss": "val/loss",
+    "curves_train_loss": "train/loss",
+}  # fmt: skip
 
 
 def write_comparison(path: Path, comparison: Comparison, heat: Sequence[str] = ()) -> None:

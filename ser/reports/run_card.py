@@ -6,8 +6,8 @@ from ser.reports.evaluation_tables import FIGURES
 from ser.reports.figures import Picture
 from ser.reports.page import TEMPLATES, data_uri, png_size
 
-SHOWN = ("uar", "wa", "f1_macro", "auroc")
-SHORT = ("uar", "wa")  # in one line
+SHOWN = ("uar", "wa", "f1_macro", "auroc", "ccc", "pearson", "mae", "rmse")
+SHORT = ("uar", "wa", "ccc", "mae")  # in one line
 
 
 class Figures(dict[str, Picture]):
