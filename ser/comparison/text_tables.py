@@ -17,7 +17,7 @@ APART = (
 )
 ALONE = "One row only: there is nothing to compare it with."
 ON_PAIRS = (
-    "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each on "
+    "Difference: {}, mean over the shared runs of the first less the second. In brackets its 95 % interval, each on "
     "its own, from resampled speakers. p: corrected by Holm over all pairs"
 )
 
@@ -126,7 +126,11 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
     if num_unshown(section, comparison.question):
         number = len(section.rows) * (len(section.rows) - 1) // 2
         counted = f" of rows ({number} here), not only those shown: a figure of test decides which row is first."
-    notes = [f"{ON_PAIRS}{counted}", *(f"No interval for some pairs: {remark}." for remark in without)]
+    figure = "CCC" if section.rows[0].runs[0].answered.are_numbers else "UAR"
+    notes = [
+        f"{ON_PAIRS.format(figure)}{counted}",
+        *(f"No interval for some pairs: {remark}." for remark in without),
+    ]
     if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
         notes.append("Tests over utterances hold for these speakers only: too few are known to generalise.")
     if any(pair.runs == 1 for pair in pairs):

@@ -22,8 +22,12 @@ def ranking_metric(configs: Iterable[Mapping[str, Any]]) -> str:
     """
     configs = list(configs)
     monitors = {str(config.get("monitor") or "val/uar") for config in configs}
-    main = OF_NUMBERS[0] if all(map(predicts_numbers, configs)) else OF_CLASSES[0]
-    return monitors.pop() if len(monitors) == 1 else main
+    return monitors.pop() if len(monitors) == 1 else main_metric(configs)
+
+
+def main_metric(configs: Iterable[Mapping[str, Any]]) -> str:
+    """`val/ccc` of runs that predict numbers, else `val/uar`."""
+    return OF_NUMBERS[0] if all(map(predicts_numbers, configs)) else OF_CLASSES[0]
 
 
 def falls(metric: str, lower_is_better: Iterable[str] = ()) -> bool:

@@ -42,6 +42,13 @@ def sums_of(part: AnyPredictions, speakers: Speakers, rows: np.ndarray | None = 
     return (number_sums if isinstance(part, NumberPredictions) else confusion_matrices)(part, speakers, rows)
 
 
+def main_figure(part: AnyPredictions) -> tuple[str, float]:
+    """The name and the value of what runs are compared by: UAR, or CCC."""
+    name, figure = next(iter(figures_of(part).items()))
+    alone = Speakers(np.zeros(len(part), dtype=np.int64), known=False)
+    return name, float(figure(sums_of(part, alone))[0])
+
+
 def score_part(part: AnyPredictions, speakers: Speakers) -> Scores:
     """The figures of a part.
 

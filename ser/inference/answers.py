@@ -1,10 +1,15 @@
-"""From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is."""
+"""From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is.
 
-from collections.abc import Sequence
+Of a model that predicts numbers they are the answer (`Numbers`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import softmax
 
@@ -63,3 +68,61 @@ class Answers:
         best = int(shares.argmax())
         answer = UNSURE if shares[best] < self.unsure_below else self.classes[best]
         return answer, dict(zip(self.classes, shares.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How the outputs of a model that predicts numbers become answers: they are the numbers.
+
+    Args:
+        known: Their names, in the order of the outputs.
+    """
+
+    known: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names: the columns of answers."""
+        return self.known
+
+    def named(self, outputs: np.ndarray) -> dict[str, float] | None:
+        """One row of outputs (D,) by name; None where one is NaN or infinite."""
+        return dict(zip(self.known, outputs.tolist(), strict=True)) if np.isfinite(outputs).all() else None
+
+
+def answers_of(
+    config: Mapping[str, Any], known: Sequence[str], temperature: float, only: Sequence[str], unsure_below: float
+) -> "Answers | Numbers":
+    """How a run's outputs become answers.
+
+    Args:
+        config: Of the run.
+        known: Its classes, or the names of its numbers.
+        temperature, only, unsure_below: As of `Answers`.
+
+    Raises:
+        UserError: As of `Answers`; options about classes for a run that predicts numbers.
+    """
+    if not predicts_numbers(config):
+        return Answers(tuple(known), temperature, only, unsure_below)
+    if only or unsure_below:
+        option = "only" if only else "unsure_below"
+        raise UserError(f"{option} is about classes, and this run predicts numbers ({', '.join(known)}): leave it out.")
+    return Numbers(tuple(known))
+
+
+def check_classes(answers: "Answers | Numbers", what: str) -> None:
+    """Refuses a run that predicts numbers where emotions are shown.
+
+    Args:
+        answers: Of the model.
+        what: What shows them: `ser listen`.
+
+    Raises:
+        UserError: It predicts numbers.
+    """
+    if isinstance(answers, Numbers):
+        raise UserError(
+            f"{what} is about emotions, and this run predicts numbers ({', '.join(answers.known)}): cut the sound into "
+            "recordings, and `ser predict` gives them for each."
+        )

@@ -1,4 +1,7 @@
-"""Several trained models as one: the mean of their logits, each on the recording as prepared by its own run."""
+"""Several trained models as one: the mean of their logits, each on the recording as prepared by its own run.
+
+Of models that predict numbers it is the mean of the numbers.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,10 +11,10 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ser.errors import UserError
-from ser.inference.answers import Answers, Named
+from ser.inference.answers import Answers
 from ser.inference.find_files import find_files
 from ser.inference.long_recordings import StreamingModel
-from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Predictor
+from ser.inference.predictor import BATCH_SIZE, FilePrediction, Prediction, Predictor, found_in
 
 
 class EnsemblePredictor(StreamingModel):
@@ -36,7 +39,7 @@ class EnsemblePredictor(StreamingModel):
         if len({frozenset(member.classes) for member in members}) > 1:
             raise UserError("The members of this ensemble have different classes: it is damaged.")
         self._members = tuple(members)
-        self.answers = Answers(members[0].classes, temperature, only, unsure_below)
+        self.answers = members[0].answered_by(temperature, only, unsure_below)
 
     @property
     def sample_rate(self) -> int:
@@ -67,7 +70,7 @@ class EnsemblePredictor(StreamingModel):
 
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording; arguments and errors are those of `Predictor`."""
-        return Prediction(*self._averaged([member(waveform, sample_rate).probabilities for member in self._members]))
+        return Prediction(**self._averaged([member(waveform, sample_rate) for member in self._members]))
 
     def files(
         self, places: str | Path | Iterable[str | Path], batch_size: int = BATCH_SIZE
@@ -85,7 +88,7 @@ class EnsemblePredictor(StreamingModel):
         path = of_members[0].path
         if reason := next((answer.error for answer in of_members if answer.error), ""):
             return FilePrediction(path, error=reason)
-        return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
+        return FilePrediction(path, **self._averaged(of_members))
 
     def window_logits(
         self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True, offset: bool = False
@@ -98,8 +101,10 @@ class EnsemblePredictor(StreamingModel):
             total += logits[:, columns] - logsumexp(logits, axis=1, keepdims=True)
         return total / len(self._members)
 
-    def _averaged(self, of_members: Sequence[dict[str, float]]) -> Named:
-        """The answer, and the probability of each class."""
-        shares = np.array([[probabilities[name] for name in self.answers.known] for probabilities in of_members])
-        logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)  # up to a constant
-        return self.answers.named(self.answers.shares(logits[None])[0])
+    def _averaged(self, of_members: Sequence[Prediction | FilePrediction]) -> dict[str, Any]:
+        """The fields of the answer, of those of the members."""
+        values = [it.numbers or it.probabilities for it in of_members]
+        rows = np.array([[row[name] for name in self.answers.known] for row in values])
+        if isinstance(self.answers, Answers):
+            rows = np.log(np.maximum(rows, np.finfo(np.float64).tiny))  # logits up to a constant
+        return found_in(self.answers, rows.mean(axis=0, keepdims=True))[0]

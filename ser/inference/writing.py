@@ -1,4 +1,7 @@
-"""Predictions as a table, as CSV and as JSON lines; file names are made safe."""
+"""Predictions as a table, as CSV and as JSON lines; file names are made safe.
+
+Those of a run that predicts numbers have them in place of an emotion and probabilities.
+"""
 
 import csv
 import json
@@ -10,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ser.inference.answers import Answers, Numbers
 from ser.inference.predictor import FilePrediction
 from ser.system.names import printable
 
@@ -60,8 +64,6 @@ def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: T
         How many files could not be used.
     """
     rows = list(found)
-    terminal = file.isatty()
-    console = Console(file=file, width=None if terminal else 160, highlight=False, force_terminal=terminal)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("path", overflow="fold", min_width=12)
     table.add_column("emotion", overflow="fold")
@@ -78,18 +80,66 @@ def write_table(found: Iterable[FilePrediction], classes: Sequence[str], file: T
                 percent(row.probability),
                 Text(others(row.emotion, row.probabilities)),
             )
-    console.print(table)
-    failed = sum(bool(row.error) for row in rows)
-    if len(rows) > 1 or failed:
-        console.print(f"{len(rows)} file{'s' * (len(rows) > 1)}" + (f", {failed} could not be used" if failed else ""))
+    return _print(table, rows, file)
+
+
+def write_numbers_csv(found: Iterable[FilePrediction], names: Sequence[str], file: TextIO) -> int:
+    """Columns path, one for each number, error; otherwise as `write_csv`."""
+    writer, failed = csv.writer(file, lineterminator="\n"), 0
+    writer.writerow(["path", *map(cell, names), "error"])
+    for row in found:
+        failed += bool(row.error)
+        numbers = [row.numbers.get(name, "") for name in names]
+        writer.writerow([safe_path(row.path), *numbers, cell(row.error)])
     return failed
 
 
-WRITERS: dict[str, Callable[[Iterable[FilePrediction], Sequence[str], TextIO], int]] = {
-    "table": write_table,
-    "csv": write_csv,
-    "jsonl": write_jsonl,
-}
+def write_numbers_jsonl(found: Iterable[FilePrediction], names: Sequence[str], file: TextIO) -> int:
+    """Keys path and numbers, or path and error; otherwise as `write_jsonl`."""
+    failed = 0
+    for row in found:
+        failed += bool(row.error)
+        about = {"path": str(row.path), **({"error": row.error} if row.error else {"numbers": row.numbers})}
+        file.write(json.dumps(about, allow_nan=False) + "\n")
+    return failed
+
+
+def write_numbers_table(found: Iterable[FilePrediction], names: Sequence[str], file: TextIO) -> int:
+    """A table to read: a column for each number."""
+    rows = list(found)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("path", overflow="fold", min_width=12)
+    for name in names:
+        table.add_column(Text(printable(name)), justify="right", no_wrap=True)
+    if any(row.error for row in rows):
+        table.add_column("", overflow="fold", ratio=1)
+    for row in rows:
+        numbers = [Text(f"{row.numbers[name]:.3f}" if row.numbers else "–") for name in names]
+        error = [Text(printable(row.error), style="red")] if row.error else []
+        table.add_row(Text(printable(str(row.path))), *numbers, *error)
+    return _print(table, rows, file)
+
+
+Writer = Callable[[Iterable[FilePrediction], Sequence[str], TextIO], int]
+WRITERS: dict[str, Writer] = {"table": write_table, "csv": write_csv, "jsonl": write_jsonl}
+NUMBER_WRITERS: dict[str, Writer] = {
+    "table": write_numbers_table, "csv": write_numbers_csv, "jsonl": write_numbers_jsonl
+}  # fmt: skip
+
+
+def writers_of(answers: Answers | Numbers) -> dict[str, Writer]:
+    """Format → what writes the predictions of a model."""
+    return NUMBER_WRITERS if isinstance(answers, Numbers) else WRITERS
+
+
+def _print(table: Table, rows: Sequence[FilePrediction], file: TextIO) -> int:
+    """Prints the table, and of several files how many they are; how many could not be used."""
+    terminal, failed = file.isatty(), sum(bool(row.error) for row in rows)
+    console = Console(file=file, width=None if terminal else 160, highlight=False, force_terminal=terminal)
+    console.print(table)
+    if len(rows) > 1 or failed:
+        console.print(f"{len(rows)} file{'s' * (len(rows) > 1)}" + (f", {failed} could not be used" if failed else ""))
+    return failed
 
 
 def _probability(row: FilePrediction) -> float | str:

@@ -21,7 +21,7 @@ from ser.reports.figures import Picture, confusion_pictures
 from ser.reports.mistakes import Sounds, find_mistakes, mistake_card, mistakes_parts, mistakes_title
 from ser.reports.page import Page, code, columns, details, facts, figure, note, table, text
 from ser.reports.reliability import reliability_picture
-from ser.reports.scatter import scatter_picture
+from ser.reports.scatter import scatter_pictures
 from ser.system.files import write_atomically, write_text
 
 FIRST = ("uar", "wa", "f1_macro", "auroc", "ccc", "pearson", "mae", "rmse")  # above everything else
@@ -65,13 +65,13 @@ class ReportInputs:
 def pictures_of(inputs: ReportInputs) -> tuple[list[Picture], ...]:
     """Learning curves, confusion matrices, bars by class, and reliability: the figures of a run but its mistakes.
 
-    Of numbers a scatter in place of matrices, and no bars and no reliability.
+    Of numbers scatters in place of matrices, and no bars and no reliability.
     """
     evaluation, stamp = inputs.evaluation, inputs.stamp
     model = evaluation.systems[MODEL]
     curves = learning_curves(inputs.curves, inputs.best_epoch, stamp)
     if not isinstance(inputs.test, Predictions):
-        return curves, [scatter_picture(inputs.test, model.by_class, stamp)], [], []
+        return curves, scatter_pictures(inputs.test, model.by_class, stamp), [], []
     return (
         curves,
         confusion_pictures(np.array(model.confusion), evaluation.classes, stamp),
@@ -101,7 +101,8 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
         page.section("Classes", columns(*map(_shown, bars), _classes(evaluation, stamp)))
         page.section("Calibration", text(_on_confidence(evaluation)), columns(*map(_shown, reliability)))
     else:
-        page.section("Predicted and true", columns(*map(_shown, results), _targets(evaluation, inputs.test, stamp)))
+        by_target = _targets(evaluation, inputs.test, stamp)
+        page.section("Predicted and true", columns(*map(_shown, results)), by_target)
     if evaluation.divisions:
         names = figures_by_group(evaluation)
         groups = columns(*(_groups(division, names, stamp) for division in evaluation.divisions))

@@ -19,6 +19,7 @@ from ser.data.targets import predicts_numbers
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.baselines import majority, training_mean
+from ser.evaluation.calibration import logits_of
 from ser.evaluation.epoch_scores import build_metrics, compute, score
 from ser.evaluation.number_predictions import NumberPredictions, numbers_predicted
 from ser.evaluation.predictions import Predictions, predictions_of
@@ -106,6 +107,10 @@ class Classification:
         """The scores of one part, the loss among them."""
         return score(true, outputs, metrics)
 
+    def judge(self, part: Predictions, metrics: Mapping[str, Metric]) -> dict[str, float]:
+        """The scores of predictions that are written down, or averaged over models."""
+        return score(part.true, logits_of(part), metrics)
+
     def predictions(self, utterances: Sequence[Utterance], true: np.ndarray, outputs: np.ndarray) -> Predictions:
         """A part as it is judged and written down."""
         return predictions_of(utterances, true, outputs, self.names)
@@ -183,6 +188,10 @@ class Regression:
         parts = (torch.as_tensor(it, device=scale.mean.device) for it in (outputs, true))
         loss = self.loss(*map(scale.standardised, parts), None, 0.0)
         return {**compute(metrics, true, outputs), "loss": float(loss)}
+
+    def judge(self, part: NumberPredictions, metrics: Mapping[str, Metric]) -> dict[str, float]:
+        """As of classes; without a loss, which takes the standard deviations of a training part."""
+        return compute(metrics, part.true, part.predicted)
 
     def predictions(self, utterances: Sequence[Utterance], true: np.ndarray, outputs: np.ndarray) -> NumberPredictions:
         """As of classes."""
