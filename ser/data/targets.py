@@ -26,14 +26,16 @@ def numbers_of(target: Any) -> tuple[str, ...]:
     names = target if isinstance(target, list | tuple) else [target]
     if not names or not all(isinstance(name, str) and one_form(name) for name in names):
         raise UserError(
-            f"dataset.target={target} names nothing to predict: choose from {', '.join(CLASSES)}, or name a column of "
-            "numbers, or several: [arousal,valence]."
+            f"dataset.target={shown_target(target)} names nothing to predict: choose from {', '.join(CLASSES)}, or "
+            "name a column of numbers, or several: [arousal,valence]."
         )
     found = tuple(map(one_form, names))
     if mixed := [name for name in found if name in CLASSES]:
-        raise UserError(f"dataset.target={target}: {mixed[0]} is a class, and a list is of numbers only: leave it out.")
+        raise UserError(
+            f"dataset.target={shown_target(target)}: {mixed[0]} is a class, and a list is of numbers: leave it out."
+        )
     if len(set(found)) < len(found):
-        raise UserError(f"dataset.target={target} names a number twice.")
+        raise UserError(f"dataset.target={shown_target(target)} names a number twice.")
     return found
 
 

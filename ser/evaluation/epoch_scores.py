@@ -197,13 +197,12 @@ def _target(node: Any, where: str, trust: Sequence[str], numbers: bool) -> type[
         UserError: It is not a metric; of torchmetrics the nearest one is named.
     """
     dotted, package = str(node.get("_target_") if isinstance(node, Mapping) else None), classification
+    other = regression
     if numbers:
-        package = regression
-        if dotted.startswith("torchmetrics.classification."):
-            raise UserError(
-                f"{where}._target_={dotted} is a metric of classes, and this run predicts numbers: take one of "
-                "torchmetrics.regression."
-            )
+        package, other = other, package
+    if dotted.startswith(f"{other.__name__}."):
+        what = "predicts numbers" if numbers else "recognises classes"
+        raise UserError(f"{where}._target_={dotted} is not a metric of {package.__name__}, and this run {what}.")
     try:
         target = resolve(node, where, trust)
     except UserError as error:

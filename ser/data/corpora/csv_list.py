@@ -129,8 +129,8 @@ class CsvList(Corpus):
             value = math.nan
         if math.isfinite(value):
             return value
-        what = f"'{cell}' is not a number" if cell else "is empty"
-        raise UserError(f"{self.csv}, row {number}: the {name} {what}; correct it or remove the row.")
+        what = f"'{cell}' is not a number; correct it" if cell else "is empty; fill it in"
+        raise UserError(f"{self.csv}, row {number}: the {name} {what} or remove the row.")
 
     def _recording(self, number: int, cell: str) -> Path:
         """The existing audio file that a `path` cell names."""
