@@ -159,7 +159,7 @@ def real_corpus(name: str) -> Path:
     return data / name
 
 
-def write_rated(root: Path, speakers: int = 12, takes: int = 8) -> Path:
+def write_rated(root: Path, speakers: int = 12, takes: int = 8, prefix: str = "s") -> Path:
     """A list of tones with two numbers each, which can be heard: arousal by the pitch and valence by the level; both
     with a rater's noise. The list's path; its recordings lie beside it.
     """
@@ -168,10 +168,10 @@ def write_rated(root: Path, speakers: int = 12, takes: int = 8) -> Path:
     for speaker in range(speakers):
         for take in range(takes):
             arousal, valence = rng.uniform(1, 7, 2)
-            name = f"s{speaker:02}_{take}.wav"
+            name = f"{prefix}{speaker:02}_{take}.wav"
             pitch = (110 + 4 * speaker) * 2 ** ((arousal - 1) / 5)
             write_tone(root / name, pitch, level=10 ** ((valence - 7) / 6))
             heard = np.array([arousal, valence]) + rng.normal(0, 0.2, 2)
-            lines.append(f"{name},{speaker},{'mf'[speaker % 2]},{heard[0]:.3f},{heard[1]:.3f}")
+            lines.append(f"{name},{prefix}{speaker},{'mf'[speaker % 2]},{heard[0]:.3f},{heard[1]:.3f}")
     (root / "rated.csv").write_text("\n".join(lines) + "\n")
     return root / "rated.csv"

@@ -9,6 +9,17 @@ Biometrics 1989), the field's figure for arousal and valence:
 wrong spread. Variances divide by n, as Lin's do and as the field's challenges (AVEC, MSP-Podcast);
 `torchmetrics.ConcordanceCorrCoef` divides them by n − 1, which differs by less than 1 / n. Pearson's r is not defined
 where one side is constant. Of several targets the overall figure is the mean over them.
+
+Intervals are those of `ser.evaluation.confidence`, on Fisher's z for correlations and on the logarithm for errors.
+Coverage in per cent over 2000 simulated corpora of 24 speakers with 60 utterances each, in brackets of 12 speakers
+(`python -m tests.evaluation.simulated_numbers` prints it; the standard error is 0.5):
+
+                              CCC       Pearson        MAE         RMSE
+    weak, CCC 0.38         93.7 (94.3)  93.9 (94.2)  95.0 (94.5)  94.2 (93.5)
+    middling, 0.69         93.7 (94.0)  93.5 (93.7)  94.3 (94.6)  93.7 (93.2)
+    strong, 0.91           93.5 (93.5)  92.4 (90.9)  93.2 (92.3)  92.4 (91.0)
+    speakers alike         93.5 (95.2)  93.5 (95.0)  94.0 (94.7)  93.5 (94.3)
+    speakers differ much   92.3 (93.3)  92.3 (92.8)  93.6 (92.7)  91.7 (91.2)
 """
 
 from collections.abc import Callable, Mapping

@@ -32,8 +32,8 @@ class Truth:
 
 
 TRUTHS = (
-    Truth("weak, CCC 0.36", 0.35, 0.8, 0.3, 0.1),
-    Truth("middling, 0.67", 0.6, 0.55, 0.25, 0.1),
+    Truth("weak, CCC 0.38", 0.35, 0.8, 0.3, 0.1),
+    Truth("middling, 0.69", 0.6, 0.55, 0.25, 0.1),
     Truth("strong, 0.91", 0.9, 0.35, 0.2, 0.05),
     Truth("speakers alike", 0.6, 0.6, 0.0, 0.0),
     Truth("speakers differ much", 0.7, 0.5, 0.6, 0.4),
