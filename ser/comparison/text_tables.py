@@ -81,7 +81,8 @@ def p_cell(p: float | None) -> str:
 
 
 def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> Sheet:
-    metrics = [name for name in comparison.question.metrics if name not in COSTS]
+    asked = [name for name in comparison.question.metrics if name not in COSTS]
+    metrics = [name for name in asked if any(row.spread(name).count for row in section.rows)] or asked
     # a column without values is useless: a single row gets its name
     named = section.columns or ("configuration",)
     header = ("#", *named, *metrics, "runs", *(HEADINGS.get(name, name) for name in COSTS))
