@@ -18,14 +18,15 @@ from ser.errors import UserError, did_you_mean
 from ser.system.ranges import Range, check_value
 
 ROOMS = ("augmentations", "data", "frontends", "models", "training.schedules")  # of `ser`: where parts live
-TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim", "torchmetrics.classification")
+METRICS = ("torchmetrics.classification", "torchmetrics.regression")
+TRUSTED = (*(f"ser.{room}" for room in ROOMS), "torch.nn", "torch.optim", *METRICS)
 FUNCTIONS = "ser.training.schedules"  # the one module of ours whose functions a config may call
 PLACES = {  # first part of a node's place → packages of its parts, ours and others'; a model's sizes are checked first
     "audio": ("ser.data.audio.prepare",),
     "augmentation": ("ser.augmentations",),
     "dataset": ("ser.data",),
     "frontend": ("ser.frontends",),
-    "metrics": ("torchmetrics.classification",),
+    "metrics": METRICS,
     "optimizer": ("torch.optim",),
     "scheduler": ("ser.training.schedules", "torch.optim"),
     "split": ("ser.data.splits",),

@@ -37,7 +37,7 @@ KNOWN_BY = {
     "wandb": ("ser/training/loggers/wandb.py",),
     "statsmodels": ("ser/comparison/",),
     "optuna": ("ser/sweeps/search/",),
-    "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/learning.py"),
+    "torchmetrics": ("ser/evaluation/epoch_scores.py", "ser/training/learning.py", "ser/training/task.py"),
     "sklearn": ("ser/evaluation/",),  # the decision tree; of all other figures it is the reference of the tests
 }  # fmt: skip
 

@@ -30,7 +30,10 @@ TESS_FOLDERS = {
 TESS_PITCH = {"neutral": 170, "sad": 150, "disgust": 185, "angry": 240, "happy": 260, "fear": 300, "ps": 330}  # Hz
 
 
-def write_tone(path: Path, pitch: float = 150.0, sample_rate: int = 16000, duration_s: float = 0.4, channels: int = 1):
+def write_tone(
+    path: Path, pitch: float = 150.0, sample_rate: int = 16000, duration_s: float = 0.4, channels: int = 1,
+    level: float = 1.0,
+):  # fmt: skip
     """A short voiced tone: ten harmonics with an attack and a decay, and a little noise; phases and noise depend on the
     file's name.
 
@@ -42,7 +45,7 @@ def write_tone(path: Path, pitch: float = 150.0, sample_rate: int = 16000, durat
     phases = rng.uniform(0, 2 * np.pi, 10)
     tone = sum(np.sin(2 * np.pi * k * pitch * time + phases[k - 1]) / k for k in harmonics)
     envelope = np.minimum(1, np.minimum(time, time[::-1]) / 0.03)
-    waveform = 0.2 * envelope * tone + 0.002 * rng.standard_normal(len(time))
+    waveform = 0.2 * level * envelope * tone + 0.002 * rng.standard_normal(len(time))
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = np.stack([waveform * (1 - 0.1 * channel) for channel in range(channels)], axis=1)  # (T, channels)
     soundfile.write(path, samples if channels > 1 else samples[:, 0], sample_rate, subtype="PCM_16")
@@ -154,3 +157,21 @@ def real_corpus(name: str) -> Path:
     if not (data / name).is_dir():
         pytest.skip(f"the real {name} is not in {data}")
     return data / name
+
+
+def write_rated(root: Path, speakers: int = 12, takes: int = 8, prefix: str = "s") -> Path:
+    """A list of tones with two numbers each, which can be heard: arousal by the pitch and valence by the level; both
+    with a rater's noise. The list's path; its recordings lie beside it.
+    """
+    rng = np.random.default_rng(0)
+    lines = ["path,speaker,gender,Arousal,valence"]
+    for speaker in range(speakers):
+        for take in range(takes):
+            arousal, valence = rng.uniform(1, 7, 2)
+            name = f"{prefix}{speaker:02}_{take}.wav"
+            pitch = (110 + 4 * speaker) * 2 ** ((arousal - 1) / 5)
+            write_tone(root / name, pitch, level=10 ** ((valence - 7) / 6))
+            heard = np.array([arousal, valence]) + rng.normal(0, 0.2, 2)
+            lines.append(f"{name},{prefix}{speaker},{'mf'[speaker % 2]},{heard[0]:.3f},{heard[1]:.3f}")
+    (root / "rated.csv").write_text("\n".join(lines) + "\n")
+    return root / "rated.csv"

@@ -13,6 +13,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ser.commands.defaults import of_target
 from ser.commands.experiments import without_stale
 from ser.commands.mistakes import in_users_words
 from ser.commands.nodes import whole_config
@@ -156,7 +157,7 @@ def plain_config(cfg: DictConfig, app: str, whole: bool = True) -> dict[str, Any
             OmegaConf.update(cfg, key, None)
         config = OmegaConf.to_container(cfg, resolve=True)
     _make_absolute(config)
-    return {"choices": chosen, **config}
+    return {"choices": chosen, **of_target(config, app, typed)}
 
 
 def _make_absolute(node: Any, top: bool = True) -> None:

@@ -19,7 +19,9 @@ HELP = """ser predict <run> <file or folder …> [options]
 
 WAV, FLAC, OGG, MP3 and other formats of libsndfile, at any sample rate, mono or stereo. Recordings are prepared as
 those of the run were; a clip longer than the run's audio.duration_s is cut at its end, a shorter one is padded. A file
-that cannot be used has a row with the reason. Hidden files and links that lead out of a folder are skipped.
+that cannot be used has a row with the reason. A run that was trained to predict numbers (dataset.target=arousal) gives
+them, in the units of its list, in place of emotion and probabilities. Hidden files and links that lead out of a folder
+are skipped.
 
 Options
   --format FORMAT      table (default), csv, jsonl; the last two have all probabilities in full
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> int:
 def _predict(asked: argparse.Namespace) -> int:
     from ser.inference.find_files import find_files
     from ser.inference.load import load
-    from ser.inference.writing import WRITERS
+    from ser.inference.writing import writers_of
 
     model = load(asked.run, asked.device, asked.trust, asked.calibrated, asked.only, asked.unsure_below)
     paths, remarks = find_files(asked.places)
@@ -67,7 +69,8 @@ def _predict(asked: argparse.Namespace) -> int:
         print(f"Note: {printable(remark)}", file=sys.stderr)
     if asked.timeline:
         return _timeline(asked, model, paths)
-    return _write(asked, model, paths, lambda some: model.read(some, asked.batch_size), WRITERS[asked.format])
+    writer = writers_of(model.answers)[asked.format]
+    return _write(asked, model, paths, lambda some: model.read(some, asked.batch_size), writer)
 
 
 def _timeline(asked: argparse.Namespace, model: Any, paths: list[Path]) -> int:

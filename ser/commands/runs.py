@@ -72,13 +72,15 @@ def _prune(arguments: list[str]) -> int:
     if asked.by is not None and asked.keep_best is None:
         raise UserError("--by ranks runs and needs --keep-best N.")
 
+    from ser.evaluation.ranking import main_metric
     from ser.reports.runs_table import print_removals
     from ser.runs.listing import find_runs
     from ser.runs.overview import readable_size
     from ser.runs.pruning import PruneOptions, plan, remove
 
     found, remarks = find_runs(asked.places)
-    removals = plan(found, PruneOptions(asked.last, states, asked.keep_best, asked.by or "val/uar"))
+    by = asked.by or main_metric(run.config for run in found if run.state == "finished")
+    removals = plan(found, PruneOptions(asked.last, states, asked.keep_best, by))
     console = _console()
     _print_remarks(console, remarks)
     if not removals:

@@ -13,7 +13,7 @@ from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, check_choice, did_you_mean
 from ser.evaluation.ranking import added, ranking_metric
 
-METRICS = ("test/uar", "test/wa", "test/f1_macro")
+METRICS = ("test/uar", "test/wa", "test/f1_macro", "test/ccc", "test/pearson", "test/mae")
 PAIRS = ("best", "all", "none")
 COSTS = ("seconds", "num_parameters")
 
@@ -24,7 +24,8 @@ class Question:
 
     Args:
         where: Which runs, or None for all.
-        metrics: Columns of figures; () for UAR, WA and macro F1 of test and the validation metric.
+        metrics: Columns of figures; () for UAR, WA and macro F1 of test (of numbers CCC, Pearson's r and MAE) and the
+            validation metric.
         sort: A figure, a setting or a group that orders the rows; None for the runs' validation metric.
         group_by: Keys that make the rows; () for the configurations.
         pairs: Which rows are tested against each other: `best`, `all` or `none`.
@@ -98,7 +99,8 @@ def _order(runs: Sequence[Run]) -> tuple[str, str]:
     """The metric that ranks runs without using test, and why."""
     metric = ranking_metric(run.config for run in runs)
     if not any(is_number(run.metrics.get(metric)) for run in runs):
-        return "test/uar", f"since none of the runs has {metric}, the validation metric"
+        main = "test/ccc" if runs[0].answered.are_numbers else "test/uar"
+        return main, f"since none of the runs has {metric}, the validation metric"
     if metric == runs[0].config.get("monitor"):
         return metric, "the runs' monitor, which does not use test"
     monitors = sorted({str(run.config.get("monitor")) for run in runs})
@@ -106,7 +108,7 @@ def _order(runs: Sequence[Run]) -> tuple[str, str]:
 
 
 def _metrics(runs: Sequence[Run], sections: Sequence[Section]) -> tuple[str, ...]:
-    """The ranking metric, UAR, WA, macro F1 of test, metrics that configs add, and the validation metric."""
+    """The ranking metric, the main figures of test, metrics that configs add, and the validation metric."""
     known = {name for run in runs for name, value in run.metrics.items() if is_number(value)}
     monitors = (str(run.config.get("monitor")) for run in runs)
     more = (f"test/{name}" for name in added(run.config for run in runs))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from ser.comparison.conditions import Condition
 from ser.errors import UserError, some
-from ser.evaluation.metrics import confusion_matrix, uar
-from ser.evaluation.predictions import Predictions, read_predictions
+from ser.evaluation.predictions import AnyPredictions, read_predictions
+from ser.evaluation.scores import main_figure
 from ser.runs.identity import COUNTED_OTHERWISE, counts, flatten, plain
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.settings import devices_of
@@ -28,9 +29,9 @@ class Answered:
     """A run's predictions of its test part, ordered by recording: two runs on one part have equal rows.
 
     Args:
-        classes: In label order.
+        classes: In label order, or the names of numbers.
         recordings: (corpus, key) of each of the N utterances.
-        true, predicted: Labels (N,).
+        true, predicted: Labels (N,), or numbers (N, D).
         speakers: N names; None where unknown.
         part: A hash of recordings and labels: equal for equal test parts.
     """
@@ -43,7 +44,7 @@ class Answered:
     part: str
 
     @classmethod
-    def of(cls, test: Predictions) -> "Answered":
+    def of(cls, test: AnyPredictions) -> "Answered":
         """The predictions in order, without the probabilities."""
         named = list(zip((word or "" for word in test.traits["corpus"]), test.keys, strict=True))
         return cls._ordered(test.classes, named, test.true, test.predicted, test.traits["speaker"])
@@ -62,6 +63,11 @@ class Answered:
         facts = json.dumps([classes, recordings, true.tolist()]).encode()
         part = hashlib.blake2b(facts, digest_size=8).hexdigest()
         return cls(classes, recordings, true, predicted[order], tuple(speakers[i] for i in order), part)
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether it is about numbers, and not classes."""
+        return self.true.ndim > 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +185,7 @@ def _read(found: FoundRun) -> Run:
     return as_run(found, read_test(found))
 
 
-def read_test(found: FoundRun) -> Predictions:
+def read_test(found: FoundRun) -> AnyPredictions:
     """The predictions of a finished run, checked against its figures.
 
     Raises:
@@ -191,14 +197,14 @@ def read_test(found: FoundRun) -> Predictions:
     if not isinstance(found.metrics, dict):
         raise UserError("its metrics.json holds no figures.")
     test = read_predictions(found.path / "predictions.csv", found.metrics.get("num_test"))
-    recorded = found.metrics.get("test/uar")
-    computed = float(uar(confusion_matrix(test.true, test.predicted, len(test.classes))))
-    if not isinstance(recorded, int | float) or not abs(recorded - computed) <= TOLERANCE:
-        raise UserError(f"metrics.json has test/uar {recorded}, predictions.csv {computed:.6f}: one was changed.")
+    name, computed = main_figure(test)
+    recorded = found.metrics.get(f"test/{name}", computed if isnan(computed) else None)
+    if not isinstance(recorded, int | float) or not (isnan(computed) or abs(recorded - computed) <= TOLERANCE):
+        raise UserError(f"metrics.json has test/{name} {recorded}, predictions.csv {computed:.6f}: one was changed.")
     return test
 
 
-def as_run(found: FoundRun, test: Predictions) -> Run:
+def as_run(found: FoundRun, test: AnyPredictions) -> Run:
     """A finished run with its predictions, as it is compared."""
     return Run(found.path, found.identity, found.protocol, found.config, found.metrics, Answered.of(test))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ser.comparison.load_runs import Run, frozen
 from ser.comparison.rows import Row, rows_of
 from ser.data.splits.protocol import merged
+from ser.data.targets import shown_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +156,7 @@ def _section(runs: Sequence[Run], group_by: Sequence[str]) -> Section:
     choices = runs[0].choices
     title = f"{choices.get('dataset')}, split={choices.get('split')}"
     settings = {key: runs[0].settings.get(f"dataset.{key}") for key in ("emotions", "merge", "target")}
+    settings["target"] = shown_target(settings["target"]) if settings["target"] else None
     asked = [f"{key}={value}" for key, value in settings.items() if value not in (None, "emotion")]
     return Section(
         ", ".join([title, *asked]),

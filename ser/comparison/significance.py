@@ -1,6 +1,7 @@
 """Whether the difference between two rows is more than chance: paired over shared seed, fold and utterance.
 
-The difference is that of UAR, run by run where both were tested on the same part, and then the mean over those runs.
+The difference is that of UAR, or CCC of numbers, run by run where both were tested on the same part, and then the mean
+over those runs.
 Its 95 % interval resamples speakers, the same for both rows and all runs (`ser.evaluation.confidence`): how the
 difference would vary with other speakers, for these trainings. The p value comes from the test that fits:
 
@@ -8,6 +9,9 @@ difference would vary with other speakers, for these trainings. The p value come
 2. fewer, but six shared runs or more: the same over the runs' differences (of five, none can have p < 0.05);
 3. else, where each utterance was tested once: McNemar's exact test over utterances;
 4. else Wilcoxon's test over utterances, each with its share of right answers over the runs.
+
+Of numbers an utterance has its absolute error, in standard deviations of the true number, and the fourth test stands
+for the third as well.
 
 The first holds for these trainings, as the interval does. Over 400 simulated pairs of equal systems, which differ
 by speaker with a standard deviation of 0.5 logits, 3 to 4 % were called different, but where trainings too differ by
@@ -29,8 +33,9 @@ from statsmodels.stats.multitest import multipletests
 
 from ser.comparison.load_runs import Answered
 from ser.comparison.rows import Row
-from ser.evaluation.confidence import FEWEST_SPEAKERS, Estimate, Speakers
+from ser.evaluation.confidence import DIFFERENCE, FEWEST_SPEAKERS, Estimate, Speakers
 from ser.evaluation.metrics import mean_of_defined, uar
+from ser.evaluation.numbers import FIGURES, moments
 from ser.evaluation.predictions import Predictions
 
 FEWEST_RUNS = 6  # two-sided p of n signs that agree is 2 / 2^n
@@ -48,7 +53,7 @@ class Pair:
     Args:
         first, second: Their places in the ranking, from 1.
         names: Of the two.
-        difference: UAR of the first less that of the second, with its interval.
+        difference: UAR (CCC of numbers) of the first less that of the second, with its interval.
         runs: Shared by both: the same seed, fold and test part.
         speakers: In those runs; None where unknown.
         test: Where p comes from.
@@ -128,8 +133,10 @@ def shared_tests(one: Row, other: Row) -> list[tuple[Answered, Answered]]:
     return [(ours, other) for ours, other in pairs if ours.part == other.part]
 
 
-def differences(shared: Shared, figure: Figure = uar) -> tuple[Estimate, np.ndarray, np.ndarray | None]:
+def differences(shared: Shared, figure: Figure | None = None) -> tuple[Estimate, np.ndarray, np.ndarray | None]:
     """The mean difference of a figure with its interval, that of each run (U,), and that of each speaker (S,) if known.
+
+    Without a figure it is UAR, or CCC of numbers.
 
     In a resample a run counts as much as its utterances that are drawn: where each run tests other speakers, as folds
     do, drawing a speaker twice counts its fold's run more.
@@ -138,12 +145,12 @@ def differences(shared: Shared, figure: Figure = uar) -> tuple[Estimate, np.ndar
     speakers = speakers_of(ours)
     first, second = (resampled(parts, speakers, figure) for parts in (ours, theirs))
     values, by_run, by_speaker = (one - other for one, other in zip(first, second, strict=True))
-    estimate = speakers.estimate(values, speakers.utterances(slice(None)), difference=True)
+    estimate = speakers.estimate(values, speakers.utterances(slice(None)), DIFFERENCE)
     return estimate, by_run, mean_of_defined(by_speaker) if speakers.known else None
 
 
 def resampled(
-    parts: Sequence[Answered], speakers: Speakers, figure: Figure = uar
+    parts: Sequence[Answered], speakers: Speakers, figure: Figure | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean of a figure over runs in the part itself and in each resample, (1 + R,); that of each run, (U,); and of
     each speaker in each run, (S, U), NaN where a run does not test the speaker.
@@ -156,17 +163,18 @@ def resampled(
     total, weight = np.zeros((2, len(speakers.weights)))
     by_run, by_speaker = [], []
     at = 0
+    figure = figure or (FIGURES["ccc"] if parts[0].are_numbers else uar)
     for part in parts:
         numbers = speakers.numbers[at : at + len(part.true)]
         at += len(part.true)
-        counts = _confusions(part, numbers, speakers.count)  # (S, K, K)
+        sums = _sums(part, numbers, speakers.count)  # (S, K, K), or (S, D, 7)
         present = np.unique(numbers)
-        drawn = np.tensordot(speakers.weights[:, present], counts[present], 1)
-        values, share = figure(drawn), drawn.sum(axis=(1, 2)) / len(part.true)
+        values = figure(np.tensordot(speakers.weights[:, present], sums[present], 1))
+        share = speakers.weights @ np.bincount(numbers, minlength=speakers.count) / len(numbers)
         total += np.where(share > 0, values, 0) * share
         weight += share
         by_run.append(values[0])
-        by_speaker.append(figure(counts))
+        by_speaker.append(figure(sums))
     mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
     return mean, np.array(by_run), np.stack(by_speaker, axis=-1)
 
@@ -177,21 +185,21 @@ def p_value(shared: Shared, by_run: np.ndarray, by_speaker: np.ndarray | None) -
         return f"Wilcoxon, {len(by_speaker)} speakers", signed_rank(by_speaker)
     if len(by_run) >= FEWEST_RUNS:
         return f"Wilcoxon, {len(by_run)} runs", signed_rank(by_run)
-    right: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
+    right: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for ours, theirs in shared:
-        answers = zip(ours.predicted == ours.true, theirs.predicted == theirs.true, strict=True)
+        answers = zip(_right(ours), _right(theirs), strict=True)
         for recording, both in zip(ours.recordings, answers, strict=True):
             right.setdefault(recording, []).append(both)
-    if all(len(answers) == 1 for answers in right.values()):
+    if not shared[0][0].are_numbers and all(len(answers) == 1 for answers in right.values()):
         pairs = np.array([answers[0] for answers in right.values()], dtype=int)
         table = np.bincount(pairs[:, 0] * 2 + pairs[:, 1], minlength=4).reshape(2, 2)
         return f"McNemar, {len(right)} utterances", float(mcnemar(table, exact=True).pvalue)
-    shares = np.array([np.mean([one - int(other) for one, other in answers]) for answers in right.values()])
+    shares = np.array([np.mean([one - other for one, other in answers]) for answers in right.values()])
     return f"Wilcoxon, {len(right)} utterances", signed_rank(shares)
 
 
 def signed_rank(values: np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's test that values lie around 0 (Wilcoxon, 1945); zeros are left out.
+    """Two-sided p of Wilcoxon's test that values lie around 0 (Wilcoxon, 1945); zeros and NaN are left out.
 
     Exact up to 50 values, equal ones too: the sum of the ranks of positive values takes each of its sums in so many of
     the 2^n patterns of signs, counted by adding one rank after the other. `scipy.stats.wilcoxon` goes through all
@@ -201,7 +209,7 @@ def signed_rank(values: np.ndarray) -> float:
     0.03125
     """
     values = np.round(values, 12)  # else equal differences rank by their last bit
-    values = values[values != 0]
+    values = values[(values != 0) & ~np.isnan(values)]
     if len(values) == 0:
         return 1.0
     if len(values) > MOST_EXACT:
@@ -222,8 +230,20 @@ def speakers_of(parts: Sequence[Answered]) -> Speakers:
     return Speakers.of(Predictions((), tuple(names), empty, empty, np.zeros((0, 0)), {"speaker": tuple(names)}))
 
 
-def _confusions(answered: Answered, numbers: np.ndarray, count: int) -> np.ndarray:
-    """Confusion matrix of each speaker, (S, K, K)."""
+def _right(answered: Answered) -> np.ndarray:
+    """How right each answer is (N,): 1 or 0; of numbers the error, negative, in standard deviations."""
+    if not answered.are_numbers:
+        return (answered.predicted == answered.true).astype(np.int64)
+    spread = answered.true.std(axis=0)
+    return -(np.abs(answered.predicted - answered.true) / np.where(spread > 0, spread, 1)).mean(axis=1)
+
+
+def _sums(answered: Answered, numbers: np.ndarray, count: int) -> np.ndarray:
+    """Of each speaker the confusion matrix, (S, K, K), or the sums that figures of numbers take, (S, D, 7)."""
+    if answered.are_numbers:
+        of_speaker = np.zeros((count, len(answered.classes), 7))
+        np.add.at(of_speaker, numbers, moments(answered.true, answered.predicted))
+        return of_speaker
     size = len(answered.classes)
     cells = (numbers * size + answered.true) * size + answered.predicted
     return np.bincount(cells, minlength=count * size**2).reshape(count, size, size).astype(np.float64)

@@ -17,7 +17,7 @@ APART = (
 )
 ALONE = "One row only: there is nothing to compare it with."
 ON_PAIRS = (
-    "Difference: UAR, mean over the shared runs of the first less the second. In brackets its 95 % interval, each on "
+    "Difference: {}, mean over the shared runs of the first less the second. In brackets its 95 % interval, each on "
     "its own, from resampled speakers. p: corrected by Holm over all pairs"
 )
 
@@ -86,7 +86,8 @@ def p_cell(p: float | None) -> str:
 
 
 def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> Sheet:
-    metrics = [name for name in comparison.question.metrics if name not in COSTS]
+    asked = [name for name in comparison.question.metrics if name not in COSTS]
+    metrics = [name for name in asked if any(row.spread(name).count for row in section.rows)] or asked
     # a column without values is useless: a single row gets its name
     named = section.columns or ("configuration",)
     header = ("#", *named, *metrics, "runs", *(HEADINGS.get(name, name) for name in COSTS))
@@ -135,7 +136,11 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
     if num_unshown(section, comparison.question):
         number = len(section.rows) * (len(section.rows) - 1) // 2
         counted = f" of rows ({number} here), not only those shown: a figure of test decides which row is first."
-    notes = [f"{ON_PAIRS}{counted}", *(f"No interval for some pairs: {remark}." for remark in without)]
+    figure = "CCC" if section.rows[0].runs[0].answered.are_numbers else "UAR"
+    notes = [
+        f"{ON_PAIRS.format(figure)}{counted}",
+        *(f"No interval for some pairs: {remark}." for remark in without),
+    ]
     if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
         notes.append("Tests over utterances hold for these speakers only: too few are known to generalise.")
     if any(pair.runs == 1 for pair in pairs):

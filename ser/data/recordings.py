@@ -34,11 +34,12 @@ class Recordings:
         corpus: Short name.
         paths, hashes: Every recording of the corpus that can be read and its content hash: what the store is keyed by.
         chosen: Indices into them: the recordings that the run uses.
-        utterances, labels: Of the chosen.
-        classes: Names of the labels.
+        utterances, labels: Of the chosen; of a class its index, of numbers all of them.
+        classes: Names of the labels, or of the numbers.
         on_bad_file: `stop` or `skip`.
         notes: Remarks for the run's summary.
         unreadable: What cannot be opened, and damaged second copies: files that the run would use, and why it cannot.
+        are_numbers: Whether labels are numbers to predict, and not classes to recognise.
     """
 
     corpus: str
@@ -46,17 +47,19 @@ class Recordings:
     hashes: tuple[str, ...]
     chosen: tuple[int, ...]
     utterances: tuple[Utterance, ...]
-    labels: tuple[int, ...]
+    labels: tuple[int, ...] | tuple[tuple[float, ...], ...]
     classes: tuple[str, ...]
     on_bad_file: str
     notes: tuple[str, ...]
     unreadable: dict[Path, str] = field(default_factory=dict)
+    are_numbers: bool = False
 
     def fingerprint(self) -> str:
         """A hash of the run's data: of each utterance its content, key, label and the fields that a split may use."""
+        labels = self.labels if self.are_numbers else [self.classes[label] for label in self.labels]
         facts = [
-            [self.hashes[i], self.classes[label], *(getattr(u, name) for name in IDENTIFYING)]
-            for i, u, label in zip(self.chosen, self.utterances, self.labels, strict=True)
+            [self.hashes[i], label, *(getattr(u, name) for name in IDENTIFYING)]
+            for i, u, label in zip(self.chosen, self.utterances, labels, strict=True)
         ]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
@@ -73,15 +76,18 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
     Raises:
         UserError: From the corpus, the selection or the splitter.
     """
+    if selection.numbers:
+        corpus.read_numbers(selection.numbers)
     scan = corpus.scan()
     selected, remarks = selection.apply(scan.utterances), ()
     if splitter is not None:
-        selected, remarks = _usable(selected, splitter, asked_for=selection.emotions is not None)
+        selected, remarks = _usable(selected, splitter, selection)
     hashes, unreadable = try_hashes([utterance.path for utterance in scan.utterances], cache)
     position = {path: i for i, path in enumerate(u.path for u in scan.utterances if u.path in hashes)}
     label_of = {name: i for i, name in enumerate(selected.classes)}
     chosen = {utterance.path for utterance in selected.utterances}
     kept = [k for k, utterance in enumerate(selected.utterances) if utterance.path in position]
+    doubts = [] if selection.numbers else rare_misspellings(selected.labels, selection.target)
     copies = {copy: why for copy, (first, why) in scan.damaged.items() if first in chosen}
     return Recordings(
         corpus=corpus.name,
@@ -89,29 +95,32 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
         hashes=tuple(hashes[path] for path in position),
         chosen=tuple(position[selected.utterances[k].path] for k in kept),
         utterances=tuple(selected.utterances[k] for k in kept),
-        labels=tuple(label_of[selected.labels[k]] for k in kept),
+        labels=tuple(selected.labels[k] if selection.numbers else label_of[selected.labels[k]] for k in kept),
         classes=tuple(selected.classes),
         on_bad_file=selection.on_bad_file,
-        notes=(*scan.notes, *remarks, *rare_misspellings(selected.labels, selection.target)),
+        notes=(*scan.notes, *remarks, *doubts),
         unreadable={path: why for path, why in unreadable.items() if path in chosen} | copies,
+        are_numbers=bool(selection.numbers),
     )
 
 
-def _usable(selected: Selected, splitter: Splitter, asked_for: bool) -> tuple[Selected, Sequence[str]]:
+def _usable(selected: Selected, splitter: Splitter, selection: Selection) -> tuple[Selected, Sequence[str]]:
     """The recordings that the split uses, and remarks; losing a class that the user asked for is an error."""
     kept, remarks = splitter.usable(selected.utterances, selected.labels)
-    labels = tuple(selected.labels[i] for i in kept)
+    utterances, labels = (tuple(column[i] for i in kept) for column in (selected.utterances, selected.labels))
+    if selection.numbers:
+        return Selected(utterances, labels, selected.classes), remarks
     left = set(labels)
     classes = tuple(name for name in selected.classes if name in left)
     lost = ", ".join(name for name in selected.classes if name not in left)
-    if lost and asked_for:
+    if lost and selection.emotions is not None:
         raise UserError(
             f"dataset.emotions asks for {lost}, and the split does not use it ({'; '.join(remarks)}). Leave it out "
             "of dataset.emotions, or take another split."
         )
     if len(classes) < 2:
         raise UserError(f"The split leaves one class only, {', '.join(classes)} ({'; '.join(remarks)}).")
-    return Selected(tuple(selected.utterances[i] for i in kept), labels, classes), remarks
+    return Selected(utterances, labels, classes), remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ def decode_recordings(recordings: Recordings, audio: AudioSettings, cache: Path,
     kept = [k for k, i in enumerate(recordings.chosen) if i not in waveforms.bad]
     rows = np.asarray(recordings.chosen)[kept]
     labels = np.asarray(recordings.labels)[kept]
-    gone = set(range(len(recordings.classes))) - set(labels.tolist())
+    gone = set() if recordings.are_numbers else set(range(len(recordings.classes))) - set(labels.tolist())
     if gone:
         names = ", ".join(recordings.classes[label] for label in sorted(gone))
         raise UserError(f"After leaving out {len(bad)} bad files no recording is left of: {names}.")

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ser.data.emotions import ALIASES, EMOTIONS, canonical, in_order, position
+from ser.data.targets import numbers_of, shown_target
 from ser.data.utterance import Utterance
 from ser.errors import UserError, check_choice, did_you_mean
 
-# A target: emotion (after merging) and utterance → label, or None where the corpus does not know it.
+# A class to recognise: emotion (after merging) and utterance → label, or None where the corpus does not know it.
 _TARGETS: dict[str, Callable[[str, Utterance], str | None]] = {
     "emotion": lambda emotion, utterance: emotion,
     "gender": lambda emotion, utterance: utterance.gender,
     "gender_emotion": lambda emotion, utterance: utterance.gender and f"{utterance.gender}_{emotion}",
     "intensity": lambda emotion, utterance: utterance.intensity,
 }
-TARGETS = tuple(_TARGETS)
 
 FEW = 5  # times fewer recordings than the class with the near name: a typo, not a class
 NEAR = 0.75  # difflib's similarity: `hapy` and `happy` 0.89, `clam` and `calm` 0.75
@@ -34,13 +34,14 @@ class Selected:
 
     Args:
         utterances: In the order of the corpus, as it knows them: a merged emotion shows in `labels`, not here.
-        labels: The class of each utterance.
-        classes: The classes that occur: emotions in the order of `EMOTIONS`, then others by the alphabet;
-            `gender_emotion` first by gender, then in that order; `gender` and `intensity` by the alphabet.
+        labels: The class of each utterance, or its numbers.
+        classes: The names of the numbers, or the classes that occur: emotions in the order of `EMOTIONS`, then others
+            by the alphabet; `gender_emotion` first by gender, then in that order; `gender` and `intensity` by the
+            alphabet.
     """
 
     utterances: tuple[Utterance, ...]
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | tuple[tuple[float, ...], ...]
     classes: tuple[str, ...]
 
 
@@ -52,23 +53,35 @@ class Selection:
         emotions: Emotions to keep, after merging; all of them by default. Aliases count (`fear` is `fearful`).
         merge: Emotion → the one it is counted as, e.g. `{calm: neutral}`. The new name may be any word
             (`{angry: negative, sad: negative}`). Each emotion is renamed once; there are no chains.
-        target: What to recognise: `emotion`, `gender`, `gender_emotion` (e.g. `female_angry`) or `intensity`.
+        target: What to recognise: `emotion`, `gender`, `gender_emotion` (e.g. `female_angry`) or `intensity`; or what
+            to predict: a number that the corpus knows of each recording, or a list of them (`ser.data.targets`).
         on_bad_file: A file that cannot be read: `stop` the run, or `skip` the file and report it.
 
     Raises:
-        UserError: a target or a way of handling bad files that does not exist, or an empty list of emotions.
+        UserError: a target or a way of handling bad files that does not exist, an empty list of emotions, or emotions
+            to choose or merge where numbers are predicted.
     """
 
     emotions: list[str] | None = None
     merge: dict[str, str] | None = None
-    target: str = "emotion"
+    target: str | list[str] = "emotion"
     on_bad_file: str = "stop"
 
     def __post_init__(self):
-        check_choice("dataset.target", self.target, TARGETS)
         check_choice("dataset.on_bad_file", self.on_bad_file, ("stop", "skip"))
         if self.emotions is not None and not len(self.emotions):
             raise UserError("dataset.emotions is an empty list: name at least two emotions, or null for all of them.")
+        for key in ("emotions", "merge") if self.numbers else ():
+            if getattr(self, key) is not None:
+                raise UserError(
+                    f"dataset.{key} is about classes, and dataset.target={shown_target(self.target)} is predicted as "
+                    "a number: leave it out."
+                )
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the numbers to predict; none where a class is recognised."""
+        return numbers_of(self.target)
 
     def apply(self, utterances: Sequence[Utterance]) -> Selected:
         """Merges, keeps and labels.
@@ -77,6 +90,8 @@ class Selection:
             UserError: an emotion that these utterances do not have, a target that they do not know, or fewer than two
                 classes left.
         """
+        if self.numbers:
+            return Selected(tuple(utterances), tuple(u.numbers for u in utterances), self.numbers)
         merge = self._merge({utterance.emotion for utterance in utterances})
         emotions = [merge.get(utterance.emotion, utterance.emotion) for utterance in utterances]
         wanted = self._wanted(set(emotions), merge)

@@ -21,6 +21,7 @@ class Utterance:
         word: The single word that is spoken (TESS).
         repetition: Take number.
         part: `train`, `val` or `test` where the user's own list names one.
+        numbers: What is to be predicted where `dataset.target` names numbers, in its order; else empty.
         content: Hash of the decoded samples, filled in by the waveform store: equal hashes are one recording.
     """
 
@@ -35,4 +36,5 @@ class Utterance:
     word: str | None = None
     repetition: int | None = None
     part: str | None = None
+    numbers: tuple[float, ...] = ()
     content: str | None = None

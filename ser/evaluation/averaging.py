@@ -1,4 +1,7 @@
-"""The predictions of several models averaged: the mean of their logits over the recordings that all of them have."""
+"""The predictions of several models averaged: the mean of their logits over the recordings that all of them have.
+
+Of numbers it is the mean of the numbers.
+"""
 
 from collections.abc import Sequence
 
@@ -7,17 +10,18 @@ import numpy as np
 from ser.errors import UserError
 from ser.evaluation.calibration import logits_of
 from ser.evaluation.metrics import softmax
-from ser.evaluation.predictions import Predictions
+from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.predictions import AnyPredictions, Predictions
 
 Recording = tuple[str | None, str]
 
 
-def recordings_of(part: Predictions) -> tuple[Recording, ...]:
+def recordings_of(part: AnyPredictions) -> tuple[Recording, ...]:
     """(corpus, key) of each utterance."""
     return tuple(zip(part.traits["corpus"], part.keys, strict=True))
 
 
-def average(parts: Sequence[Predictions]) -> Predictions | None:
+def average(parts: Sequence[AnyPredictions]) -> AnyPredictions | None:
     """softmax of the mean log-probabilities, which are logits up to a constant of the row that softmax cancels.
 
     Classes are matched by name. Recordings, classes and traits are those of the first part, in its order.
@@ -39,19 +43,25 @@ def average(parts: Sequence[Predictions]) -> Predictions | None:
     if not common:
         return None
     rows = [np.array([place[recording] for recording in common]) for place in places]
-    true = first.true[rows[0]]
-    logits = np.zeros((len(common), len(first.classes)))
+    true, are_numbers = first.true[rows[0]], isinstance(first, NumberPredictions)
+    outputs = np.zeros((len(common), len(first.classes)))
     for part, at in zip(parts, rows, strict=True):
         columns = _columns(first.classes, part.classes)
-        if (differing := np.array(columns)[true] != part.true[at]).any():
-            name = common[int(differing.argmax())][1]
+        if are_numbers:
+            theirs, differing = part.predicted, (true != part.true[at][:, columns]).any(axis=1)
+        else:
+            theirs, differing = logits_of(part), np.array(columns)[true] != part.true[at]
+        if differing.any():
+            name, what = common[int(differing.argmax())][1], "number" if are_numbers else "emotion"
             raise UserError(
-                f"{name} has one emotion in one of the runs and another in another: they cannot be averaged."
+                f"{name} has one {what} in one of the runs and another in another: they cannot be averaged."
             )
-        logits += logits_of(part)[at][:, columns] / len(parts)
+        outputs += theirs[at][:, columns] / len(parts)
     traits = {trait: tuple(words[row] for row in rows[0]) for trait, words in first.traits.items()}
     keys = tuple(key for _, key in common)
-    return Predictions(first.classes, keys, true, logits.argmax(axis=1), softmax(logits), traits)
+    if are_numbers:
+        return NumberPredictions(first.classes, keys, true, outputs, traits)
+    return Predictions(first.classes, keys, true, outputs.argmax(axis=1), softmax(outputs), traits)
 
 
 def _columns(classes: Sequence[str], theirs: Sequence[str]) -> list[int]:

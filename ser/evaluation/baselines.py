@@ -1,4 +1,5 @@
-"""What a model must beat: always the commonest class, and a decision tree on the run's own features.
+"""What a model must beat: always the commonest class, and a decision tree on the run's own features; of numbers always
+the mean of the training part.
 
 Both return `Predictions` of the test part, so that they are in the same table with the same intervals.
 """
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ser.evaluation.number_predictions import NumberPredictions
 from ser.evaluation.predictions import Predictions
 
 MOST_INPUTS = 1024  # a tree sorts every input at every node: 16,384 of them take it minutes
@@ -21,6 +23,16 @@ def majority(train_labels: np.ndarray, test: Predictions) -> Predictions:
     """
     shares = np.bincount(train_labels, minlength=len(test.classes)) / len(train_labels)
     return _instead(test, np.tile(shares, (len(test), 1)))
+
+
+def training_mean(train_numbers: np.ndarray, test: NumberPredictions) -> NumberPredictions:
+    """Always predicts the mean of the training part: no constant has a smaller squared error there, and its CCC is 0.
+
+    Args:
+        train_numbers: Of the training part (M, D).
+        test: The part to predict, whose own predictions do not matter.
+    """
+    return replace(test, predicted=np.tile(np.asarray(train_numbers).mean(axis=0), (len(test), 1)))
 
 
 def decision_tree(

@@ -29,6 +29,7 @@ twelve has none of them.
 What it does not hold: other training runs and, in pooled folds, that the folds' models share training speakers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +42,29 @@ RESAMPLES = 2000  # s is then known to 1.6 %
 FEWEST_SPEAKERS = 10
 FEWEST_ALIKE = 5  # by `num_alike`
 LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scale of a figure on which its interval is symmetric.
+
+    Args:
+        there, back: The figure → its place on the scale, and the inverse.
+        slope: Of `back`, by the figure.
+        low, high: The figure lies between them; on a limit there is no interval.
+    """
+
+    there: Callable[[float], float]
+    back: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[float], float]
+    low: float
+    high: float
+
+
+SHARE = Scale(logit, expit, lambda value: value * (1 - value), 0, 1)
+DIFFERENCE = Scale(lambda value: value, lambda places: places, lambda value: 1.0, -np.inf, np.inf)
+CORRELATION = Scale(np.arctanh, np.tanh, lambda value: 1 - value**2, -1, 1)  # Fisher's z, as Lin (1989) has it for CCC
+POSITIVE = Scale(np.log, np.exp, lambda value: value, 0, np.inf)  # an error in the units of the corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +146,13 @@ class Speakers:
         by_speaker = np.bincount(pairs, weights=weights, minlength=self.count * num_cells)
         return self.weights @ by_speaker.reshape(self.count, num_cells)
 
-    def estimate(self, values: np.ndarray, utterances: np.ndarray, difference: bool = False) -> Estimate:
+    def estimate(self, values: np.ndarray, utterances: np.ndarray, scale: Scale = SHARE) -> Estimate:
         """A figure with its interval.
 
         Args:
             values: Of the part itself, then of each resample: (1 + R,); NaN where a resample does not define it.
             utterances: Of each speaker, as far as the figure uses them: (S,).
-            difference: Whether the figure is a difference, which no logit fits, and not a share in [0, 1].
+            scale: Of the figure; by default that of a share in [0, 1].
         """
         value, replicates = float(values[0]), values[1:][~np.isnan(values[1:])]
         if np.isnan(value):
@@ -136,11 +160,9 @@ class Speakers:
         if refusal := self.refusal(utterances):
             return Estimate(value, remark=refusal)
         margin = self.margin(replicates, utterances)
-        if margin < 1e-12 or not (difference or 0 < value < 1):
+        if margin < 1e-12 or not scale.low < value < scale.high:
             return Estimate(value, remark="no spread between speakers: no interval")
-        if difference:
-            return Estimate(value, value - margin, value + margin)
-        low, high = expit(logit(value) + np.array([-1, 1]) * margin / (value * (1 - value)))
+        low, high = scale.back(scale.there(value) + np.array([-1, 1]) * margin / scale.slope(value))
         return Estimate(value, float(low), float(high))
 
     def refusal(self, utterances: np.ndarray) -> str:

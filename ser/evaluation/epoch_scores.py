@@ -1,10 +1,13 @@
 """The metrics of a part, once an epoch: UAR, WA, macro F1 and loss, and those that a config adds.
 
+Of numbers: CCC, Pearson's correlation, MAE and RMSE, each a mean over the targets.
+
 A node of `metrics` names a class of `torchmetrics.classification`, or a metric of a package that the user trusts:
 
     metrics: {kappa: {_target_: torchmetrics.classification.MulticlassCohenKappa, weights: quadratic}}
 
-It gets `num_classes`, and the whole part at once: probabilities (N, K) in float64, and labels (N,).
+It gets `num_classes`, and the whole part at once: probabilities (N, K) in float64, and labels (N,). A metric of
+`torchmetrics.regression` gets `num_outputs`, and predicted and true numbers (N, D).
 """
 
 import warnings
@@ -14,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics import Metric, classification
+from torchmetrics import Metric, classification, regression
 
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import f1_macro, negative_log_likelihood, softmax, uar, wa
+from ser.evaluation.numbers import FIGURES, moments
 from ser.evaluation.ranking import FALLING
 from ser.instantiate import build, parameters_of, resolve
 
-TAKEN = ("uar", "wa", "f1_macro", "auroc", "top2", "recall", *FALLING)  # by figures that every run has
+TAKEN = ("uar", "wa", "f1_macro", "auroc", "top2", "recall", *FIGURES, *FALLING)  # by figures that every run has
 DIRECTION = "higher_is_better"  # of a node, where the class has none
 
 
@@ -46,25 +50,56 @@ class OfMatrix(classification.MulticlassConfusionMatrix):
         return torch.as_tensor(self._figure(super().compute().numpy()))
 
 
-def build_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
-    """UAR, WA, macro F1 and the metrics that a config adds, each tried on an artificial part.
+class OfNumbers(Metric):
+    """A figure of numbers in float64, as `OfMatrix` is of classes: torchmetrics sums in float32, and its CCC divides
+    variances by n − 1.
+
+    Args:
+        figure: Sums (D, 7) → a number.
+    """
+
+    def __init__(self, figure: Callable[[np.ndarray], float]):
+        super().__init__()
+        self._figure = figure
+        self.add_state("pairs", default=[])
+
+    def update(self, predicted: torch.Tensor, true: torch.Tensor) -> None:
+        """Adds utterances: predicted and true numbers, (N, D) each."""
+        self.pairs.append(torch.stack([predicted, true]))
+
+    def compute(self) -> torch.Tensor:
+        """The figure, a scalar."""
+        predicted, true = torch.cat(self.pairs, dim=1).numpy()
+        return torch.as_tensor(self._figure(moments(true, predicted).sum(axis=0)))
+
+
+def build_metrics(
+    nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = (), numbers: bool = False
+) -> dict[str, Metric]:
+    """The metrics of every run and those that a config adds, each tried on an artificial part.
 
     Args:
         nodes: Name → node with `_target_` and settings; `metrics` of the config.
-        num_classes: K.
+        num_classes: K, or how many numbers are predicted.
         trust: Packages allowed beside our own.
+        numbers: Whether they are predicted, and not classes.
 
     Raises:
         UserError: A class that is not a metric of probabilities or labels, an invalid setting, a result that is not
             one number, or a name that is taken.
     """
-    own = {name: OfMatrix(figure, num_classes) for name, figure in (("uar", uar), ("wa", wa), ("f1_macro", f1_macro))}
-    return own | added_metrics(nodes, num_classes, trust)
+    if numbers:
+        own = {name: OfNumbers(figure) for name, figure in FIGURES.items()}
+    else:
+        own = {name: OfMatrix(it, num_classes) for name, it in (("uar", uar), ("wa", wa), ("f1_macro", f1_macro))}
+    return own | added_metrics(nodes, num_classes, trust, numbers)
 
 
-def added_metrics(nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = ()) -> dict[str, Metric]:
+def added_metrics(
+    nodes: Mapping[str, Any] | None, num_classes: int, trust: Sequence[str] = (), numbers: bool = False
+) -> dict[str, Metric]:
     """The metrics that a config adds, as `build_metrics`."""
-    return {name: _metric(str(name), node, num_classes, trust) for name, node in (nodes or {}).items()}
+    return {name: _metric(str(name), node, num_classes, trust, numbers) for name, node in (nodes or {}).items()}
 
 
 def score(true: np.ndarray, logits: np.ndarray, metrics: Mapping[str, Metric]) -> dict[str, float]:
@@ -88,8 +123,8 @@ def compute(metrics: Mapping[str, Metric], true: np.ndarray, probabilities: np.n
 
     Args:
         metrics: By name.
-        true: Labels (N,).
-        probabilities: (N, K).
+        true: Labels (N,), or numbers (N, D).
+        probabilities: (N, K), or predicted numbers (N, D).
 
     Raises:
         UserError: A metric that cannot be computed on the part.
@@ -129,17 +164,18 @@ def falling(nodes: Mapping[str, Any], metrics: Mapping[str, Metric], watched: It
     return [name for name, way in ways.items() if way is False]
 
 
-def _metric(name: str, node: Any, num_classes: int, trust: Sequence[str]) -> Metric:
+def _metric(name: str, node: Any, num_classes: int, trust: Sequence[str], numbers: bool) -> Metric:
     where = f"metrics.{name}"
     if not name.isidentifier() or name in TAKEN:
         why = "a name has letters, digits and _ only" if name not in TAKEN else f"'{name}' names another figure"
         raise UserError(f"{where} cannot be added: {why}. Choose another name, e.g. metrics.my_metric.")
-    target = _target(node, where, trust)
+    target = _target(node, where, trust, numbers)
     settings = {key: value for key, value in node.items() if key != DIRECTION}
     if not isinstance(node.get(DIRECTION, True), bool):
         raise UserError(f"{where}.{DIRECTION}={node[DIRECTION]} must be true or false.")
     known = [key for key, parameter in parameters_of(target).items() if parameter.kind is not parameter.VAR_KEYWORD]
-    given = {"num_classes": num_classes} if "num_classes" in known else {}
+    size = "num_outputs" if numbers else "num_classes"
+    given = {size: num_classes} if size in known else {}
     free = [key for key in known if key not in given]
     for key in settings.keys() - {"_target_", *free}:
         if target.__module__.startswith("torchmetrics."):  # the others are not the metric's own, but how it is synced
@@ -150,40 +186,51 @@ def _metric(name: str, node: Any, num_classes: int, trust: Sequence[str]) -> Met
         raise UserError(f"{where}: {_first_line(error)}") from error
     for part in metric.modules():
         part.sync_on_compute = False  # it is given what all devices have gathered
-    _try(metric, where, num_classes, "average" in free)
+    _try(metric, where, num_classes, numbers, "average" in free)
     return metric
 
 
-def _target(node: Any, where: str, trust: Sequence[str]) -> type[Metric]:
+def _target(node: Any, where: str, trust: Sequence[str], numbers: bool) -> type[Metric]:
     """The class that a node names.
 
     Raises:
         UserError: It is not a metric; of torchmetrics the nearest one is named.
     """
-    dotted = str(node.get("_target_") if isinstance(node, Mapping) else None)
+    dotted, package = str(node.get("_target_") if isinstance(node, Mapping) else None), classification
+    other = regression
+    if numbers:
+        package, other = other, package
+    if dotted.startswith(f"{other.__name__}."):
+        what = "predicts numbers" if numbers else "recognises classes"
+        raise UserError(f"{where}._target_={dotted} is not a metric of {package.__name__}, and this run {what}.")
     try:
         target = resolve(node, where, trust)
     except UserError as error:
         if dotted.partition(".")[0] != "torchmetrics":
             raise
-        known = {name.removeprefix("Multiclass"): name for name in dir(classification) if name[:10] == "Multiclass"}
+        prefix = "" if numbers else "Multiclass"
+        names = [name for name in dir(package) if name.startswith(prefix) and name[0].isupper()]
+        known = {name.removeprefix(prefix): name for name in names}
         near = get_close_matches(dotted.rpartition(".")[2].removeprefix("Multiclass"), known, n=1)
         hint = (
-            f"Did you mean torchmetrics.classification.{known[near[0]]}?"
+            f"Did you mean {package.__name__}.{known[near[0]]}?"
             if near
             else f"Choose from: {', '.join(known.values())}."
         )
-        raise UserError(f"{where}._target_={dotted} is not a metric of torchmetrics.classification. {hint}") from error
+        raise UserError(f"{where}._target_={dotted} is not a metric of {package.__name__}. {hint}") from error
     if not (isinstance(target, type) and issubclass(target, Metric)):
         raise UserError(f"{where}._target_={dotted} is not a metric: it must be a subclass of torchmetrics.Metric.")
     return target
 
 
-def _try(metric: Metric, where: str, num_classes: int, averages: bool) -> None:
-    """Computes a metric of an artificial part, in which each class occurs."""
-    name = type(metric).__name__
+def _try(metric: Metric, where: str, num_classes: int, numbers: bool, averages: bool) -> None:
+    """Computes a metric of an artificial part, in which each class occurs, or numbers of all sizes."""
+    name, rng = type(metric).__name__, np.random.default_rng(0)
     labels = np.arange(4 * num_classes) % num_classes
-    probabilities = np.random.default_rng(0).dirichlet(np.ones(num_classes), len(labels))
+    probabilities, what = rng.dirichlet(np.ones(num_classes), len(labels)), "probabilities (N, {}) and labels (N,)"
+    if numbers:
+        labels, probabilities = rng.normal(size=(2, 16, num_classes))
+        what = "predicted and true numbers (N, {})"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -191,8 +238,7 @@ def _try(metric: Metric, where: str, num_classes: int, averages: bool) -> None:
             value = metric.compute()
     except Exception as error:
         raise UserError(
-            f"{where}: {name} cannot be computed from probabilities (N, {num_classes}) and labels (N,): "
-            f"{_first_line(error)}"
+            f"{where}: {name} cannot be computed from {what.format(num_classes)}: {_first_line(error)}"
         ) from error
     if not (isinstance(value, float | int) or (isinstance(value, torch.Tensor) and value.numel() == 1)):
         what = (

@@ -15,8 +15,9 @@ from ser.evaluation.calibration import (
 )
 from ser.evaluation.confidence import RESAMPLES, Speakers
 from ser.evaluation.groups import Division, divide
-from ser.evaluation.predictions import Predictions, pool
-from ser.evaluation.scores import Scores, score_part
+from ser.evaluation.predictions import AnyPredictions, Predictions, pool
+from ser.evaluation.scored import Scores
+from ser.evaluation.scores import score_part
 
 MODEL = "model"
 
@@ -31,9 +32,9 @@ class Fold:
         baselines: Name → predictions of the same test part (`ser.evaluation.baselines`).
     """
 
-    test: Predictions
-    val: Predictions | None = None
-    baselines: dict[str, Predictions] = field(default_factory=dict)
+    test: AnyPredictions
+    val: AnyPredictions | None = None
+    baselines: dict[str, AnyPredictions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,15 @@ class Evaluation:
     """The figures of a run or of pooled folds.
 
     Args:
-        classes: In label order.
+        classes: In label order; of numbers the targets.
         absent: Classes that the test part lacks: they have no recall, and no mean counts them.
         num_utterances: Tested.
         num_speakers: Tested, or None where they are unknown.
         remark: Why there are no intervals, or empty.
-        temperatures: Of each fold; empty where a fold has no validation part.
+        temperatures: Of each fold; empty where a fold has no validation part, and of numbers.
         systems: `model` first, then the baselines.
-        reliability: `before` and, where there are temperatures, `after` scaling.
-        divisions: The model's UAR, WA and F1 by group.
+        reliability: `before` and, where there are temperatures, `after` scaling; empty of numbers.
+        divisions: The model's figures by group.
     """
 
     classes: tuple[str, ...]
@@ -67,7 +68,8 @@ class Evaluation:
         return _plain(asdict(self))
 
     def as_metrics(self) -> dict[str, float]:
-        """Figures for metrics.json: `test/auroc`, `test/uar/low`, `test/recall/<class>`, `temperature`, …"""
+        """Figures for metrics.json: `test/auroc`, `test/uar/low`, `test/recall/<class>`, `temperature`, …; of numbers
+        `test/ccc`, `test/<target>/ccc`, …"""
         metrics = {}
         for name, estimate in self.systems[MODEL].overall.items():
             values = {"": estimate.value, "/low": estimate.low, "/high": estimate.high}
@@ -75,7 +77,10 @@ class Evaluation:
         if len(self.temperatures) == 1:
             metrics["temperature"] = self.temperatures[0]
         for name, figures in self.systems[MODEL].by_class.items():
-            metrics[f"test/recall/{name}"] = figures["recall"].value
+            if "recall" in figures:
+                metrics[f"test/recall/{name}"] = figures["recall"].value
+            else:
+                metrics |= {f"test/{name}/{figure}": estimate.value for figure, estimate in figures.items()}
         return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
@@ -96,8 +101,9 @@ def evaluate(folds: Sequence[Fold], resamples: int = RESAMPLES, seed: int = 0) -
     test = pool([fold.test for fold in folds])
     speakers = Speakers.of(test, resamples, seed)
     systems = {MODEL: score_part(test, speakers)}
-    reliabilities, temperatures = {"before": reliability(test)}, ()
-    if all(fold.val is not None for fold in folds):
+    has_classes = isinstance(test, Predictions)
+    reliabilities, temperatures = {"before": reliability(test)} if has_classes else {}, ()
+    if has_classes and all(fold.val is not None for fold in folds):
         temperatures = tuple(fit_temperature(fold.val) for fold in folds)
         scaled = pool([at_temperature(fold.test, t) for fold, t in zip(folds, temperatures, strict=True)])
         after = {"ece_scaled": expected_calibration_error(scaled)}

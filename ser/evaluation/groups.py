@@ -1,12 +1,15 @@
-"""UAR, WA and macro F1 by gender, speaker, intensity, statement and corpus, and how far the groups lie apart."""
+"""Figures by gender, speaker, intensity, statement and corpus, and how far the groups lie apart.
+
+They are UAR, WA and macro F1; of numbers CCC, Pearson's correlation, MAE and RMSE.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ser.evaluation.confidence import Estimate, Speakers
-from ser.evaluation.predictions import Predictions
-from ser.evaluation.scores import OF_DECISIONS, confusion_matrices
+from ser.evaluation.confidence import DIFFERENCE, Estimate, Speakers
+from ser.evaluation.predictions import AnyPredictions
+from ser.evaluation.scores import figures_of, scale_of, sums_of
 
 DIVIDING = ("gender", "speaker", "intensity", "statement", "corpus")
 MOST_GROUPS = 100  # TESS has 200 statements, of 14 recordings each
@@ -20,7 +23,7 @@ class Group:
         name: `female`, `ravdess_07`, …; `unknown` where the corpus does not say.
         count: Utterances.
         absent: Classes that do not occur in it: its UAR is a mean over the others.
-        figures: `uar`, `wa`, `f1_macro`.
+        figures: `uar`, `wa`, `f1_macro`; of numbers `ccc`, `pearson`, `mae`, `rmse`.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Division:
     remark: str = ""
 
 
-def divide(part: Predictions, speakers: Speakers) -> tuple[Division, ...]:
+def divide(part: AnyPredictions, speakers: Speakers) -> tuple[Division, ...]:
     """The part divided by each trait that has at least two values in it."""
     divisions = []
     for trait in DIVIDING:
@@ -60,13 +63,17 @@ def divide(part: Predictions, speakers: Speakers) -> tuple[Division, ...]:
     return tuple(divisions)
 
 
-def _division(part: Predictions, speakers: Speakers, trait: str, masks: dict[str, np.ndarray]) -> Division:
-    matrices = {name: confusion_matrices(part, speakers, rows) for name, rows in masks.items()}
+def _division(part: AnyPredictions, speakers: Speakers, trait: str, masks: dict[str, np.ndarray]) -> Division:
+    of = figures_of(part)
+    sums = {name: sums_of(part, speakers, rows) for name, rows in masks.items()}
     utterances = {name: speakers.utterances(rows) for name, rows in masks.items()}
-    values = {figure: {name: of(matrices[name]) for name in masks} for figure, of in OF_DECISIONS.items()}
+    values = {figure: {name: compute(sums[name]) for name in masks} for figure, compute in of.items()}
     groups = []
     for name, rows in masks.items():
-        figures = {figure: speakers.estimate(values[figure][name], utterances[name]) for figure in OF_DECISIONS}
+        figures = {
+            figure: speakers.estimate(values[figure][name], utterances[name], scale_of(compute))
+            for figure, compute in of.items()
+        }
         groups.append(Group(name, int(rows.sum()), part.absent(rows), figures))
     differ = len({group.absent for group in groups}) > 1
     gaps = {figure: _gap(of_groups, utterances, speakers) for figure, of_groups in values.items()}
@@ -82,4 +89,4 @@ def _gap(values: dict[str, np.ndarray], utterances: dict[str, np.ndarray], speak
         return Estimate(float(differences[0]), remark=f"largest less smallest of {len(values)} groups")
     # as uncertain as the group of fewer speakers: all speakers are drawn together, so pairs stay pairs
     smaller = min(utterances.values(), key=lambda of_speakers: (of_speakers > 0).sum())
-    return speakers.estimate(differences, smaller, difference=True)
+    return speakers.estimate(differences, smaller, DIFFERENCE)

@@ -5,25 +5,22 @@ its files, to the last digit.
 """
 
 import csv
-import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.metrics import softmax
-from ser.system.files import read_bytes, write_atomically
+from ser.evaluation.number_predictions import TRUE, NumberPredictions, read_numbers
+from ser.evaluation.prediction_files import REMEDY, TRAITS, Lines, read_lines, read_traits
+from ser.system.files import write_atomically
 
-TRAITS = ("corpus", "speaker", "gender", "intensity", "statement", "word")
-"""The columns of predictions.csv that describe an utterance, named as `Utterance`'s fields."""
-
-MOST_BYTES = 2**30  # of the file
 SUM_TOLERANCE = 1e-4  # files rounded to five digits are read too
-REMEDY = "The file is damaged or was edited: train the run again with run.rerun=true"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +35,8 @@ class Predictions:
         probabilities: (N, K) float64.
         traits: Name in `TRAITS` → N words, None where unknown.
     """
+
+    arrays: ClassVar[tuple[str, ...]] = ("true", "predicted", "probabilities")
 
     classes: tuple[str, ...]
     keys: tuple[str, ...]
@@ -64,6 +63,19 @@ class Predictions:
         true = self.true if rows is None else self.true[rows]
         return tuple(name for label, name in enumerate(self.classes) if label not in true)
 
+    @property
+    def columns(self) -> list[str]:
+        """Those of predictions.csv, behind what is known of the utterance."""
+        return ["true", "predicted", *self.classes]
+
+    def cells(self) -> Iterator[list[str | float]]:
+        """A row of these columns an utterance, with all digits."""
+        for label, best, shares in zip(self.true, self.predicted, self.probabilities.tolist(), strict=True):
+            yield [self.classes[label], self.classes[best], *shares]
+
+
+AnyPredictions = Predictions | NumberPredictions
+
 
 def predictions_of(
     utterances: Sequence[Utterance], true: np.ndarray, logits: np.ndarray, classes: Sequence[str]
@@ -87,22 +99,22 @@ def predictions_of(
     )
 
 
-def pool(parts: Sequence[Predictions]) -> Predictions:
+def pool(parts: Sequence[AnyPredictions]) -> AnyPredictions:
     """The folds of one cross-validation as one part.
 
     Raises:
         UserError: The parts have other classes, or share a recording.
     """
-    classes = parts[0].classes
+    classes, kind = parts[0].classes, type(parts[0])
     for part in parts:
-        if part.classes != classes:
+        if part.classes != classes or type(part) is not kind:
             raise UserError(
                 f"These runs cannot be pooled: one has {', '.join(classes)}, another {', '.join(part.classes)}."
             )
-    pooled = Predictions(
+    pooled = kind(
         classes,
         tuple(key for part in parts for key in part.keys),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("true", "predicted", "probabilities")),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in kind.arrays),
         {trait: tuple(word for part in parts for word in part.traits[trait]) for trait in TRAITS},
     )
     (recording, count), *_ = Counter(zip(pooled.traits["corpus"], pooled.keys, strict=True)).most_common(1)
@@ -114,8 +126,9 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
     return pooled
 
 
-def write_predictions(path: Path, part: Predictions) -> None:
-    """predictions.csv: path, what is known of the utterance, true and predicted class, the probability of each class.
+def write_predictions(path: Path, part: AnyPredictions) -> None:
+    """predictions.csv: path, what is known of the utterance, true and predicted class, the probability of each class;
+    of numbers the true and the predicted one of each target.
 
     Columns: `path`, those of `TRAITS` (empty where the corpus does not know), `true`, `predicted`, then one for each
     class by its name. Probabilities are written with all digits: every figure can be recomputed from the file, and the
@@ -123,20 +136,19 @@ def write_predictions(path: Path, part: Predictions) -> None:
     (`ser.evaluation.calibration`).
     """
     traits = zip(*(part.traits[name] for name in TRAITS), strict=True)
-    rows = zip(part.keys, traits, part.true, part.predicted, part.probabilities.tolist(), strict=True)
+    rows = zip(part.keys, traits, part.cells(), strict=True)
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["path", *TRAITS, "true", "predicted", *part.classes])
-            for key, words, label, best, shares in rows:
-                classes = part.classes[label], part.classes[best]
-                writer.writerow([key, *(word or "" for word in words), *classes, *shares])
+            writer.writerow(["path", *TRAITS, *part.columns])
+            for key, words, cells in rows:
+                writer.writerow([key, *(word or "" for word in words), *cells])
 
     write_atomically(path, write)
 
 
-def read_predictions(path: Path, count: int | None = None) -> Predictions:
+def read_predictions(path: Path, count: int | None = None) -> AnyPredictions:
     """Reads predictions.csv, with checks: it may come from elsewhere.
 
     Columns as in `write_predictions`; those of `TRAITS` may be missing, the classes are all columns
@@ -149,45 +161,19 @@ def read_predictions(path: Path, count: int | None = None) -> Predictions:
     Raises:
         UserError: The file cannot be read, or is invalid; the message names the line.
     """
-    (_, header), *rows = _lines(path)
+    (_, header), *rows = read_lines(path)
     if count is not None and len(rows) != count:
         raise UserError(f"{path} holds {len(rows)} predictions where the run made {count}. {REMEDY}.")
+    if "true" not in header and any(column.startswith(TRUE) for column in header):
+        return read_numbers(path, header, rows)
     classes = _classes(path, header)
     labels = {name: label for label, name in enumerate(classes)}
     first = len(header) - len(classes)  # column of the first class
     true, predicted = (_labels(path, rows, header.index(name), labels) for name in ("true", "predicted"))
     probabilities = np.array([_probabilities(path, number, cells[first:]) for number, cells in rows])
     _check_decisions(path, rows, classes, predicted, probabilities)
-    traits = {}
-    for trait in TRAITS:
-        column = header.index(trait) if trait in header[:first] else None
-        traits[trait] = tuple(None if column is None else cells[column] or None for _, cells in rows)
     keys = tuple(cells[header.index("path")] for _, cells in rows)
-    return Predictions(classes, keys, true, predicted, probabilities, traits)
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Header and rows, each with its line number; at least one row, all as long as the header."""
-    try:
-        data = read_bytes(path, MOST_BYTES)
-    except UserError as error:
-        why = str(error).partition("cannot be read: ")[2]
-        raise UserError(f"Cannot read the predictions {path}: {why} Name a finished run.") from error
-    try:
-        text = data.decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""))
-        lines = [(reader.line_num, cells) for cells in reader if cells]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not CSV in UTF-8 ({error}). {REMEDY}.") from error
-    if len(lines) < 2:
-        raise UserError(f"{path} holds no predictions. {REMEDY}.")
-    if not text.endswith("\n"):  # else a truncated number would be read as another number
-        raise UserError(f"{path}, line {lines[-1][0]}: the last line has no end, the file is truncated. {REMEDY}.")
-    width = len(lines[0][1])
-    for number, cells in lines:
-        if len(cells) != width:
-            raise UserError(f"{path}, line {number}: {len(cells)} cells under {width} columns. {REMEDY}.")
-    return lines
+    return Predictions(classes, keys, true, predicted, probabilities, read_traits(header[:first], rows))
 
 
 def _classes(path: Path, header: list[str]) -> tuple[str, ...]:
@@ -202,7 +188,7 @@ def _classes(path: Path, header: list[str]) -> tuple[str, ...]:
     return classes
 
 
-def _labels(path: Path, rows: list[tuple[int, list[str]]], column: int, labels: dict[str, int]) -> np.ndarray:
+def _labels(path: Path, rows: Lines, column: int, labels: dict[str, int]) -> np.ndarray:
     for number, cells in rows:
         if cells[column] not in labels:
             raise UserError(f"{path}, line {number}: the file has no column for the class '{cells[column]}'. {REMEDY}.")
@@ -222,7 +208,7 @@ def _probabilities(path: Path, number: int, cells: list[str]) -> list[float]:
 
 
 def _check_decisions(
-    path: Path, rows: list[tuple[int, list[str]]], classes: Sequence[str], predicted: np.ndarray, shares: np.ndarray
+    path: Path, rows: Lines, classes: Sequence[str], predicted: np.ndarray, shares: np.ndarray
 ) -> None:
     # an edited cell would give UAR other decisions than AUROC and calibration
     below = shares.max(axis=1) - shares[np.arange(len(shares)), predicted]

@@ -5,67 +5,59 @@ predicted no precision, and means leave out what is not defined; but macro F1 co
 true, with 0. `Predictions.absent` names the classes that do not occur.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from ser.evaluation.calibration import expected_calibration_error
-from ser.evaluation.confidence import Estimate, Speakers
+from ser.evaluation.confidence import SHARE, Scale, Speakers
 from ser.evaluation.metrics import f1_macro, f1s, mean_of_defined, precisions, ratio, recalls, uar, wa
-from ser.evaluation.predictions import Predictions
+from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.numbers import FIGURES, number_sums, score_numbers
+from ser.evaluation.predictions import AnyPredictions, Predictions
+from ser.evaluation.scored import Scores
 
 OF_DECISIONS = {"uar": uar, "wa": wa, "f1_macro": f1_macro}
 OF_DECISIONS_BY_CLASS = {"recall": recalls, "precision": precisions, "f1": f1s}
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Figures of a system.
+def figures_of(part: AnyPredictions) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+    """The figures by which groups and systems are compared: functions of `sums_of`, the main one first."""
+    return FIGURES if isinstance(part, NumberPredictions) else OF_DECISIONS
+
+
+def scale_of(figure: Callable) -> Scale:
+    """The scale of a figure's intervals."""
+    return getattr(figure, "scale", SHARE)
+
+
+def sums_of(part: AnyPredictions, speakers: Speakers, rows: np.ndarray | None = None) -> np.ndarray:
+    """What figures are functions of, in the part itself and in each resample: (1 + R, …).
 
     Args:
-        overall: `uar`, `wa`, `f1_macro`, `auroc` (each class against the rest, mean over classes), `top2` and `ece`;
-            of a model with a validation part also `ece_scaled`, after temperature scaling.
-        by_class: Class → `recall`, `precision`, `f1`, `auroc`.
-        confusion: Counts, true class by row.
+        part: N utterances.
+        speakers: Of this part.
+        rows: A mask (N,), for some of them.
     """
-
-    overall: dict[str, Estimate]
-    by_class: dict[str, dict[str, Estimate]]
-    confusion: tuple[tuple[int, ...], ...]
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "Scores":
-        """Scores from evaluation.json, where None stands for undefined figures.
-
-        Raises:
-            KeyError, TypeError, AttributeError: It holds something else.
-        """
-        return cls(
-            _estimates(plain["overall"]),
-            {name: _estimates(figures) for name, figures in plain["by_class"].items()},
-            tuple(map(tuple, plain["confusion"])),
-        )
+    return (number_sums if isinstance(part, NumberPredictions) else confusion_matrices)(part, speakers, rows)
 
 
-def _estimates(plain: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
-    nan = {"value": np.nan}
-    found = {name: Estimate(**(it | nan if it["value"] is None else it)) for name, it in plain.items()}
-    for estimate in found.values():
-        limits = (estimate.low, estimate.high)
-        numbers = (estimate.value,) if limits == (None, None) else (estimate.value, *limits)
-        if not all(isinstance(number, int | float) for number in numbers):
-            raise TypeError("a figure that is not a number")
-    return found
+def main_figure(part: AnyPredictions) -> tuple[str, float]:
+    """The name and the value of what runs are compared by: UAR, or CCC."""
+    name, figure = next(iter(figures_of(part).items()))
+    alone = Speakers(np.zeros(len(part), dtype=np.int64), known=False)
+    return name, float(figure(sums_of(part, alone))[0])
 
 
-def score_part(part: Predictions, speakers: Speakers) -> Scores:
+def score_part(part: AnyPredictions, speakers: Speakers) -> Scores:
     """The figures of a part.
 
     Args:
         part: N utterances.
         speakers: Of this part.
     """
+    if isinstance(part, NumberPredictions):
+        return score_numbers(part, speakers)
     matrices = confusion_matrices(part, speakers)
     aurocs = np.stack([auroc(part, label, speakers) for label in range(len(part.classes))], axis=-1)  # (1 + R, K)
     everyone = speakers.utterances(slice(None))

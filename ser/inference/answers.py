@@ -1,12 +1,16 @@
-"""From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is."""
+"""From logits to an answer: calibrated, among the classes that are asked for, and 'unsure' where it is.
 
-from collections.abc import Sequence
+Of a model that predicts numbers they are the answer (`Numbers`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import softmax
 
@@ -15,7 +19,10 @@ Named = tuple[str, dict[str, float]]  # the answer, and the probability of each 
 
 
 class Answer:
-    """What is said of some sound: `emotion`, the most probable class or 'unsure', and `probabilities` of each class."""
+    """What a model gives for some sound: `emotion`, the most probable class or 'unsure', and `probabilities` of each.
+
+    Where it predicts numbers, `numbers` has them, and there is neither emotion nor probability.
+    """
 
     __slots__ = ()
 
@@ -26,6 +33,8 @@ class Answer:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
+        if numbers := getattr(self, "numbers", None):
+            return {"numbers": numbers}
         return {"emotion": self.emotion, "probability": self.probability, "probabilities": self.probabilities}
 
 
@@ -34,12 +43,14 @@ class Prediction(Answer):
     """The prediction for one recording.
 
     Args:
-        emotion: The most probable class, or 'unsure'.
-        probabilities: Of each class, in the run's order; they sum to 1.
+        emotion: The most probable class, or 'unsure'; empty where numbers are predicted.
+        probabilities: Of each class, in the run's order; they sum to 1. Empty where numbers are predicted.
+        numbers: Name → number, of a run that predicts numbers; else empty.
     """
 
-    emotion: str
-    probabilities: dict[str, float]
+    emotion: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +62,14 @@ class FilePrediction(Answer):
         emotion: The most probable class, or 'unsure'; empty where the file could not be used.
         probabilities: Of each class; empty where the file could not be used.
         error: Why it could not be used; else empty.
+        numbers: Name → number, of a run that predicts numbers, which has no emotion and no probabilities; else empty.
     """
 
     path: Path
     emotion: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +123,74 @@ class Answers:
         best = int(shares.argmax())
         answer = UNSURE if shares[best] < self.unsure_below else self.classes[best]
         return answer, dict(zip(self.classes, shares.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How the outputs of a model that predicts numbers become answers: they are the numbers.
+
+    Args:
+        known: Their names, in the order of the outputs.
+    """
+
+    known: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names: the columns of answers."""
+        return self.known
+
+    def named(self, outputs: np.ndarray) -> dict[str, float] | None:
+        """One row of outputs (D,) by name; None where one is NaN or infinite."""
+        return dict(zip(self.known, outputs.tolist(), strict=True)) if np.isfinite(outputs).all() else None
+
+
+def answers_of(
+    config: Mapping[str, Any], known: Sequence[str], temperature: float, only: Sequence[str], unsure_below: float
+) -> Answers | Numbers:
+    """How a run's outputs become answers.
+
+    Args:
+        config: Of the run.
+        known: Its classes, or the names of its numbers.
+        temperature, only, unsure_below: As of `Answers`.
+
+    Raises:
+        UserError: As of `Answers`; options about classes for a run that predicts numbers.
+    """
+    if not predicts_numbers(config):
+        return Answers(tuple(known), temperature, only, unsure_below)
+    if only or unsure_below:
+        option = "only" if only else "unsure_below"
+        raise UserError(f"{option} is about classes, and this run predicts numbers ({', '.join(known)}): leave it out.")
+    return Numbers(tuple(known))
+
+
+def found_in(answers: Answers | Numbers, outputs: np.ndarray) -> list[dict[str, Any] | None]:
+    """The fields of predictions: the most probable class and the probability of each, or numbers.
+
+    Args:
+        answers: Of the model.
+        outputs: Logits (N, K), or numbers (N, D); None is given where they are NaN or infinite.
+    """
+    if isinstance(answers, Numbers):
+        return [found and {"numbers": found} for found in map(answers.named, outputs)]
+    named = [answers.named(shares) for shares in answers.shares(outputs)]
+    return [found and dict(zip(("emotion", "probabilities"), found, strict=True)) for found in named]
+
+
+def check_classes(answers: Answers | Numbers, what: str) -> None:
+    """Refuses a run that predicts numbers where emotions are shown.
+
+    Args:
+        answers: Of the model.
+        what: What shows them: `ser listen`.
+
+    Raises:
+        UserError: It predicts numbers.
+    """
+    if isinstance(answers, Numbers):
+        raise UserError(
+            f"{what} is about emotions, and this run predicts numbers ({', '.join(answers.known)}): cut the sound into "
+            "recordings, and `ser predict` gives them for each."
+        )

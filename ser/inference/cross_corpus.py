@@ -17,9 +17,8 @@ from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
 from ser.errors import UserError
 from ser.evaluation.averaging import average
-from ser.evaluation.baselines import majority
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
+from ser.evaluation.predictions import AnyPredictions, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
@@ -33,6 +32,7 @@ from ser.system.cache import cache_folder
 from ser.system.files import check_unlinked, write_text
 from ser.training.feature_cache import bar
 from ser.training.module import EmotionClassifier
+from ser.training.task import task_of
 from ser.training.trainer import training_device
 
 
@@ -90,8 +90,10 @@ def score_elsewhere(
     ]
     predictions, decoded = average([part for part, _ in scored]), scored[0][1]
     baselines = {}
-    if seen is not None:  # the commonest of the classes that occur here: any other would always be wrong
-        baselines["majority class"] = majority(seen.labels[np.isin(seen.labels, predictions.true)], predictions)
+    if seen is not None:
+        known = seen.labels  # of classes those that occur here: any other would always be wrong
+        known = known if recordings.are_numbers else known[np.isin(known, predictions.true)]
+        baselines = task_of(run.config, test.classes).constant(known, predictions)
     evaluation = evaluate([Fold(predictions, val, baselines)])
     stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
 
@@ -138,19 +140,21 @@ def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | No
 
 def _score(
     model: FinishedRun, classifier: EmotionClassifier, recordings: Recordings, batch_size: int, console: Console
-) -> tuple[Predictions, Decoded]:
+) -> tuple[AnyPredictions, Decoded]:
     """One model's predictions of recordings, prepared as its own were, and the recordings."""
     audio, classes = build_audio(model.config), classifier.description["classes"]
     decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
-    labels = np.array([classes.index(recordings.classes[label]) for label in decoded.labels], dtype=np.int64)
-    logits = _logits(classifier, audio, decoded, batch_size, console)
-    return predictions_of(decoded.utterances, labels, logits, classes), decoded
+    labels = decoded.labels
+    if not recordings.are_numbers:
+        labels = np.array([classes.index(recordings.classes[label]) for label in labels], dtype=np.int64)
+    outputs = _outputs(classifier, audio, decoded, batch_size, console)
+    return task_of(model.config, classes).predictions(decoded.utterances, labels, outputs), decoded
 
 
-def _logits(
+def _outputs(
     classifier: EmotionClassifier, audio: AudioSettings, decoded: Decoded, batch_size: int, console: Console
 ) -> np.ndarray:
-    """Logits (N, K) of all utterances, in order."""
+    """Logits (N, K) or numbers of all utterances, in order."""
     num_samples = audio.num_samples if classifier.views is None else None  # views need whole recordings
     source = StoredWaveforms(decoded.waveforms, decoded.rows, num_samples, audio.padding_is_signal)
     most = MOST_BINS / bins_per_sample(classifier.frontend) / (num_samples or 1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ser.data.audio.prepare import resampled
 from ser.errors import UserError
+from ser.inference.answers import check_classes
 from ser.inference.demo_answers import MOST_BYTES, MOST_S, DemoAnswer, answer
 from ser.inference.demo_server import serve
 from ser.inference.ensemble_predictor import EnsemblePredictor
@@ -34,6 +35,7 @@ def run_demo(run: Path, port: int, share: bool, device: str, trust: list[str]) -
         UserError: The run cannot be loaded, the port is in use, or the page cannot be shared.
     """
     model, title = load(run, device, trust), printable(run.resolve().name)
+    check_classes(model.answers, "The page")
     about = facts(known_of(run, model, trust), [DOUBT])
     serve(responder(model), top(title, LIMITS + _where(share)), about, CSS, f"ser: {title}", port, share)
 

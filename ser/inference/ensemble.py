@@ -14,20 +14,20 @@ import torch
 from ser.data.splits.protocol import merged
 from ser.errors import UserError
 from ser.evaluation.averaging import average, recordings_of
-from ser.evaluation.calibration import logits_of
-from ser.evaluation.epoch_scores import build_metrics, score
-from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions, write_predictions
+from ser.evaluation.evaluate import Evaluation, Fold, evaluate
+from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.predictions import AnyPredictions, write_predictions
 from ser.inference.ensemble_members import NOTHING_LEFT, Member, ensemble_config
 from ser.inference.finished_run import FinishedRun
 from ser.inference.source import trusting
-from ser.reports.figures import confusion_figure
+from ser.reports.result_figure import result_figure
 from ser.reports.run_report import write_run_report
 from ser.runs.directory import RunDirectory, safe_name
 from ser.runs.environment import describe_environment
 from ser.runs.members import copy_member
 from ser.system.files import write_text
 from ser.training.job import claim
+from ser.training.task import task_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,12 @@ def _figures(
     members: Sequence[Member], fold: Fold, evaluation: Evaluation, config: dict[str, Any], trust: Sequence[str]
 ) -> dict[str, float]:
     """metrics.json; of validation only where all members share that part, else it would be ranked by others."""
-    metrics = build_metrics(config.get("metrics"), len(fold.test.classes), trust)
-    figures = {f"test/{name}": value for name, value in score(fold.test.true, logits_of(fold.test), metrics).items()}
+    task = task_of(config, fold.test.classes)
+    metrics = task.metrics(config.get("metrics"), trust)
+    figures = {f"test/{name}": value for name, value in task.judge(fold.test, metrics).items()}
     figures |= evaluation.as_metrics()
     if fold.val is not None:
-        scores = score(fold.val.true, logits_of(fold.val), metrics) if _shares_validation(members, fold.val) else {}
+        scores = task.judge(fold.val, metrics) if _shares_validation(members, fold.val) else {}
         figures |= {f"val/{name}": value for name, value in scores.items()} | {"num_val": len(fold.val)}
     costs = {name: sum(it.run.metrics.get(name, 0) for it in members) for name in ("num_parameters", "seconds")}
     return {
@@ -130,19 +131,19 @@ def _write(directory: RunDirectory, fold: Fold, evaluation: Evaluation, figures:
     write_predictions(path / "predictions.csv", fold.test)
     if fold.val is not None:
         write_predictions(path / "predictions_val.csv", fold.val)
-    matrix = np.array(evaluation.systems[MODEL].confusion)
-    title = f"average of several runs, test: UAR {figures['test/uar']:.3f} ({protocol.split(';')[0]})"
-    figure = confusion_figure(matrix, fold.test.classes, title, protocol)
-    figure.savefig(path / "figures" / "confusion_matrix.png")
+    name, figure = result_figure(fold.test, figures, "average of several runs", protocol)
+    figure.savefig(path / "figures" / f"{name}.png")
     write_text(path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(path / "metrics.json", json.dumps(figures, indent=2) + "\n")
 
 
-def _notes(members: Sequence[Member], test: Predictions, val: Predictions | None) -> tuple[str, ...]:
+def _notes(members: Sequence[Member], test: AnyPredictions, val: AnyPredictions | None) -> tuple[str, ...]:
     notes = []
     tested = set().union(*(recordings_of(member.test) for member in members))
     if left_out := len(tested) - len(test):
         notes.append(f"{left_out} recordings left out, which not all of the runs have in their test part")
+    if isinstance(test, NumberPredictions):
+        return tuple(notes)
     if val is None:
         notes.append("no temperature: the runs have no validation recordings in common to fit it on")
     elif not _shares_validation(members, val):
@@ -150,7 +151,7 @@ def _notes(members: Sequence[Member], test: Predictions, val: Predictions | None
     return tuple(notes)
 
 
-def _shares_validation(members: Sequence[Member], val: Predictions) -> bool:
+def _shares_validation(members: Sequence[Member], val: AnyPredictions) -> bool:
     """Whether all members have the same validation part."""
     return len(val) == max(len(member.val) for member in members)
 

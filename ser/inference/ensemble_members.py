@@ -9,7 +9,7 @@ from typing import Any
 from ser.comparison.load_runs import Run, as_run, frozen, read_test, shown
 from ser.errors import UserError, some
 from ser.evaluation.averaging import recordings_of
-from ser.evaluation.predictions import Predictions, read_predictions
+from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.members import MOST, is_ensemble
 from ser.runs.weights import content_of_run
@@ -33,8 +33,8 @@ class Member:
     """
 
     run: Run
-    test: Predictions
-    val: Predictions | None
+    test: AnyPredictions
+    val: AnyPredictions | None
     weights: str
 
 
@@ -64,7 +64,7 @@ def find_members(places: Sequence[str | Path]) -> tuple[list[Member], list[str]]
     members = [_member(found[path]) for path in sorted(found)]
     first, *others = members
     for other in others:
-        if set(other.test.classes) != set(first.test.classes):
+        if set(other.test.classes) != set(first.test.classes) or type(other.test) is not type(first.test):
             raise UserError(
                 f"{first.run.path} has {some(first.test.classes)}, and {other.run.path} {some(other.test.classes)}: "
                 "an ensemble needs runs of the same classes."

@@ -1,4 +1,7 @@
-"""Several trained models as one: the mean of their logits, each on the recording as prepared by its own run."""
+"""Several trained models as one: the mean of their logits, each on the recording as prepared by its own run.
+
+Of models that predict numbers it is the mean of the numbers.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ser.errors import UserError
-from ser.inference.answers import Answers, FilePrediction, Named, Prediction
+from ser.inference.answers import Answers, FilePrediction, Prediction, found_in
 from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
 from ser.inference.predictor import Predictor
 
@@ -35,7 +38,7 @@ class EnsemblePredictor(StreamingModel):
         if len({frozenset(member.classes) for member in members}) > 1:
             raise UserError("The members of this ensemble have different classes: it is damaged.")
         self._members = tuple(members)
-        self.answers = Answers(members[0].classes, temperature, only, unsure_below)
+        self.answers = members[0].answered_by(temperature, only, unsure_below)
 
     @property
     def sample_rate(self) -> int:
@@ -66,7 +69,7 @@ class EnsemblePredictor(StreamingModel):
 
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording; arguments and errors are those of `Predictor`."""
-        return Prediction(*self._averaged([member(waveform, sample_rate).probabilities for member in self._members]))
+        return Prediction(**self._averaged([member(waveform, sample_rate) for member in self._members]))
 
     def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
         """As `files`, of files alone. A file that a member cannot use has that member's reason."""
@@ -77,7 +80,7 @@ class EnsemblePredictor(StreamingModel):
         path = of_members[0].path
         if reason := next((answer.error for answer in of_members if answer.error), ""):
             return FilePrediction(path, error=reason)
-        return FilePrediction(path, *self._averaged([answer.probabilities for answer in of_members]))
+        return FilePrediction(path, **self._averaged(of_members))
 
     def window_logits(
         self, windows: Sequence[np.ndarray], sample_rate: int, views: bool = True, offset: bool = False
@@ -90,8 +93,10 @@ class EnsemblePredictor(StreamingModel):
             total += logits[:, columns] - logsumexp(logits, axis=1, keepdims=True)
         return total / len(self._members)
 
-    def _averaged(self, of_members: Sequence[dict[str, float]]) -> Named:
-        """The answer, and the probability of each class."""
-        shares = np.array([[probabilities[name] for name in self.answers.known] for probabilities in of_members])
-        logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)  # up to a constant
-        return self.answers.named(self.answers.shares(logits[None])[0])
+    def _averaged(self, of_members: Sequence[Prediction | FilePrediction]) -> dict[str, Any]:
+        """The fields of the answer, of those of the members."""
+        values = [it.numbers or it.probabilities for it in of_members]
+        rows = np.array([[row[name] for name in self.answers.known] for row in values])
+        if isinstance(self.answers, Answers):
+            rows = np.log(np.maximum(rows, np.finfo(np.float64).tiny))  # logits up to a constant
+        return found_in(self.answers, rows.mean(axis=0, keepdims=True))[0]

@@ -13,6 +13,7 @@ from ser.data.audio.prepare import load as load_recording
 from ser.data.build import build_audio, build_recordings
 from ser.data.corpora.demo_speakers import codes, utter
 from ser.data.corpora.demo_voice import SAMPLE_RATE
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
 from ser.evaluation.evaluate import Fold
 from ser.evaluation.predictions import Predictions
@@ -67,6 +68,11 @@ def export_run(place: Path, kind: str, output: Path, trust: Sequence[str] = ()) 
     """
     form = format_called(kind)
     run = open_run(place, trust, "cpu")
+    if predicts_numbers(run.config):
+        raise UserError(
+            f"{run.path} predicts numbers, and what is exported ends in probabilities: use it with ser.load or ser "
+            "predict, or export a run that recognises classes."
+        )
     temperature = run.directory.metrics().get("temperature")
     network = network_of(run, None if temperature is None else calibration(temperature, run.path))
     program = program_of(network)

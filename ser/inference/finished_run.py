@@ -9,7 +9,7 @@ import torch
 
 from ser.data.corpora.demo import Demo
 from ser.errors import UserError
-from ser.evaluation.predictions import Predictions, read_predictions
+from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.inference.source import Source, build_model, trusting
 from ser.instantiate import resolve
 from ser.runs.directory import RunDirectory, finished_directory, load_config
@@ -55,7 +55,7 @@ class FinishedRun:
         config = {**self.config, "dataset": {**self.config["dataset"], **elsewhere, "root": root}}
         return replace(self, config=config, members=members)
 
-    def predictions(self) -> tuple[Predictions, Predictions | None]:
+    def predictions(self) -> tuple[AnyPredictions, AnyPredictions | None]:
         """Predictions of test, and of validation where it has one.
 
         Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.data.audio.pcm_stream import Pcm
-from ser.inference.answers import Answer
+from ser.inference.answers import Answer, check_classes
 from ser.inference.live_sources import Microphone, Piped
 from ser.inference.long_recordings import StreamingModel
 from ser.inference.streaming import MARGIN_S, Speech, SpeechStream, Window, window_length
@@ -80,6 +80,7 @@ def listen(
         UserError: The run cannot answer to a stream, or the stream fails; all answers before are given.
         BadRecording: The channels of the sound do not fit.
     """
+    check_classes(model.answers, "Live sound")
     seconds = window_length(window_s, model.clip_s)
     stream = LatestWindows(model.sample_rate, seconds, detector)
     forget = math.exp(-EVERY * FRAME_S / smooth_s) if smooth_s else 0.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError, check_choice
 from ser.inference.ensemble_predictor import EnsemblePredictor
 from ser.inference.predictor import Predictor
@@ -53,6 +54,7 @@ def load(
     if is_ensemble(path):
         return _ensemble(path, device, trust, calibrated, only, unsure_below)
     source = find_source(path, trust)
+    _check_calibrated(calibrated, source.config)
     temperature = calibration(source.temperature, source.checkpoint) if calibrated else 1.0
     return _predictor(source, device, temperature, only, unsure_below)
 
@@ -61,12 +63,18 @@ def _ensemble(
     path: Path, device: str, trust: str | Sequence[str], calibrated: bool, *answers: Any
 ) -> EnsemblePredictor:
     directory, config = finished_directory(path)
+    _check_calibrated(calibrated, config)
     temperature = calibration(directory.metrics().get("temperature"), path) if calibrated else 1.0
     check_weights(directory.path, config)
     members = members_of(directory.path, config)
     return EnsemblePredictor(
         [_predictor(find_source(member, trust), device) for member in members], temperature, *answers
     )
+
+
+def _check_calibrated(calibrated: bool, config: dict[str, Any]) -> None:
+    if calibrated and predicts_numbers(config):
+        raise UserError("calibrated is about probabilities, and this run predicts numbers: leave it out.")
 
 
 def _predictor(source: Source, device: str, *answers: Any) -> Predictor:

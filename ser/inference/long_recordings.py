@@ -11,7 +11,7 @@ from ser.data.audio.blocks import Block, read_blocks
 from ser.data.audio.decode import BadRecording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.answers import Answers, FilePrediction
+from ser.inference.answers import Answers, FilePrediction, Numbers, check_classes
 from ser.inference.find_files import find_files
 from ser.inference.streaming import OverlappingWindows, Window, window_length
 from ser.inference.stretches import Stretch, stretches_of
@@ -62,12 +62,12 @@ class FileTimeline:
 class StreamingModel:
     """A model that answers to files and to windows: what long recordings and live sound need of it."""
 
-    answers: Answers
+    answers: Answers | Numbers
     sample_rate: int
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
+        """Names of the classes, in the order of the probabilities; or of the numbers."""
         return self.answers.classes
 
     @property
@@ -199,8 +199,9 @@ def check(settings: TimelineSettings, model: StreamingModel) -> tuple[float, flo
     """Seconds of a window, and of a hop.
 
     Raises:
-        UserError: A setting is out of range.
+        UserError: A setting is out of range, or the model predicts numbers.
     """
+    check_classes(model.answers, "A timeline")
     window_s = window_length(settings.window_s, model.clip_s)
     hop_s = window_s / 2 if settings.hop_s is None else settings.hop_s
     if not 0.05 <= hop_s <= window_s:

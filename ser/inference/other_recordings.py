@@ -10,6 +10,7 @@ from ser.data.corpora.corpus import Corpus, Scan
 from ser.data.emotion_mapping import map_emotions
 from ser.data.recordings import Recordings, find_recordings
 from ser.data.selection import Selection
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
 from ser.instantiate import build
 
@@ -53,9 +54,13 @@ def find_others(
     Raises:
         UserError: From the corpus; nothing in common; a map where the target is not an emotion.
     """
-    target = run["dataset"].get("target", "emotion")
+    target, on_bad_file = run["dataset"].get("target", "emotion"), dataset.get("on_bad_file", "stop")
     own = {key: value for key, value in dataset.items() if key != "on_bad_file"}
     corpus = build(own, "dataset", run["run"]["trust"])
+    if predicts_numbers(run):
+        if chosen:
+            raise UserError(f"map is about emotions, and this run predicts {', '.join(classes)}: leave it out.")
+        return find_recordings(corpus, Selection(target=target, on_bad_file=on_bad_file), cache), []
     scan = corpus.scan()
     notes, words, emotions = [], {}, None
     if target in OF_EMOTIONS:
@@ -67,7 +72,7 @@ def find_others(
         raise UserError(f"map is about emotions, and this run recognises {target}: leave it out.")
     else:
         words = {emotion: emotion for emotion in scan_emotions(scan)}
-    selection = Selection(emotions, target=target, on_bad_file=dataset.get("on_bad_file", "stop"))
+    selection = Selection(emotions, target=target, on_bad_file=on_bad_file)
     recordings = find_recordings(Renamed(corpus, scan, words), selection, cache)
     known = [k for k, label in enumerate(recordings.labels) if recordings.classes[label] in classes]
     return only(recordings, known), notes
@@ -97,12 +102,16 @@ def only(recordings: Recordings, kept: Sequence[int]) -> Recordings:
         recordings: All.
         kept: Positions in `chosen`.
     """
+    utterances, chosen = (tuple(column[k] for k in kept) for column in (recordings.utterances, recordings.chosen))
+    if recordings.are_numbers:
+        labels = tuple(recordings.labels[k] for k in kept)
+        return replace(recordings, utterances=utterances, chosen=chosen, labels=labels)
     labels = [recordings.classes[recordings.labels[k]] for k in kept]
     classes = tuple(name for name in recordings.classes if name in set(labels))
     return replace(
         recordings,
-        chosen=tuple(recordings.chosen[k] for k in kept),
-        utterances=tuple(recordings.utterances[k] for k in kept),
+        chosen=chosen,
+        utterances=utterances,
         labels=tuple(classes.index(label) for label in labels),
         classes=classes,
     )

@@ -1,4 +1,4 @@
-"""A trained model for use: a waveform or files in, emotions with their probabilities out."""
+"""A trained model for use: a waveform or files in, emotions with their probabilities, or numbers, out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
 from ser.errors import UserError
-from ser.inference.answers import Answers, FilePrediction, Prediction
+from ser.inference.answers import Answers, FilePrediction, Numbers, Prediction, answers_of, found_in
 from ser.inference.arrays import mono, rate
 from ser.inference.limits import bins_per_sample
 from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
@@ -28,7 +28,7 @@ NOT_FINITE = "the model's output for it is NaN or infinite"
 
 
 class Predictor(StreamingModel):
-    """Predicts the emotion in recordings.
+    """Predicts the emotion in recordings, or the numbers that its run was trained to predict.
 
     They are prepared as those of the run were: mono, resampled, offset, trimmed, levelled; a clip longer than the
     run's `audio.duration_s` is cut at its end, a shorter one is padded. So a test recording gets the probabilities of
@@ -49,7 +49,7 @@ class Predictor(StreamingModel):
         unsure_below: float = 0.0,
     ):
         self._classifier, self._audio = classifier, audio
-        self.answers = Answers(tuple(classifier.description["classes"]), temperature, only, unsure_below)
+        self.answers = self.answered_by(temperature, only, unsure_below)
         self._most_samples = MOST_BINS / bins_per_sample(classifier.frontend)
 
     @property
@@ -77,8 +77,13 @@ class Predictor(StreamingModel):
         """`audio.channel`."""
         return self._audio.channel
 
+    def answered_by(self, temperature: float, only: Sequence[str], unsure_below: float) -> Answers | Numbers:
+        """How the model's outputs become answers (`ser.inference.answers.answers_of`)."""
+        description = self._classifier.description
+        return answers_of(description["config"], description["classes"], temperature, only, unsure_below)
+
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
-        """The emotion in one recording.
+        """The emotion in one recording, or the numbers.
 
         Args:
             waveform: NumPy array or tensor: floats in [-1, 1], or PCM as int8, uint8, int16 or int32, which is divided
@@ -95,10 +100,10 @@ class Predictor(StreamingModel):
             clip = self._cut(prepare(mono(waveform, self._audio.channel), rate(sample_rate), self._audio))
         except BadRecording as error:
             raise UserError(f"The waveform cannot be used: {error}.") from error
-        (shares,) = self._probabilities([clip])
-        if shares is None:
+        (found,) = self._found([clip])
+        if found is None:
             raise UserError(f"The waveform cannot be used: {NOT_FINITE}.")
-        return Prediction(*shares)
+        return Prediction(**found)
 
     def read(self, paths: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[FilePrediction]:
         """As `files`, for files only."""
@@ -156,22 +161,20 @@ class Predictor(StreamingModel):
         return waveform if width is None or len(waveform) <= width else waveform[:width].copy()
 
     def _batch(self, items: list[Read]) -> list[FilePrediction]:
-        answers = iter(self._probabilities([found for _, found in items if not isinstance(found, str)]))
+        answers = iter(self._found([found for _, found in items if not isinstance(found, str)]))
         rows = []
         for path, found in items:
             if isinstance(found, str):
                 rows.append(FilePrediction(path, error=found))
-            elif (shares := next(answers)) is None:
+            elif (answer := next(answers)) is None:
                 rows.append(FilePrediction(path, error=NOT_FINITE))
             else:
-                rows.append(FilePrediction(path, *shares))
+                rows.append(FilePrediction(path, **answer))
         return rows
 
-    def _probabilities(self, clips: list[np.ndarray]) -> list[tuple[str, dict[str, float]] | None]:
-        """The most probable class and the probability of each, for each clip; None where logits are NaN or infinite."""
-        if not clips:
-            return []
-        return [self.answers.named(shares) for shares in self.answers.shares(self._logits(clips))]
+    def _found(self, clips: list[np.ndarray]) -> list[dict[str, Any] | None]:
+        """The fields of each clip's prediction; None where outputs are NaN or infinite."""
+        return found_in(self.answers, self._logits(clips)) if clips else []
 
     def _logits(self, clips: list[np.ndarray], views: bool = True) -> np.ndarray:
         """Logits (N, K) of clips; `views`: averaged over the run's evaluation views, where it has some."""

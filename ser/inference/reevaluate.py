@@ -11,8 +11,8 @@ from rich.console import Console
 from ser.data.build import build_audio, build_recordings
 from ser.errors import UserError
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions
-from ser.evaluation.scores import Scores
+from ser.evaluation.predictions import AnyPredictions
+from ser.evaluation.scored import Scores
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BYTES, BeyondLimits
 from ser.inference.source import built_from, check_model
@@ -60,7 +60,7 @@ def reevaluate(run: FinishedRun, console: Console) -> tuple[Evaluation, list[str
         run.directory.release()
 
 
-def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[Parts | None, list[str]]:
+def _recordings(run: FinishedRun, test: AnyPredictions, console: Console) -> tuple[Parts | None, list[str]]:
     """The run's data prepared again, if its recordings are unchanged and still in place."""
     where, best = run.path / "config.yaml", run.directory.best
     try:
@@ -75,7 +75,7 @@ def _recordings(run: FinishedRun, test: Predictions, console: Console) -> tuple[
         return None, [f"Without sounds, and baselines are not computed again: {why}"]
     predicted = list(zip(test.traits["corpus"], test.keys, test.true.tolist(), strict=True))
     present = [
-        (utterance.corpus, utterance.key, int(parts.decoded.labels[i]))
+        (utterance.corpus, utterance.key, parts.decoded.labels[i].tolist())
         for i, utterance in ((i, parts.decoded.utterances[i]) for i in parts.split.test)
     ]
     if predicted != present:

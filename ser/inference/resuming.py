@@ -138,11 +138,12 @@ def _state(path: Path) -> list[int] | None:
 
 def _plain(row: Row) -> dict[str, Any]:
     if isinstance(row, FilePrediction):
-        return {"emotion": row.emotion, "probabilities": row.probabilities}
+        fields = {"emotion": row.emotion, "probabilities": row.probabilities}
+        return fields | ({"numbers": row.numbers} if row.numbers else {})
     return {"stretches": [asdict(stretch) for stretch in row.stretches]}
 
 
 def _row(path: Path, line: dict[str, Any]) -> Row:
     if "stretches" in line:
         return FileTimeline(path, tuple(Stretch(**stretch) for stretch in line["stretches"]))
-    return FilePrediction(path, line["emotion"], line["probabilities"])
+    return FilePrediction(path, line["emotion"], line["probabilities"], numbers=line.get("numbers") or {})

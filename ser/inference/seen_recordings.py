@@ -9,7 +9,7 @@ from ser.data.build import build_recordings
 from ser.data.splits.protocol import stamp
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.evaluation.predictions import Predictions
+from ser.evaluation.predictions import AnyPredictions
 from ser.inference.finished_run import FinishedRun
 from ser.system.cache import cache_folder
 
@@ -30,7 +30,7 @@ class SeenRecordings:
     hashes: frozenset[str]
 
 
-def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | None) -> SeenRecordings:
+def seen_in_training(run: FinishedRun, test: AnyPredictions, val: AnyPredictions | None) -> SeenRecordings:
     """Finds them again: the run's recordings without its test part; train is what is not validation.
 
     Args:
@@ -50,7 +50,7 @@ def seen_in_training(run: FinishedRun, test: Predictions, val: Predictions | Non
     return SeenRecordings(
         tuple(recordings.utterances[i] for i in train),
         tuple(recordings.utterances[i] for i in validated),
-        np.array([recordings.labels[i] for i in train], dtype=np.int64),
+        np.array([recordings.labels[i] for i in train]),
         frozenset(recordings.hashes[recordings.chosen[i]] for i in train + validated),
     )
 

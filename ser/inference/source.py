@@ -17,6 +17,7 @@ from torch import nn
 
 from ser.data.audio.prepare import AudioSettings
 from ser.data.build import build_audio
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
 from ser.evaluation.calibration import TEMPERATURES
 from ser.frontends.base import Frontend
@@ -32,6 +33,7 @@ from ser.runs.weights import check_finite, load_weights, read_checkpoint
 from ser.training.build import build_frontend, count_frames
 from ser.training.evaluation_views import build_evaluation_views
 from ser.training.module import EmotionClassifier
+from ser.training.task import TargetScale
 
 MOST_CLASSES = 1000
 
@@ -162,12 +164,14 @@ def _assemble(
     config: dict[str, Any], classes: list[str], beside: int, state: dict[str, torch.Tensor], where: Path
 ) -> tuple[EmotionClassifier, AudioSettings]:
     audio, frontend, sizes = _measured(config, where)
+    scale = TargetScale(len(classes)) if predicts_numbers(config) else None
     if not config["run"]["trust"]:
-        check_shapes(_on_meta(config, sizes, len(classes) + beside), state, where)
+        own = {} if scale is None else {"scale": scale}
+        check_shapes(_on_meta(config, sizes, len(classes) + beside) | own, state, where)
     normaliser, model = _sized(config, sizes, len(classes) + beside)
     description = {"config": config, "classes": classes, "auxiliary": beside}
     views = build_evaluation_views(config, audio)
-    return EmotionClassifier(frontend, normaliser, model, description, views=views), audio
+    return EmotionClassifier(frontend, normaliser, model, description, views=views, scale=scale), audio
 
 
 def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:

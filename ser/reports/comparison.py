@@ -21,7 +21,10 @@ from ser.system.files import write_text
 MOST_CURVES = 8  # rows that can be distinguished in one figure
 MOST_RUNS = 12  # of a row whose event files are read, each in a tenth of a second
 MOST_AXES = 6
-CURVES = {"curves_val_uar": "val/uar", "curves_val_loss": "val/loss", "curves_train_loss": "train/loss"}
+CURVES = {
+    "curves_val_uar": "val/uar", "curves_val_ccc": "val/ccc", "curves_val_loss": "val/loss",
+    "curves_train_loss": "train/loss",
+}  # fmt: skip
 
 
 def write_comparison(path: Path, comparison: Comparison, heat: Sequence[str] = ()) -> None:
@@ -65,7 +68,8 @@ def heat_keys(section: Section, metric: str) -> tuple[str, str] | None:
 
 
 def _parts(comparison: Comparison, section: Section, sheet: Sheet, heat: Sequence[str]) -> list[str]:
-    metric = section.sort if "/" in section.sort else "test/uar"
+    main = "test/ccc" if section.rows[0].runs[0].answered.are_numbers else "test/uar"
+    metric = section.sort if "/" in section.sort else main
     parts = [table(sheet.header, sheet.rows, f"Sorted by {section.sort}", sheet.stamp)]
     if sheet.pairs:
         parts.append(table(sheet.pairs_header, sheet.pairs, "Paired tests", sheet.stamp))

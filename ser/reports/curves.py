@@ -9,7 +9,10 @@ from ser.reports.events import Curve
 from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, counted_along, png_of
 
 LOSSES = {"train/loss": ("train", GREY), "val/loss": ("validation", BLUE)}
-SCORES = {"val/uar": ("UAR", BLUE), "val/wa": ("WA", ORANGE)}
+SCORES = {
+    "val/uar": ("UAR", BLUE), "val/wa": ("WA", ORANGE), "val/ccc": ("CCC", BLUE),
+    "val/pearson": ("Pearson's r", ORANGE),
+}  # fmt: skip
 
 
 def learning_curves(curves: Mapping[str, Curve], best_epoch: int | None, stamp: str) -> list[Picture]:

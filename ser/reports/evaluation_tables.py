@@ -12,6 +12,7 @@ from ser.evaluation.groups import Division
 FIGURES = {
     "uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "auroc": "AUROC", "top2": "top-2", "ece": "ECE",
     "ece_scaled": "ECE, temperature scaled", "recall": "recall", "precision": "precision", "f1": "F1",
+    "ccc": "CCC", "pearson": "Pearson's r", "mae": "MAE", "rmse": "RMSE",
 }  # fmt: skip
 
 
@@ -36,7 +37,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 def class_table(evaluation: Evaluation) -> Table:
     """The model's figures of each class; `-` where one is not defined."""
-    table, by_class = _table("model, by class"), evaluation.systems[MODEL].by_class
+    kind = "class" if evaluation.systems[MODEL].confusion else "target"
+    table, by_class = _table(f"model, by {kind}"), evaluation.systems[MODEL].by_class
     figures = list(next(iter(by_class.values())))
     for figure in figures:
         table.add_column(FIGURES[figure], justify="right")
@@ -46,24 +48,31 @@ def class_table(evaluation: Evaluation) -> Table:
 
 
 def group_table(evaluation: Evaluation) -> Table:
-    """The model's UAR, WA and macro F1 in each group, and the gap between the groups of a trait."""
+    """The model's figures in each group, and the gap between the groups of a trait."""
     table = _table("model, by group")
     table.add_column("utterances", justify="right")
-    for figure in ("uar", "wa", "f1_macro"):
+    figures = figures_by_group(evaluation)
+    for figure in figures:
         table.add_column(FIGURES[figure], justify="right")
     table.add_column("without")
     for division in evaluation.divisions:
-        _add_division(table, division)
+        _add_division(table, division, len(figures))
     return table
 
 
-def _add_division(table: Table, division: Division) -> None:
+def figures_by_group(evaluation: Evaluation) -> tuple[str, ...]:
+    """The names of the figures that each group has."""
+    groups = [group for division in evaluation.divisions for group in division.groups]
+    return tuple(groups[0].figures) if groups else ()
+
+
+def _add_division(table: Table, division: Division, num_figures: int) -> None:
     for group in division.groups:
         cells = [_escaped(estimate) for estimate in group.figures.values()]
         table.add_row(
             escape(f"{division.trait} {group.name}"), str(group.count), *cells, escape(", ".join(group.absent))
         )
-    gaps = [_escaped(estimate) for estimate in division.gaps.values()] or [""] * 3
+    gaps = [_escaped(estimate) for estimate in division.gaps.values()] or [""] * num_figures
     table.add_row(f"{division.trait}: gap", "", *gaps, division.remark, style="italic", end_section=True)
 
 
@@ -83,7 +92,8 @@ def cell(estimate: Estimate | None) -> str:
 
 def remarks(evaluation: Evaluation) -> list[str]:
     """Remarks on the figures: why there are no intervals, which classes are absent, the temperature."""
-    found = [evaluation.remark or "in brackets 95 % intervals, which resample speakers; ECE has none"]
+    without = "; ECE has none" if "ece" in evaluation.systems[MODEL].overall else ""
+    found = [evaluation.remark or f"in brackets 95 % intervals, which resample speakers{without}"]
     if evaluation.absent:
         found.append(f"no test utterance is {', '.join(evaluation.absent)}")
     if evaluation.temperatures:

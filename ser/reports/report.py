@@ -11,18 +11,20 @@ import yaml
 
 from ser.evaluation.evaluate import MODEL, Evaluation
 from ser.evaluation.groups import Division
-from ser.evaluation.predictions import Predictions
+from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.predictions import AnyPredictions, Predictions
 from ser.reports.class_bars import class_bars
 from ser.reports.curves import learning_curves
-from ser.reports.evaluation_tables import FIGURES, cell, remarks
+from ser.reports.evaluation_tables import FIGURES, cell, figures_by_group, remarks
 from ser.reports.events import Curve
 from ser.reports.figures import Picture, confusion_pictures
-from ser.reports.mistakes import Sounds, find_mistakes, mistake_card, mistakes_parts
+from ser.reports.mistakes import Sounds, find_mistakes, mistake_card, mistakes_parts, mistakes_title
 from ser.reports.page import Page, code, columns, details, facts, figure, note, table, text
 from ser.reports.reliability import reliability_picture
+from ser.reports.scatter import scatter_pictures
 from ser.system.files import write_atomically, write_text
 
-BY_GROUP = ("uar", "wa", "f1_macro")
+FIRST = ("uar", "wa", "f1_macro", "auroc", "ccc", "pearson", "mae", "rmse")  # above everything else
 MOST_ROWS = 14  # of a table that is shown open
 ON_LOSSES = (
     "The training loss is measured with dropout, augmentation and label smoothing as configured, so it may lie above "
@@ -50,7 +52,7 @@ class ReportInputs:
 
     title: str
     stamp: str
-    test: Predictions
+    test: AnyPredictions
     evaluation: Evaluation
     sounds: Sounds | None = None
     about: Mapping[str, object] = field(default_factory=dict)
@@ -61,11 +63,17 @@ class ReportInputs:
 
 
 def pictures_of(inputs: ReportInputs) -> tuple[list[Picture], ...]:
-    """Learning curves, confusion matrices, bars by class, and reliability: the figures of a run but its mistakes."""
+    """Learning curves, confusion matrices, bars by class, and reliability: the figures of a run but its mistakes.
+
+    Of numbers scatters in place of matrices, and no bars and no reliability.
+    """
     evaluation, stamp = inputs.evaluation, inputs.stamp
     model = evaluation.systems[MODEL]
+    curves = learning_curves(inputs.curves, inputs.best_epoch, stamp)
+    if not isinstance(inputs.test, Predictions):
+        return curves, scatter_pictures(inputs.test, model.by_class, stamp), [], []
     return (
-        learning_curves(inputs.curves, inputs.best_epoch, stamp),
+        curves,
         confusion_pictures(np.array(model.confusion), evaluation.classes, stamp),
         [class_bars(model.by_class, stamp)],
         _reliability(evaluation, stamp),
@@ -79,7 +87,7 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
         UserError: The disk is full, or the folder may not be written.
     """
     evaluation, stamp = inputs.evaluation, inputs.stamp
-    curves, confusion, (bars,), reliability = drawn = pictures_of(inputs)
+    curves, results, bars, reliability = drawn = pictures_of(inputs)
     mistakes = find_mistakes(inputs.test, inputs.sounds, stamp)
     of_mistakes = [mistake.picture for mistake in mistakes if mistake.picture]
     _save(folder / "figures", [*chain(*drawn), *of_mistakes])
@@ -88,14 +96,19 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
     page.section("Result", *_result(inputs))
     if curves:
         page.section("Learning curves", columns(*map(_shown, curves)), note(ON_LOSSES))
-    page.section("Confusion", columns(*map(_shown, confusion)))
-    page.section("Classes", columns(_shown(bars), _classes(evaluation, stamp)))
-    page.section("Calibration", text(_on_confidence(evaluation)), columns(*map(_shown, reliability)))
+    if isinstance(inputs.test, Predictions):
+        page.section("Confusion", columns(*map(_shown, results)))
+        page.section("Classes", columns(*map(_shown, bars), _classes(evaluation, stamp)))
+        page.section("Calibration", text(_on_confidence(evaluation)), columns(*map(_shown, reliability)))
+    else:
+        by_target = _targets(evaluation, inputs.test, stamp)
+        page.section("Predicted and true", columns(*map(_shown, results)), by_target)
     if evaluation.divisions:
-        groups = columns(*(_groups(division, stamp) for division in evaluation.divisions))
+        names = figures_by_group(evaluation)
+        groups = columns(*(_groups(division, names, stamp) for division in evaluation.divisions))
         page.section("Groups", note(ON_GROUPS), groups)
     cards = [mistake_card(mistake, inputs.test) for mistake in mistakes]
-    page.section("Most confident mistakes", *mistakes_parts(inputs.test, mistakes), columns(*cards))
+    page.section(mistakes_title(inputs.test), *mistakes_parts(inputs.test, mistakes), columns(*cards))
     page.section("This run", *_run(inputs))
     path = folder / "report.html"
     write_text(path, page.html())
@@ -106,7 +119,7 @@ def _result(inputs: ReportInputs) -> list[str]:
     evaluation = inputs.evaluation
     overall = evaluation.systems[MODEL].overall
     speakers = "unknown" if evaluation.num_speakers is None else evaluation.num_speakers
-    first = {FIGURES[name]: cell(overall[name]).split(" [")[0] for name in ("uar", "wa", "f1_macro", "auroc")}
+    first = {FIGURES[name]: cell(overall[name]).split(" [")[0] for name in FIRST if name in overall}
     rows = [
         [FIGURES[name], *(cell(scores.overall.get(name)) for scores in evaluation.systems.values())] for name in overall
     ]
@@ -128,6 +141,17 @@ def _classes(evaluation: Evaluation, stamp: str) -> str:
     return table(["class", "utterances", *map(FIGURES.get, names)], rows, "By class", stamp)
 
 
+def _targets(evaluation: Evaluation, test: NumberPredictions, stamp: str) -> str:
+    by_target = evaluation.systems[MODEL].by_class
+    names = list(next(iter(by_target.values())))
+    rows = [
+        [name, f"{true.mean():.3f} ± {true.std():.3f}", f"{predicted.mean():.3f} ± {predicted.std():.3f}",
+         *(cell(by_target[name][key]) for key in names)]
+        for name, true, predicted in zip(test.targets, test.true.T, test.predicted.T, strict=True)
+    ]  # fmt: skip
+    return table(["target", "true", "predicted", *map(FIGURES.get, names)], rows, "By target", stamp)
+
+
 def _reliability(evaluation: Evaluation, stamp: str) -> list[Picture]:
     overall = evaluation.systems[MODEL].overall
     kinds = {"before": ("reliability", "as trained", "ece"), "after": ("reliability_scaled", "scaled", "ece_scaled")}
@@ -146,16 +170,16 @@ def _on_confidence(evaluation: Evaluation) -> str:
     return f"{words} Scaled: logits divided by the temperature {listed}, fitted on validation; no decision changes."
 
 
-def _groups(division: Division, stamp: str) -> str:
+def _groups(division: Division, names: Sequence[str], stamp: str) -> str:
     if not division.groups:
         return note(f"By {division.trait}: {division.remark}.")
     rows = [
-        [group.name, group.count, *(cell(group.figures[name]) for name in BY_GROUP), ", ".join(group.absent)]
+        [group.name, group.count, *(cell(group.figures[name]) for name in names), ", ".join(group.absent)]
         for group in division.groups
     ]
     if division.gaps:
-        rows.append(["gap", "", *(cell(division.gaps[name]) for name in BY_GROUP), ""])
-    header = [division.trait, "utterances", *(FIGURES[name] for name in BY_GROUP), "without"]
+        rows.append(["gap", "", *(cell(division.gaps[name]) for name in names), ""])
+    header = [division.trait, "utterances", *(FIGURES[name] for name in names), "without"]
     if not any(group.absent for group in division.groups):
         header, rows = header[:-1], [row[:-1] for row in rows]
     remark = f" ({division.remark})" if division.remark else ""

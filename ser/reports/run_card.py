@@ -6,7 +6,8 @@ from ser.reports.evaluation_tables import FIGURES
 from ser.reports.figures import Picture
 from ser.reports.page import TEMPLATES, data_uri, png_size
 
-SHOWN = ("uar", "wa", "f1_macro", "auroc")
+SHOWN = ("uar", "wa", "f1_macro", "auroc", "ccc", "pearson", "mae", "rmse")
+SHORT = ("uar", "wa", "ccc", "mae")  # in one line
 
 
 class Figures(dict[str, Picture]):
@@ -48,10 +49,10 @@ def scores_of(metrics: Mapping[str, float], names: Sequence[str] = SHOWN) -> lis
 
 
 def one_line(metrics: Mapping[str, float]) -> str:
-    """UAR and WA of test with their intervals.
+    """UAR and WA of test with their intervals; of numbers CCC and MAE.
 
     >>> one_line({"test/uar": 0.5, "test/uar/low": 0.412, "test/uar/high": 0.588, "test/wa": 0.6})
     'UAR 0.500 (0.412 to 0.588), WA 0.600'
     """
-    scores = scores_of(metrics, ("uar", "wa"))
+    scores = scores_of(metrics, SHORT)
     return ", ".join(f"{name} {value}{f' ({interval})' if interval else ''}" for name, value, interval in scores)

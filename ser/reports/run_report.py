@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser.errors import UserError
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions
+from ser.evaluation.predictions import AnyPredictions
 from ser.reports.events import curves_of
 from ser.reports.figures import Picture
 from ser.reports.mistakes import Sounds
@@ -18,7 +18,7 @@ from ser.runs.reading import read_json
 
 def write_run_report(
     directory: RunDirectory,
-    test: Predictions,
+    test: AnyPredictions,
     evaluation: Evaluation,
     sounds: Sounds | None,
     notes: Sequence[str] = (),
@@ -54,7 +54,7 @@ def write_run_report(
 
 
 def figures_of_run(
-    path: Path, test: Predictions, metrics: Mapping[str, float], stamp: str, val: Predictions | None = None
+    path: Path, test: AnyPredictions, metrics: Mapping[str, float], stamp: str, val: AnyPredictions | None = None
 ) -> list[Picture]:
     """The figures of a run, an ensemble or pooled folds, drawn from what is in its directory.
 

@@ -22,13 +22,15 @@ def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
     table = Table()
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
-    for name in ("val UAR", "test UAR", "epochs"):
+    scores = "UAR" if any(row.val_ccc is None and row.test_ccc is None for row in rows) else "CCC"
+    for name in (f"val {scores}", f"test {scores}", "epochs"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
-            escape(row.name), _state(row), _percent(row.val_uar), _percent(row.test_uar),
+            escape(row.name), _state(row), _score(row.val_uar, row.val_ccc, scores),
+            _score(row.test_uar, row.test_ccc, scores),
             "" if row.epochs is None else str(row.epochs), row.when[:16].replace("T", " "), readable_size(row.bytes),
         )  # fmt: skip
     console.print(table)
@@ -68,5 +70,8 @@ def _state(row: RunRow) -> str:
     return f"[{colour}]{row.state}[/]" + (f": {escape(reason)}" if reason else "")
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f} %"
+def _score(uar: float | None, ccc: float | None, heading: str) -> str:
+    """UAR in per cent; CCC, which stands under another heading where runs of both kinds are listed."""
+    if ccc is not None:
+        return f"{ccc:.3f}" if heading == "CCC" else f"CCC {ccc:.3f}"
+    return "" if uar is None else f"{100 * uar:.1f} %"

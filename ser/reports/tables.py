@@ -1,10 +1,8 @@
 """Tables for the terminal: the run before training, and its results."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,12 +11,15 @@ from ser.data.splits import Split
 from ser.data.utterance import Utterance
 from ser.evaluation.ranking import added
 
-SCORES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "loss": "loss"}
+SCORES = {
+    "uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "ccc": "CCC", "pearson": "Pearson's r", "mae": "MAE",
+    "rmse": "RMSE", "loss": "loss",
+}  # fmt: skip
 
 
 def print_summary(
     console: Console, corpus: str, parts: dict[str, str], split: Split, utterances: Sequence[Utterance],
-    labels: np.ndarray, classes: Sequence[str], notes: Sequence[str],
+    columns: Sequence[str], cells: Callable[[Sequence[int]], Sequence[str]], what: str, notes: Sequence[str],
 ) -> None:  # fmt: skip
     """Shows the composed run.
 
@@ -26,20 +27,20 @@ def print_summary(
         console: The terminal.
         corpus: Name.
         parts: Label → one line about it (frontend shape, parameters, …).
-        split, utterances, labels, classes: Of the run.
+        split, utterances: Of the run.
+        columns, cells: What is said of the labels of each part, and of some utterances.
+        what: Is predicted: `8 classes`.
         notes: Remarks of corpus and store.
     """
-    table = Table(title=f"{corpus}: {len(utterances)} recordings, {len(classes)} classes", title_justify="left")
+    table = Table(title=f"{corpus}: {len(utterances)} recordings, {what}", title_justify="left")
     table.add_column("part")
     table.add_column("recordings", justify="right")
     table.add_column("speakers", justify="right")
-    for name in classes:
+    for name in columns:
         table.add_column(name, justify="right")
     for part, indices in split.parts().items():
         speakers = {utterances[i].speaker for i in indices} - {None}
-        counts = Counter(labels[indices].tolist())
-        cells = [str(counts[label]) for label in range(len(classes))]
-        table.add_row(part, str(len(indices)), str(len(speakers) or "?"), *cells)
+        table.add_row(part, str(len(indices)), str(len(speakers) or "?"), *cells(indices))
     console.print(table)
     for label, text in {"split": split.protocol, **parts}.items():
         console.print(f"[bold]{label:>12}[/]  {escape(text)}", highlight=False)
@@ -59,11 +60,13 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, con
     console.print(f"Result ({protocol}; test scored once)", style="italic", markup=False, highlight=False)
     table = Table()
     table.add_column("")
-    parts = [part for part in ("val", "test") if f"{part}/uar" in metrics]
+    parts = [part for part in ("val", "test") if any(f"{part}/{key}" in metrics for key in SCORES)]
     for part in parts:
         # under checkpoint=refit validation's figures are of the training that chose the number of epochs
         table.add_column(f"{part} ({metrics[f'num_{part}'] or 'first training'})", justify="right")
     for key, label in {**SCORES, **{name: name for name in added([config])}}.items():
+        if key in SCORES and not any(f"{part}/{key}" in metrics for part in parts):  # of the other task
+            continue
         table.add_row(
             label, *(f"{metrics[found]:.4f}" if (found := f"{part}/{key}") in metrics else "-" for part in parts)
         )
@@ -71,7 +74,7 @@ def print_result(console: Console, metrics: dict[str, float], protocol: str, con
         if key.startswith("test/recall/"):
             table.add_row(f"recall {key.rpartition('/')[2]}", *[""] * (len(parts) - 1), f"{value:.4f}")
     console.print(table)
-    if published := config.get("published"):
+    if (published := config.get("published")) and "test/wa" in metrics:
         here = f"WA {100 * metrics['test/wa']:.2f} % here ({protocol.partition(';')[0]})"
         about = "about " if published.get("about") else ""
         text = f"Published: WA {about}{published['wa']:.2f} % ({published['how']}); {here}"

@@ -33,7 +33,8 @@ class RunBoard:
     def result(
         self, config: dict[str, Any], metrics: dict[str, float], confusion: np.ndarray, protocol: str = ""
     ) -> None:
-        """The finished run: metrics, settings as text and as a row of the HParams table, confusion matrix (H, W, 3).
+        """The finished run: metrics, settings as text and as a row of the HParams table, confusion matrix or scatter
+        (H, W, 3).
 
         Only a finished run has a row; interrupted and failed ones only have curves.
 
@@ -45,7 +46,8 @@ class RunBoard:
             self._writer.add_scalar(name, value, metrics["epochs"])
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         self._writer.add_text("config", f"{protocol}\n\n```yaml\n{text}```", metrics["epochs"])
-        self._writer.add_image("confusion_matrix", confusion, metrics["epochs"], dataformats="HWC")
+        name = "scatter" if "test/mae" in metrics else "confusion_matrix"
+        self._writer.add_image(name, confusion, metrics["epochs"], dataformats="HWC")
         _, start, end = hparams({**hyperparameters(config), "protocol": protocol}, {})
         for record in (start, end):
             self._writer.file_writer.add_summary(record)

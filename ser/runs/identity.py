@@ -13,6 +13,7 @@ from typing import Any
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
+ABSENT = ("loss.numbers",)  # settings that are younger than some runs: null is as without them
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
 )
@@ -57,6 +58,7 @@ def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: 
     Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a boolean are two.
     """
     counted = {key: plain(value) for key, value in flatten(config) if counts(key)}
+    counted = {key: value for key, value in counted.items() if value is not None or key not in ABSENT}
     counted["batch_size"] = config["batch_size"] * num_devices
     text = json.dumps({"config": counted, "content": fingerprints}, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()

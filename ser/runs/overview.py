@@ -26,6 +26,7 @@ class RunRow:
         state, reason: From `ser.runs.listing`.
         identity, protocol: Likewise.
         val_uar, test_uar: Of a finished run; None elsewhere, since partial training has no result.
+        val_ccc, test_ccc: The same of one that predicts numbers.
         epochs: Completed ones.
         when: When it ended, or was last worked on; local time, ISO 8601.
         bytes: On the disk.
@@ -42,6 +43,8 @@ class RunRow:
     epochs: int | None
     when: str
     bytes: int
+    val_ccc: float | None = None
+    test_ccc: float | None = None
 
     def as_dict(self) -> dict[str, str | float | int | None]:
         """The row as plain data."""
@@ -62,6 +65,8 @@ def row_of(run: FoundRun) -> RunRow:
         epochs=int(run.metrics["epochs"]) if "epochs" in run.metrics else _epochs_logged(run.path / "train.log"),
         when=_when(run),
         bytes=size_of(run.path),
+        val_ccc=run.metrics.get("val/ccc"),
+        test_ccc=run.metrics.get("test/ccc"),
     )
 
 
@@ -70,12 +75,16 @@ def ordered(rows: Iterable[RunRow], by: str) -> list[RunRow]:
     keys = {
         "name": lambda row: row.name,
         "size": lambda row: -row.bytes,
-        "val": lambda row: -(row.val_uar if row.val_uar is not None else -1.0),
-        "test": lambda row: -(row.test_uar if row.test_uar is not None else -1.0),
+        "val": lambda row: -_first(row.val_uar, row.val_ccc, -2.0),
+        "test": lambda row: -_first(row.test_uar, row.test_ccc, -2.0),
     }
     if by == "when":
         return sorted(rows, key=lambda row: row.when, reverse=True)
     return sorted(rows, key=keys[by])
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
 
 
 def size_of(folder: Path) -> int:

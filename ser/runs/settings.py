@@ -1,13 +1,13 @@
 """The settings that no signature of ours declares: those of a run, of torch's optimizers, of Lightning's Trainer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError, did_you_mean
-from ser.evaluation.ranking import added
+from ser.evaluation.ranking import OF_CLASSES, OF_NUMBERS, added
 from ser.system.ranges import Count, Index, NotNegative, Positive, Range, Rate, Seed, check_value
 
-Monitor = Literal["val/uar", "val/wa", "val/f1_macro", "val/loss"]
 Text = str | float | None  # `name: 2024` is a number to YAML
 Threads = Annotated[int, Range(1, 4096)] | None
 Trust = Sequence[str] | str | None
@@ -19,11 +19,12 @@ RUN: dict[str, Any] = {
     "augmentation.normalise_by_views": bool,
     "loss.label_smoothing": Rate,
     "loss.class_weights": Literal["none", "balanced"] | None,
+    "loss.numbers": Literal["ccc", "mse"] | None,
     "loss.l2": Mapping[str, NotNegative] | None,
     "loss.auxiliary": Mapping[str, NotNegative] | None,
     "evaluation.views": Mapping[str, Any] | None,
     "ema": Annotated[float, Range(0, 1, "both")] | None,
-    "monitor": Monitor,
+    "monitor": str,  # see `monitors`
     "checkpoint": Literal["auto", "best", "last", "refit"],
     "early_stopping.patience": Index | None,
     "init_from": str | None,
@@ -142,7 +143,7 @@ def check_run_settings(config: Mapping[str, Any]) -> None:
 
 def monitors(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Validation metrics that a run or a search can monitor: those of every run, and those that its config adds."""
-    return (*get_args(Monitor), *(f"val/{name}" for name in added([config])))
+    return (*(OF_NUMBERS if predicts_numbers(config) else OF_CLASSES), *(f"val/{name}" for name in added([config])))
 
 
 def devices_of(devices: int | str | Sequence[int]) -> int | list[int]:

@@ -15,10 +15,12 @@ from rich.console import Console
 from ser.data.build import build_split
 from ser.data.splits import Splitter
 from ser.data.splits.protocol import merged
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
-from ser.evaluation.epoch_scores import added_metrics, compute
+from ser.evaluation.epoch_scores import added_metrics
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.predictions import Predictions, pool, write_predictions
+from ser.evaluation.predictions import AnyPredictions, pool, write_predictions
+from ser.evaluation.scores import figures_of
 from ser.inference.ensemble import Ensemble, readable
 from ser.inference.finished_run import FinishedRun
 from ser.reports.report import ReportInputs, write_report
@@ -29,6 +31,7 @@ from ser.training.augment import without_augmentation
 from ser.training.job import Job, find_job
 from ser.training.results import baselines_of
 from ser.training.setup import prepare
+from ser.training.task import task_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def pool_ensembles(made: Sequence[Ensemble]) -> Pooled:
 
 
 def judged(job: Job, console: Console) -> Fold:
-    """The predictions of a finished run, and those of the majority class and a decision tree for its test part.
+    """The predictions of a finished run, and those of the baselines of its training part for its test part.
 
     Raises:
         UserError: Its files are missing or damaged.
@@ -155,7 +158,7 @@ def judged(job: Job, console: Console) -> Fold:
     return Fold(test, val, baselines_of(parts, rows, test, job.config["seed"]))
 
 
-def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
+def _rows_of(test: AnyPredictions, utterances, job: Job) -> np.ndarray:
     """The indices of the tested recordings among the run's."""
     place = {(utterance.corpus, utterance.key): i for i, utterance in enumerate(utterances)}
     try:
@@ -166,16 +169,15 @@ def _rows_of(test: Predictions, utterances, job: Job) -> np.ndarray:
         ) from error
 
 
-def _metrics(runs: Sequence[FinishedRun], test: Predictions, evaluation: Evaluation) -> dict[str, float]:
+def _metrics(runs: Sequence[FinishedRun], test: AnyPredictions, evaluation: Evaluation) -> dict[str, float]:
     """The pooled figures, the mean and spread over folds of each fold's own figures, and the cost."""
     of_folds = [run.directory.metrics() for run in runs]
     config = runs[0].config
-    added = compute(
-        added_metrics(config.get("metrics"), len(test.classes), config["run"]["trust"]), test.true, test.probabilities
-    )
-    more = {f"test/{name}": value for name, value in added.items() if math.isfinite(value)}
+    added = added_metrics(config.get("metrics"), len(test.classes), config["run"]["trust"], predicts_numbers(config))
+    judged = task_of(config, test.classes).judge(test, added)
+    more = {f"test/{name}": judged[name] for name in added if math.isfinite(judged[name])}
     metrics = evaluation.as_metrics() | more
-    for name in ("test/uar", "test/wa", "test/f1_macro", *more):
+    for name in (*(f"test/{name}" for name in figures_of(test)), *more):
         values = [figures[name] for figures in of_folds if name in figures]
         if len(values) == len(runs):
             metrics |= {f"{name}/fold_mean": statistics.mean(values), f"{name}/fold_std": statistics.stdev(values)}

@@ -19,7 +19,8 @@ from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
 from ser.training.job import find_job
-from ser.training.setup import check_steps, check_train
+from ser.training.setup import check_steps
+from ser.training.task import task_of
 from ser.training.trainer import num_devices
 
 Progress = Callable[[str, int], Callable[[Iterable], Iterable]]  # what, how many → wraps an iterator in a bar
@@ -149,8 +150,7 @@ def _rehearse(plan: SweepPlan, progress: Progress) -> None:
 def _split(run: SweepRun) -> Split:
     recordings = run.job.recordings
     split = build_split(run.config)(recordings.utterances)
-    counts = np.bincount(np.asarray(recordings.labels)[split.train], minlength=len(recordings.classes))
-    check_train(counts, recordings.classes)
+    task_of(run.config, recordings.classes).check_train(np.asarray(recordings.labels)[split.train])
     check_steps(run.config, split)
     return split
 

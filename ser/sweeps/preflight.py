@@ -1,7 +1,7 @@
 """Each configuration of a sweep rehearsed before the first of them is trained: the recipe itself, on a few batches.
 
-On the CPU wherever the sweep will run, with a recording of each class in place of the corpus, and in a folder that is
-gone afterwards.
+On the CPU wherever the sweep will run, with a recording of each class (of numbers small and large ones) in place of the
+corpus, and in a folder that is gone afterwards.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as L
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from ser.runs.identity import flatten
 from ser.training.callbacks.interruption import Interruption
 from ser.training.job import Job
 from ser.training.ranks import Ranks
+from ser.training.task import Task, task_of
 from ser.training.train import fitted, score
 from ser.training.trainer import mendable
 
@@ -69,7 +71,7 @@ class Rehearsals:
         Raises:
             Exception: Whatever the configuration does wrong.
         """
-        few = self._one_of_each_class(recordings, split, build_audio(config))
+        few = self._one_of_each(task_of(config, recordings.classes), recordings, split, build_audio(config))
         batch = min(config["batch_size"], len(split.train))  # as large as in the run, of few recordings over and over
         size = max(len(few.labels), STEPS * batch)
         settings = config["trainer"]
@@ -92,9 +94,12 @@ class Rehearsals:
         steps = len(EpochOrder(split.train, batch, seed=0)) * settings["max_epochs"]
         return A_RUN_S + min(clock.steps[1:]) * steps
 
-    def _one_of_each_class(self, recordings: Recordings, split: Split, audio: AudioSettings) -> Recordings:
-        """Of each class a recording of the training part that can be used."""
-        found = [self._first_usable(recordings, split, label, audio) for label in range(len(recordings.classes))]
+    def _one_of_each(self, task: Task, recordings: Recordings, split: Split, audio: AudioSettings) -> Recordings:
+        """Of each class, or of small and large numbers, a recording of the training part that can be used."""
+        train = np.asarray(split.train)
+        groups = task.alike(np.asarray(recordings.labels)[train])
+        found = [self._first_usable(recordings, train[rows].tolist(), name, audio) for name, rows in groups]
+        found = list(dict.fromkeys(found))
         places = [recordings.chosen[i] for i in found]
         return replace(
             recordings,
@@ -102,18 +107,16 @@ class Rehearsals:
             hashes=tuple(recordings.hashes[place] for place in places),
             chosen=tuple(range(len(found))),
             utterances=tuple(recordings.utterances[i] for i in found),
-            labels=tuple(range(len(found))),
+            labels=tuple(recordings.labels[i] for i in found),
             notes=(),
             unreadable={},
         )
 
-    def _first_usable(self, recordings: Recordings, split: Split, label: int, audio: AudioSettings) -> int:
-        of_class = [i for i in split.train if recordings.labels[i] == label]
-        start = label * len(of_class) // len(recordings.classes)  # of each class other speakers
-        for i in (tried := [*of_class[start:], *of_class[:start]][:TRIES]):
+    def _first_usable(self, recordings: Recordings, rows: list[int], name: str, audio: AudioSettings) -> int:
+        for i in (tried := rows[:TRIES]):
             if self._is_usable(recordings.paths[recordings.chosen[i]], audio):
                 return i
-        example, name = recordings.paths[recordings.chosen[tried[0]]], recordings.classes[label]
+        example = recordings.paths[recordings.chosen[tried[0]]]
         raise UserError(f"None of {len(tried)} recordings of {name} can be used, {example} …")
 
 

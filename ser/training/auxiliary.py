@@ -67,23 +67,28 @@ def find_auxiliary(
 def joined_targets(
     labels: Tensor, num_classes: int, targets: Sequence[Auxiliary] = (), known: Tensor | None = None
 ) -> Tensor:
-    """Rows of ones where the classes are, side by side; of what is not known all zeros.
+    """Rows of ones where the classes are, side by side; of what is not known all zeros. Numbers stay as they are.
 
     As `one_hot`, which on a GPU waits to look whether each label is a class.
 
     Args:
-        labels: Class of each utterance.
+        labels: Class of each utterance, or its K numbers.
         num_classes: K.
         targets: A of them, with A' values in all.
         known: Their labels, -1 where not known.
 
     Shape:
-        labels (B,), known (B, A) → (B, K + A') float32.
+        labels (B,) or (B, K), known (B, A) → (B, K + A') float32.
     """
-    sizes = [num_classes, *(len(target.values) for target in targets)]
-    columns = (labels[:, None] if known is None else torch.cat([labels[:, None], known], dim=1)).split(1, dim=1)
-    rows = [(column == torch.arange(size, device=labels.device)) for column, size in zip(columns, sizes, strict=True)]
-    return torch.cat(rows, dim=1).float()
+    rows = [labels.float() if labels.dim() > 1 else _rows(labels[:, None], num_classes)]
+    columns = () if known is None else known.split(1, dim=1)
+    rows += [_rows(column, len(target.values)) for column, target in zip(columns, targets, strict=True)]
+    return torch.cat(rows, dim=1)
+
+
+def _rows(column: Tensor, size: int) -> Tensor:
+    """(B, 1) → (B, size)."""
+    return (column == torch.arange(size, device=column.device)).float()
 
 
 def auxiliary_loss(logits: Tensor, soft: Tensor, targets: Sequence[Auxiliary]) -> Tensor:

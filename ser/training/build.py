@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from ser.data.audio.prepare import AudioSettings
 from ser.data.build import build_audio
+from ser.data.targets import predicts_numbers, shown_target
 from ser.errors import UserError
-from ser.evaluation.epoch_scores import added_metrics, build_metrics, falling
+from ser.evaluation.epoch_scores import added_metrics, falling
 from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.instantiate import build, check_place, check_settings, resolve
@@ -22,6 +24,7 @@ from ser.training.evaluation_views import build_evaluation_views
 from ser.training.learning import Learning
 from ser.training.module import EmotionClassifier
 from ser.training.sizing import check_memory
+from ser.training.task import TargetScale, Task
 
 
 def with_checkpoint(config: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def check_config(config: dict[str, Any]) -> None:
     if config["checkpoint"] == "refit" and str(config["scheduler"].get("monitor")).startswith("val/"):
         raise UserError("checkpoint=refit trains without validation in the end: add scheduler.monitor=train/loss.")
     check_views(config)
+    _check_loss(config)
     _check_published(config.get("published"))
 
 
@@ -59,7 +63,7 @@ def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> 
 
     Args:
         config: Resolved.
-        num_classes: K.
+        num_classes: K, or how many numbers it predicts.
         watched: Metrics that select something, beside those in the config.
 
     Raises:
@@ -69,8 +73,23 @@ def with_directions(config: dict[str, Any], num_classes: int, *watched: str) -> 
     if not (nodes := config.get("metrics")):
         return config
     watched += (config["monitor"], config["scheduler"].get("monitor"))
-    built = added_metrics(nodes, num_classes, config["run"]["trust"])
+    built = added_metrics(nodes, num_classes, config["run"]["trust"], predicts_numbers(config))
     return {**config, "lower_is_better": falling(nodes, built, watched)}
+
+
+def _check_loss(config: dict[str, Any]) -> None:
+    """Refuses settings of the loss that the run's target does not have."""
+    loss, target = config["loss"], shown_target(config["dataset"].get("target", "emotion"))
+    if not predicts_numbers(config):
+        if loss.get("numbers") is not None:
+            raise UserError(f"loss.numbers is of numbers, and dataset.target={target} is a class: leave it out.")
+        return
+    for key, off in (("label_smoothing", (0,)), ("class_weights", (None, "none"))):
+        if loss[key] not in off:
+            raise UserError(
+                f"loss.{key}={loss[key]} is of classes, and dataset.target={target} is predicted as a number: leave "
+                "it out."
+            )
 
 
 def _check_published(node: Any) -> None:
@@ -96,7 +115,7 @@ def build_classifier(
 
     Args:
         config: The resolved config.
-        classes: Names of the classes in label order.
+        classes: Names of the classes in label order, or of the numbers.
         learning: For training; loading a run needs none.
 
     Raises:
@@ -118,7 +137,8 @@ def build_classifier(
     model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes) + beside)
     description = {"config": config, "classes": list(classes), "auxiliary": beside}
     views = build_evaluation_views(config, audio)
-    return EmotionClassifier(frontend, normaliser, model, description, learning, views)
+    scale = TargetScale(len(classes)) if predicts_numbers(config) else None
+    return EmotionClassifier(frontend, normaliser, model, description, learning, views, scale)
 
 
 def count_frames(frontend: Frontend, audio: AudioSettings) -> int | None:
@@ -130,13 +150,14 @@ def count_frames(frontend: Frontend, audio: AudioSettings) -> int | None:
 
 
 def build_learning(
-    config: dict[str, Any], class_counts: Sequence[int], auxiliary: Sequence[Auxiliary] = ()
+    config: dict[str, Any], task: Task, labels: np.ndarray, auxiliary: Sequence[Auxiliary] = ()
 ) -> Learning:
     """Optimizer, schedule, loss and augmentations.
 
     Args:
         config: The resolved config.
-        class_counts: Training utterances of each class, for balanced weights.
+        task: What is learned.
+        labels: Of the training part, for balanced weights.
         auxiliary: The corpus's labels for `loss.auxiliary`.
     """
     loss, trainer, trust = config["loss"], config["trainer"], config["run"]["trust"]
@@ -144,17 +165,18 @@ def build_learning(
     if "lower_is_better" in inspect.signature(scheduler.func).parameters:
         scheduler = partial(scheduler, lower_is_better=config.get("lower_is_better", ()))
     return Learning(
+        task=task,
         optimizer=_fused(_factory(config["optimizer"], "optimizer", trust, "params"), trainer),
         scheduler=scheduler,
-        metrics=build_metrics(config.get("metrics"), len(class_counts), trust),
-        class_weights=_class_weights(loss["class_weights"], class_counts),
+        metrics=task.metrics(config.get("metrics"), trust),
+        class_weights=task.class_weights(loss["class_weights"], labels),
         label_smoothing=loss["label_smoothing"],
         l2=loss["l2"] or {},
         accumulate=trainer.get("accumulate_grad_batches") or 1,
         clip=trainer.get("gradient_clip_val"),
         clip_by=trainer.get("gradient_clip_algorithm") or "norm",
         seed=config["seed"],
-        num_utterances=sum(class_counts),
+        num_utterances=len(labels),
         stop_by=None if config["early_stopping"]["patience"] is None else config["monitor"],
         waveform_augmentations=waveform_augmentations(config, build_audio(config)),
         feature_augmentations=augmentations(config, "features"),
@@ -188,11 +210,3 @@ def _fused(optimizer: partial, trainer: dict[str, Any]) -> partial:
     if "fused" not in inspect.signature(optimizer.func).parameters or ways & set(optimizer.keywords):
         return optimizer
     return optimizer if trainer["precision"] == "16-mixed" else partial(optimizer, fused=True)
-
-
-def _class_weights(kind: str, class_counts: Sequence[int]) -> torch.Tensor | None:
-    """`balanced` as in scikit-learn: utterances / (classes × utterances of the class)."""
-    if kind in (None, "none"):
-        return None
-    counts = torch.tensor(class_counts, dtype=torch.float32)
-    return counts.sum() / (len(counts) * counts)

@@ -15,6 +15,7 @@ from ser.augmentations.base import side_by_side
 from ser.augmentations.clip import Clip
 from ser.augmentations.resampling import resample
 from ser.data.audio.prepare import AudioSettings
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
 from ser.instantiate import check_settings
 from ser.system.ranges import Range
@@ -32,12 +33,16 @@ class EvaluationViews:
         speeds: Rates at which each recording is read (`ser.augmentations.speed`); 1 is the recording as it is.
         crops: Clips taken of each recording that is longer than `audio.duration_s`, evenly from its beginning to its
             end; 1: the beginning.
+        numbers: Whether answers are numbers, and not logits.
 
     Raises:
         UserError: No speed, or crops of recordings that are not cut.
     """
 
-    def __init__(self, audio: AudioSettings, speeds: Speeds = (1.0,), crops: Annotated[int, Range(1, 100)] = 1):
+    def __init__(
+        self, audio: AudioSettings, speeds: Speeds = (1.0,), crops: Annotated[int, Range(1, 100)] = 1,
+        numbers: bool = False,
+    ):  # fmt: skip
         if not speeds:
             raise UserError("evaluation.views.speeds names no speed: [1.0] is each recording as it is.")
         if len(speeds) * crops > MOST:
@@ -47,7 +52,7 @@ class EvaluationViews:
                 f"evaluation.views.crops={crops} takes clips of audio.duration_s, and that is null here: every "
                 "recording is seen whole. Set it, or leave out crops."
             )
-        self.audio, self.speeds, self.crops = audio, tuple(speeds), crops
+        self.audio, self.speeds, self.crops, self.numbers = audio, tuple(speeds), crops, numbers
 
     def __len__(self) -> int:
         """Views of a long recording."""
@@ -58,18 +63,20 @@ class EvaluationViews:
         return f"speeds {speeds}" + (f", {self.crops} crops" if self.crops > 1 else "")
 
     def average(self, answer: Logits, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Logarithm of the mean probability of each class.
+        """Logarithm of the mean probability of each class; the mean of numbers.
 
         Args:
-            answer: The classifier's logits of one view.
+            answer: The classifier's logits or numbers of one view.
             waveforms: Whole recordings, zeros behind their ends.
             lengths: Samples of each.
 
         Shape:
             waveforms (B, T), lengths (B,) → (B, K).
         """
-        views = [answer(*view).float().log_softmax(dim=1) for view in self._views(waveforms, lengths)]
-        return torch.stack(views).logsumexp(dim=0) - math.log(len(views))
+        views = [answer(*view).float() for view in self._views(waveforms, lengths)]
+        if self.numbers:
+            return torch.stack(views).mean(dim=0)
+        return torch.stack([view.log_softmax(dim=1) for view in views]).logsumexp(dim=0) - math.log(len(views))
 
     def _views(self, waveforms: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         width = self.audio.num_samples
@@ -98,8 +105,9 @@ def build_evaluation_views(config: dict[str, Any], audio: AudioSettings) -> Eval
         return None
     if not isinstance(settings, dict):
         raise UserError(f"evaluation.views={settings} must name what to vary: {{speeds: [0.9, 1.0, 1.1], crops: 1}}.")
-    check_settings(EvaluationViews, settings, "evaluation.views", {"audio": audio})
-    views = EvaluationViews(audio, **settings)
+    given = {"audio": audio, "numbers": predicts_numbers(config)}
+    check_settings(EvaluationViews, settings, "evaluation.views", given)
+    views = EvaluationViews(**given, **settings)
     for i, node in enumerate(config["augmentation"]["waveform"] or []):
         if rates := node.get("rates"):
             other = [speed for speed in views.speeds if speed not in (1, *rates)]

@@ -1,4 +1,4 @@
-"""How a classifier is trained: optimizer, loss, augmentation, metrics."""
+"""How a classifier is trained: task, optimizer, loss, augmentation, metrics."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import Metric
 
 from ser.training.auxiliary import Auxiliary, auxiliary_loss
+from ser.training.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Learning:
     """How a classifier is trained; building a bare classifier for inference needs none of it.
 
     Args:
+        task: What is learned.
         optimizer: Parameters → optimizer.
         scheduler: (optimizer, total steps) → scheduler.
         class_weights: (K,) for the loss, or None.
@@ -34,6 +35,7 @@ class Learning:
         auxiliary: What is learned beside the class (`ser.training.auxiliary`).
     """
 
+    task: Task
     optimizer: Callable[..., torch.optim.Optimizer]
     scheduler: Callable[..., Any]
     class_weights: Tensor | None = None
@@ -56,20 +58,20 @@ class Learning:
         """Whether a training step draws random numbers beside dropout."""
         return bool(self.waveform_augmentations or self.feature_augmentations or self.mixings)
 
-    def cross_entropy(self, logits: Tensor, targets: Tensor, num_classes: int, weights: Tensor | None) -> Tensor:
-        """Mean over the batch, of the class and of what is learned beside it.
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """Mean over the batch, of the task and of what is learned beside it.
 
         Args:
-            logits: Of the classes, then of the auxiliary targets.
+            outputs: Of the task, then of the auxiliary targets.
             targets: Classes, or rows as of `joined_targets`.
-            num_classes: K.
             weights: Of the classes; on the device.
 
         Shape:
-            logits (B, K + A'), targets (B,) or (B, K + A'), weights (K,) → ().
+            outputs (B, K + A'), targets (B,) or (B, K + A'), weights (K,) → ().
         """
-        classes = targets[:, :num_classes] if targets.dim() > 1 else targets
-        loss = F.cross_entropy(logits[:, :num_classes], classes, weights, label_smoothing=self.label_smoothing)
+        count = len(self.task.names)
+        own = targets[:, :count] if targets.dim() > 1 else targets
+        loss = self.task.loss(outputs[:, :count], own, weights, self.label_smoothing)
         if self.auxiliary:
-            loss = loss + auxiliary_loss(logits[:, num_classes:], targets[:, num_classes:], self.auxiliary)
+            loss = loss + auxiliary_loss(outputs[:, count:], targets[:, count:], self.auxiliary)
         return loss

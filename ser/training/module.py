@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from ser.augmentations.base import Augmentation
 from ser.errors import UserError, did_you_mean
-from ser.evaluation.epoch_scores import score
 from ser.system.seeding import derive_seed
 from ser.training.auxiliary import joined_targets
 from ser.training.evaluation_views import EvaluationViews
 from ser.training.learning import Learning
 from ser.training.nan_diagnosis import explain, explain_answers
+from ser.training.task import TargetScale
 
 if TYPE_CHECKING:  # for training alone
     from ser.training.callbacks.averaging import AveragedWeights
@@ -27,16 +27,16 @@ class EmotionClassifier(L.LightningModule):
     """Frontend, normaliser and model as one module that goes from waveform to logits on any device.
 
     Args:
-        frontend: `ser.frontends.base.Frontend`.
+        frontend, model: `ser.frontends.base.Frontend`, `ser.models.base.Model`.
         normaliser: Fitted on the training part before training.
-        model: `ser.models.base.Model`.
         description: Plain dict (config, classes, auxiliary: outputs behind those of the classes) that rebuilds the
             module; stored in every checkpoint.
         learning: How it is trained.
         views: Whose answers are averaged when the classifier is asked for one; None: the recording's alone.
+        scale: Of numbers; fitted on the training part before training.
 
     Shape:
-        waveforms (B, T), lengths (B,) → logits (B, K).
+        waveforms (B, T), lengths (B,) → logits (B, K), or numbers.
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class EmotionClassifier(L.LightningModule):
         description: dict,
         learning: Learning | None = None,
         views: EvaluationViews | None = None,
+        scale: TargetScale | None = None,
     ):
         super().__init__()
         self.automatic_optimization = False  # `update` is the whole step, and can be one CUDA graph
         self.frontend, self.normaliser, self.model = frontend, normaliser, model
-        self.description, self.learning, self.views = description, learning, views
+        self.description, self.learning, self.views, self.scale = description, learning, views, scale
         self.register_buffer("class_weights", learning and learning.class_weights, persistent=False)
         for part in () if learning is None else learning.l2:
             self._part(part)  # a misspelt one is told now, and not in the first step
@@ -78,8 +79,9 @@ class EmotionClassifier(L.LightningModule):
         return self.classify(*self.extract(waveforms, lengths))
 
     def classify(self, features: Tensor, frames: Tensor) -> Tensor:
-        """Logits (B, K) of normalised features (B, F, L): without the outputs of auxiliary targets."""
-        return self.model(features, frames)[:, : len(self.description["classes"])]
+        """Logits (B, K) or numbers of normalised features (B, F, L): without the outputs of auxiliary targets."""
+        outputs = self.model(features, frames)[:, : len(self.description["classes"])]
+        return outputs if self.scale is None else self.scale(outputs.float())
 
     def answer(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Logits of whole recordings, as test and predictions have them: averaged over `views` where there are any.
@@ -87,9 +89,7 @@ class EmotionClassifier(L.LightningModule):
         Shape:
             waveforms (B, T), lengths (B,) → (B, K).
         """
-        if self.views is None:
-            return self(waveforms, lengths)
-        return self.views.average(self, waveforms, lengths)
+        return self(waveforms, lengths) if self.views is None else self.views.average(self, waveforms, lengths)
 
     def extract(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (B, F, L) and frames (B,) of waveforms."""
@@ -135,14 +135,14 @@ class EmotionClassifier(L.LightningModule):
         """What is minimised, of an augmented batch: ()."""
         features, frames = self.augmented(batch, generator)
         targets, num_classes, auxiliary = batch["labels"], len(self.description["classes"]), self.learning.auxiliary
+        targets = targets if self.scale is None else self.scale.standardised(targets)
         if auxiliary:
             targets = joined_targets(targets, num_classes, auxiliary, self.auxiliary_labels[batch["indices"]])
         elif self.learning.mixings:
             targets = joined_targets(targets, num_classes)
         for mix in self.learning.mixings:
             features, frames, targets = mix(features, frames, targets, generator)
-        logits = self.model(features, frames).float()
-        loss = self.learning.cross_entropy(logits, targets, num_classes, self.class_weights)
+        loss = self.learning.loss(self.model(features, frames).float(), targets, self.class_weights)
         for part, factor in self.learning.l2.items():
             loss = loss + factor * sum(weights.square().sum() for weights in self._part(part))
         return loss
@@ -276,5 +276,5 @@ class EmotionClassifier(L.LightningModule):
             raise UserError(explain_answers(self, part, indices[~fine].tolist(), len(fine)))
         order = np.argsort(indices, kind="stable")
         self.scored = indices[order], logits[order]
-        scores = score(labels[order], logits[order], self.learning.metrics)
+        scores = self.learning.task.score(labels[order], logits[order], self.learning.metrics, self.scale)
         self.scores |= {f"{part}/{name}": value for name, value in scores.items()}

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.evaluation.baselines import decision_tree, majority, tree_inputs
+from ser.evaluation.baselines import decision_tree, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
-from ser.evaluation.metrics import confusion_matrix
-from ser.evaluation.predictions import Predictions, predictions_of, write_predictions
+from ser.evaluation.predictions import AnyPredictions, Predictions, write_predictions
 from ser.models.base import count_parameters
-from ser.reports.figures import as_image, confusion_figure
+from ser.reports.figures import as_image
+from ser.reports.result_figure import result_figure
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.job import Job
@@ -28,7 +28,7 @@ class RunResults:
 
     metrics: dict[str, float]
     evaluation: Evaluation
-    test: Predictions
+    test: AnyPredictions
 
 
 def write_results(
@@ -44,20 +44,21 @@ def write_results(
 
     Args:
         job, parts: The run.
-        scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K).
+        scored: Of `test` and, where there is one, `val`: indices (N,) into the utterances and logits (N, K), or
+            numbers.
         checkpoints: Know the best epoch, its scores and the time.
         loggers: Receive the result.
     """
     config, directory, recordings, scores = job.config, job.directory, job.recordings, parts.classifier.scores
-    classes, decoded = recordings.classes, parts.decoded
-    predictions: dict[str, Predictions] = {}
+    task, decoded = parts.classifier.learning.task, parts.decoded
+    predictions: dict[str, AnyPredictions] = {}
     for part, file in (("val", "predictions_val.csv"), ("test", "predictions.csv")):
         if part in scored:
-            rows, logits = scored[part]
+            rows, outputs = scored[part]
             utterances = [decoded.utterances[i] for i in rows]
-            predictions[part] = predictions_of(utterances, decoded.labels[rows], logits, classes)
+            predictions[part] = task.predictions(utterances, decoded.labels[rows], outputs)
             write_predictions(directory.path / file, predictions[part])
-    rows, logits = scored["test"]
+    rows, _ = scored["test"]
     others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
     evaluation = evaluate([Fold(predictions["test"], predictions.get("val"), others)])
     metrics = {
@@ -73,10 +74,8 @@ def write_results(
         "seconds": round(checkpoints.seconds() + (parts.chosen.seconds if parts.chosen else 0), 3),
     }
     metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # NaN: not defined
-    matrix = confusion_matrix(decoded.labels[rows], logits.argmax(axis=1), len(classes))
-    title = f"{recordings.corpus}, test: UAR {metrics['test/uar']:.3f} ({parts.split.protocol.split(';')[0]})"
-    figure = confusion_figure(matrix, classes, title, parts.split.protocol)
-    figure.savefig(directory.path / "figures" / "confusion_matrix.png")
+    name, figure = result_figure(predictions["test"], metrics, recordings.corpus, parts.split.protocol)
+    figure.savefig(directory.path / "figures" / f"{name}.png")
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     loggers.result(config, metrics, as_image(figure), parts.split.protocol)  # a row for finished runs only
@@ -86,8 +85,8 @@ def write_results(
     return RunResults(metrics, evaluation, predictions["test"])
 
 
-def baselines_of(parts: Parts, test_rows: np.ndarray, test: Predictions, seed: int) -> dict[str, Predictions]:
-    """The majority class and, where the features are in memory, a decision tree on them.
+def baselines_of(parts: Parts, test_rows: np.ndarray, test: AnyPredictions, seed: int) -> dict[str, AnyPredictions]:
+    """The majority class and, where the features are in memory, a decision tree on them; of numbers the training mean.
 
     Args:
         parts: The run.
@@ -96,9 +95,9 @@ def baselines_of(parts: Parts, test_rows: np.ndarray, test: Predictions, seed: i
         seed: Of the run.
     """
     labels, train = parts.decoded.labels, np.asarray(parts.split.train)
-    found = {"majority class": majority(labels[train], test)}
+    found = parts.classifier.learning.task.constant(labels[train], test)
     features = getattr(parts.data.source, "features", None)
-    if isinstance(features, torch.Tensor):
+    if isinstance(features, torch.Tensor) and isinstance(test, Predictions):
         inputs = tree_inputs(features.cpu().numpy(), parts.data.source.frames.cpu().numpy())
         found["decision tree"] = decision_tree(inputs[train], labels[train], inputs[test_rows], test, seed)
     return found

@@ -21,7 +21,6 @@ from ser.data.features.views import Views
 from ser.data.leakage import check_leakage
 from ser.data.near_duplicates import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
-from ser.data.selection import meant_class
 from ser.data.splits import Split
 from ser.errors import UserError
 from ser.runs.weights import start_from
@@ -34,6 +33,7 @@ from ser.training.cuda_graphs import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
+from ser.training.task import Task, task_of
 from ser.training.trainer import num_devices, training_device
 
 log = logging.getLogger("ser")
@@ -83,22 +83,24 @@ def prepare(
         UserError: From any of the parts.
     """
     audio, splitter, cache = build_audio(config), build_split(config), cache or cache_folder()
-    everyone = np.bincount(recordings.labels, minlength=len(recordings.classes))
+    task = task_of(config, recordings.classes)
     planned = splitter(recordings.utterances)
     planned = planned if chosen is None else chosen.split(planned)
     learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
     auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
     notes = [*remarks]
-    _build_seeded(config, recordings.classes, everyone.tolist(), auxiliary)
+    _build_seeded(config, task, np.asarray(recordings.labels), auxiliary)
     check_steps(config, planned)
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
     dealt = splitter(decoded.utterances)
     dealt = dealt if chosen is None else chosen.split(dealt)
     split, remarks = guarded(dealt, decoded, audio.sample_rate, console)
-    counts = np.bincount(decoded.labels[split.train], minlength=len(recordings.classes))
-    check_train(counts, recordings.classes)
+    learned = decoded.labels[split.train]
+    task.check_train(learned)
 
-    classifier = _build_seeded(config, recordings.classes, counts.tolist(), auxiliary)
+    classifier = _build_seeded(config, task, learned, auxiliary)
+    if classifier.scale is not None:
+        classifier.scale.fit(learned)
     if auxiliary:
         known = [target.labels(decoded.utterances) for target in auxiliary]
         classifier.auxiliary_labels = torch.stack(known, dim=1)
@@ -161,11 +163,11 @@ def guarded(split: Split, decoded: Decoded, sample_rate: int, console: Console) 
 
 
 def _build_seeded(
-    config: dict[str, Any], classes: Sequence[str], class_counts: list[int], auxiliary: Sequence[Auxiliary]
+    config: dict[str, Any], task: Task, labels: np.ndarray, auxiliary: Sequence[Auxiliary]
 ) -> EmotionClassifier:
     """The classifier with initial weights that depend on the run's seed alone."""
     L.seed_everything(derive_seed(config["seed"]) % 2**32, verbose=False)
-    return build_classifier(config, classes, build_learning(config, class_counts, auxiliary))
+    return build_classifier(config, task.names, build_learning(config, task, labels, auxiliary))
 
 
 def check_steps(config: dict[str, Any], split: Split) -> None:
@@ -179,28 +181,6 @@ def check_steps(config: dict[str, Any], split: Split) -> None:
     if asked > max(1, batches):
         raise UserError(
             f"trainer.accumulate_grad_batches={asked} is more than the {max(1, batches)} of an epoch: lower it."
-        )
-
-
-def check_train(counts: np.ndarray, classes: Sequence[str]) -> None:
-    """Refuses a training part that lacks a class.
-
-    Args:
-        counts: Training utterances of each class (K,).
-        classes: Their names.
-
-    Raises:
-        UserError: Names what is missing.
-    """
-    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if missing:
-        meant = {name: meant_class(name, dict(zip(classes, counts, strict=True))) for name in missing}
-        slips = [
-            f" Is {name} a slip for {other}? dataset.merge counts it so." for name, other in meant.items() if other
-        ]
-        raise UserError(
-            f"The training part has no recording of: {', '.join(missing)}. Take another split.seed or smaller "
-            f"split.test, or leave the class out with dataset.emotions.{''.join(slips)}"
         )
 
 

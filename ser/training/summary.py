@@ -36,10 +36,10 @@ def summarise(config: dict[str, Any], job: Job, parts: Parts, console: Console) 
         f"{chosen['optimizer']}, {chosen['scheduler']}, augmentation {chosen['augmentation']}",
         "device": f"{device_name(trainer)}, {trainer['precision']}",
     }
-    decoded = parts.decoded
+    decoded, task = parts.decoded, classifier.learning.task
     print_summary(
-        console, job.recordings.corpus, lines, parts.split, decoded.utterances, decoded.labels,
-        job.recordings.classes, [*decoded.notes, *parts.notes],
+        console, job.recordings.corpus, lines, parts.split, decoded.utterances, task.columns(),
+        lambda rows: task.cells(decoded.labels[rows]), task.what, [*decoded.notes, *parts.notes],
     )  # fmt: skip
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser.data.corpora.ravdess import Ravdess
+from ser.data.recordings import find_recordings
 from ser.data.selection import Selection, rare_misspellings
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.training.setup import check_train
+from ser.training.task import Classification
 
 
 def utterance(emotion, gender="female", intensity="normal", speaker="s"):
@@ -93,8 +95,11 @@ def test_wrong_settings_for_this_corpus(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"target": "emotions"}, "Did you mean 'emotion'"),
-        ({"target": "age"}, "Choose from: emotion, gender, gender_emotion, intensity"),
+        ({"target": []}, "names nothing to predict: choose from emotion, gender, gender_emotion, intensity"),
+        ({"target": ["arousal", "gender"]}, "dataset.target=[arousal,gender]: gender is a class"),
+        ({"target": ["Arousal", "arousal"]}, "names a number twice"),
+        ({"target": "arousal", "emotions": ["calm", "angry"]}, "dataset.emotions is about classes"),
+        ({"target": ["arousal"], "merge": {"calm": "neutral"}}, "dataset.merge is about classes"),
         ({"on_bad_file": "skipp"}, "Did you mean 'skip'"),
         ({"emotions": []}, "is an empty list"),
     ],
@@ -142,4 +147,10 @@ def test_classes_with_nearly_the_name_of_another(counts, remarked):
 
 def test_a_misspelt_class_that_fell_out_of_train_is_told_as_one():
     with pytest.raises(UserError, match="no recording of: hapy.*Is hapy a slip for happy. dataset.merge"):
-        check_train(np.array([30, 0, 20]), ["happy", "hapy", "sad"])
+        Classification(("happy", "hapy", "sad")).check_train(np.repeat([0, 2], [30, 20]))
+
+
+@pytest.mark.parametrize(("target", "hint"), [("emotions", "Did you mean 'emotion'"), ("age", "Choose from: emotion")])
+def test_a_target_that_no_published_corpus_knows(target, hint, tiny_ravdess, tmp_path):
+    with pytest.raises(UserError, match=f"dataset.target={target} does not exist. {hint}.*dataset=csv"):
+        find_recordings(Ravdess(str(tiny_ravdess)), Selection(target=target), tmp_path)

@@ -89,6 +89,14 @@ def test_the_real_keys_that_do_not_count_are_these_and_no_others(configs):
     assert "dataset.on_bad_file" in keys and counts("dataset.on_bad_file")
 
 
+def test_a_younger_setting_that_is_off_is_as_if_it_were_not_there(configs):
+    """Runs of classes keep the identity that they had before there were numbers."""
+    for config in configs:
+        without = {**config, "loss": {key: value for key, value in config["loss"].items() if key != "numbers"}}
+        assert config["loss"]["numbers"] is None and name(config) == name(without)
+        assert name(replaced(config, ("loss", "numbers"), "ccc")) != name(config)
+
+
 @QUICK
 @given(st.data())
 def test_whatever_counts_changes_it_and_nothing_else_does(configs, data):

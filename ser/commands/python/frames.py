@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from ser.comparison.comparing import Comparison
-    from ser.evaluation.predictions import Predictions
+    from ser.evaluation.predictions import AnyPredictions
     from ser.inference.answers import FilePrediction
 
 
@@ -34,17 +34,22 @@ def frame(rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) 
     return pandas.DataFrame(rows, columns=columns)
 
 
-def predictions_frame(part: "Predictions") -> "DataFrame":
-    """Columns as of predictions.csv: path, traits, true, predicted, and the probability of each class."""
-    traits = {name: list(words) for name, words in part.traits.items()}
-    true, predicted = ([part.classes[label] for label in labels] for labels in (part.true, part.predicted))
-    shares = dict(zip(part.classes, part.probabilities.T.tolist(), strict=True))
-    columns = {"path": list(part.keys), **traits, "true": true, "predicted": predicted, **shares}
-    return frame([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)], list(columns))
+def predictions_frame(part: "AnyPredictions") -> "DataFrame":
+    """Columns as of predictions.csv: path, traits, true, predicted, and the probability of each class; or numbers."""
+    columns = ["path", *part.traits, *part.columns]
+    traits = zip(*part.traits.values(), strict=True)
+    rows = zip(part.keys, traits, part.cells(), strict=True)
+    return frame([dict(zip(columns, [key, *words, *cells], strict=True)) for key, words, cells in rows], columns)
 
 
-def files_frame(found: Iterable["FilePrediction"], classes: Sequence[str]) -> "DataFrame":
-    """A row a file: path, emotion, its probability, that of each class, and why a file could not be used."""
+def files_frame(found: Iterable["FilePrediction"], classes: Sequence[str], numbers: bool = False) -> "DataFrame":
+    """A row a file: path, emotion, its probability, that of each class, and why a file could not be used.
+
+    Of a run that predicts numbers: path, each number, and why.
+    """
+    if numbers:
+        rows = [{"path": str(it.path), **it.numbers, "error": it.error or None} for it in found]
+        return frame(rows, ["path", *classes, "error"])
     rows = [
         {
             "path": str(it.path), "emotion": it.emotion or None, "probability": it.probability, **it.probabilities,

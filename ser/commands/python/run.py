@@ -12,11 +12,11 @@ from ser.system.names import near
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from ser.evaluation.predictions import Predictions
+    from ser.evaluation.predictions import AnyPredictions
     from ser.inference.answers import Prediction
     from ser.reports.run_card import Figures
 
-IN_CARD = ("learning_scores", "confusion_matrix_normalised")
+IN_CARD = ("learning_scores", "confusion_matrix_normalised", "scatter")  # beginnings of their names
 
 
 class Run:
@@ -41,14 +41,16 @@ class Run:
         return RunDirectory(self.path, "").metrics()
 
     @cached_property
-    def _test(self) -> "Predictions":
+    def _test(self) -> "AnyPredictions":
         from ser.evaluation.predictions import read_predictions
 
         return read_predictions(self.path / "predictions.csv", self.metrics.get("num_test"))
 
     @cached_property
     def predictions(self) -> "DataFrame":
-        """predictions.csv: a row a recording of the test part, with its traits and the probability of each class."""
+        """predictions.csv: a row a recording of the test part, with its traits and the probability of each class, or
+        the true and the predicted number of each target.
+        """
         from ser.commands.python.frames import predictions_frame
 
         return predictions_frame(self._test)
@@ -74,12 +76,14 @@ class Run:
             calibrated: As of `ser.load`.
 
         Returns:
-            Of files a DataFrame: path, emotion, probability, that of each class, error. Of a waveform a `Prediction`.
+            Of files a DataFrame: path, emotion, probability, that of each class, error; of a run that predicts numbers
+            path, each number, error. Of a waveform a `Prediction`.
 
         Raises:
             UserError: No recordings, or the run has no model.
         """
         from ser.commands.python.frames import files_frame
+        from ser.inference.answers import Numbers
         from ser.inference.load import load
 
         if (self.path / "crossval.json").is_file():
@@ -91,7 +95,7 @@ class Run:
                 return model(recordings, sample_rate)
             if not isinstance(recordings, str | Path | Iterable) or hasattr(recordings, "ndim"):
                 raise UserError("predict takes files and folders, or a waveform together with its sample_rate.")
-            return files_frame(model.files(recordings), model.classes)
+            return files_frame(model.files(recordings), model.classes, isinstance(model.answers, Numbers))
 
     def show(self) -> None:
         """Shows the card and all figures in a notebook; elsewhere prints the main figures."""
@@ -108,13 +112,13 @@ class Run:
         return f"{near(self.path)}: {self.summary()}; {self.protocol}"
 
     def summary(self) -> str:
-        """UAR and WA of test in one line, with their intervals."""
+        """UAR and WA of test in one line, with their intervals; of numbers CCC and MAE."""
         from ser.reports.run_card import one_line
 
         return f"test {one_line(self.metrics)}"
 
     def _repr_html_(self) -> str:
-        return self._card(self.figures[name] for name in IN_CARD if name in self.figures)
+        return self._card(picture for name, picture in self.figures.items() if name.startswith(IN_CARD))
 
     def _card(self, pictures: Iterable[Any]) -> str:
         from ser.reports.run_card import run_card

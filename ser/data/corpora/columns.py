@@ -102,7 +102,7 @@ def _named(
 
 
 def _usual(field: str) -> list[str]:
-    return USUAL.get(field, field).split()
+    return USUAL.get(field, _bare(field)).split()
 
 
 def _bare(name: str) -> str:

@@ -7,6 +7,7 @@ A corpus is one class that lists its recordings. It reads names and folders only
 import importlib
 import shlex
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,8 +16,9 @@ from typing import Any, ClassVar
 from ser.data.corpora.audio_files import find_audio
 from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
+from ser.data.targets import CLASSES
 from ser.data.utterance import Utterance
-from ser.errors import UserError, readable
+from ser.errors import UserError, did_you_mean, readable
 from ser.system.names import near
 
 
@@ -65,6 +67,21 @@ class Corpus:
         if not root:
             raise UserError(f"{self.setting} is empty: name the folder of the {self.name} corpus.")
         self.root = Path(root).expanduser().absolute()
+
+    def read_numbers(self, names: Sequence[str]) -> None:
+        """Asks for numbers of each recording, which `scan` then gives as `Utterance.numbers`.
+
+        Args:
+            names: `arousal`, `valence`, … in one form.
+
+        Raises:
+            UserError: The corpus knows no numbers.
+        """
+        name = names[0]
+        raise UserError(
+            f"dataset.target={name} does not exist. {did_you_mean(name, list(CLASSES))} Numbers such as arousal are "
+            "columns of your own list (dataset=csv)."
+        )
 
     def scan(self) -> Scan:
         """Lists the recordings under `root`.

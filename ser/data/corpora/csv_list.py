@@ -1,7 +1,9 @@
 """Your own recordings, listed in a CSV file."""
 
+import math
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from ser.data.corpora.audio_files import AUDIO_SUFFIXES
@@ -10,11 +12,13 @@ from ser.data.corpora.corpus import Corpus, Scan
 from ser.data.corpora.folder import own_fields
 from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical
+from ser.data.targets import CLASSES
 from ser.data.utterance import Utterance
-from ser.errors import UserError, readable
+from ser.errors import UserError, did_you_mean, readable
 from ser.system.names import possible_names
 
-REQUIRED = ("path", "emotion", "speaker")
+REQUIRED = ("path", "emotion", "speaker")  # no emotion where numbers are predicted
+UNKNOWN = "unknown"  # the emotion, where there are numbers only
 OPTIONAL = ("gender", "split", "intensity", "statement", "word", "repetition")
 
 
@@ -32,6 +36,9 @@ class CsvList(Corpus):
     prefixed `csv_`. A path is relative to `root`. It may be absolute or lead out of `root` with `..`, but it must name
     an existing regular file with an audio ending: nothing else is ever opened.
 
+    Any further column may hold a number of each recording, such as the mean rating of its arousal: where
+    `dataset.target` names such columns, emotions may be missing.
+
     Args:
         csv: The CSV file: absolute, relative to the working folder, or starting with `~`.
         root: Folder that the paths are relative to; by default the folder of the CSV file.
@@ -46,7 +53,19 @@ class CsvList(Corpus):
         if not csv:
             raise UserError("dataset.csv is empty: name the CSV file that lists your recordings.")
         self.csv, self.columns = Path(csv).expanduser().absolute(), columns
+        self.numbers: tuple[str, ...] = ()
         super().__init__(root or str(self.csv.parent))
+
+    def read_numbers(self, names: Sequence[str]) -> None:
+        """As `Corpus.read_numbers`: each is a column.
+
+        Raises:
+            UserError: It is the name of another field.
+        """
+        for name in names:
+            if name in (*REQUIRED, *OPTIONAL):
+                raise UserError(f"dataset.target={name} is no number of a recording: name a column of numbers.")
+        self.numbers = tuple(names)
 
     def _how_to_get(self) -> str:
         return f"Set {self.setting} to the folder that the paths in {self.csv.name} are relative to."
@@ -59,7 +78,11 @@ class CsvList(Corpus):
 
     def _read(self) -> Scan:
         columns, rows = read_table(self.csv)
-        place, notes = place_columns(self.csv, columns, rows, REQUIRED, OPTIONAL, self.columns, "dataset.columns")
+        required, optional = REQUIRED, OPTIONAL
+        if self.numbers:
+            self._check_names(columns)
+            required, optional = ("path", "speaker", *self.numbers), ("emotion", *OPTIONAL)
+        place, notes = place_columns(self.csv, columns, rows, required, optional, self.columns, "dataset.columns")
         rows = [(number, {field: row[column] for field, column in place.items()}) for number, row in rows]
         if not rows:
             raise UserError(f"{self.csv} has a header but no rows: write one row for each recording.")
@@ -78,8 +101,8 @@ class CsvList(Corpus):
 
     def _utterance(self, number: int, row: dict[str, str], parts: dict[str, str]) -> Utterance:
         path = self._recording(number, row["path"])
-        emotion = canonical(row["emotion"])
-        if not emotion:
+        emotion = canonical(row.get("emotion", ""))
+        if not emotion and not self.numbers:
             raise UserError(f"{self.csv}, row {number}: the emotion is empty; fill it in or remove the row.")
         part = parts.get(row.get("split", ""))
         if row.get("split") and part is None:
@@ -88,7 +111,26 @@ class CsvList(Corpus):
         if repetition and not (repetition.isascii() and repetition.isdigit()):
             raise UserError(f"{self.csv}, row {number}: repetition '{repetition}' must be a whole number.")
         key = readable(Path(os.path.relpath(path, self.root)).as_posix())
-        return Utterance(path, key, emotion, self.name, part=part, **own_fields(self.name, row))
+        numbers = tuple(self._number(number, name, row[name]) for name in self.numbers)
+        own = own_fields(self.name, row)
+        return Utterance(path, key, emotion or UNKNOWN, self.name, part=part, numbers=numbers, **own)
+
+    def _check_names(self, columns: Sequence[str]) -> None:
+        # a target that is no class is taken for a column: a slip of the hand is not
+        for name in self.numbers:
+            hint = did_you_mean(name, list(CLASSES))
+            if name not in (*columns, *(self.columns or ())) and hint.startswith("Did"):
+                raise UserError(f"dataset.target={name} does not exist, and is no column of {self.csv}. {hint}")
+
+    def _number(self, number: int, name: str, cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value):
+            return value
+        what = f"'{cell}' is not a number; correct it" if cell else "is empty; fill it in"
+        raise UserError(f"{self.csv}, row {number}: the {name} {what} or remove the row.")
 
     def _recording(self, number: int, cell: str) -> Path:
         """The existing audio file that a `path` cell names."""

@@ -12,6 +12,7 @@ from ser.data.audio.prepare import AudioSettings
 from ser.data.build import build_audio, build_recordings
 from ser.data.recordings import left_out
 from ser.data.store.waveforms import Waveforms, open_store
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
 from ser.frontends.base import Frontend
 from ser.instantiate import build
@@ -89,6 +90,8 @@ def explore(config: dict[str, Any], bars: Progress = lambda what, total: iter) -
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"examples={seed} is the seed that draws the examples, a whole number from 0.")
     audio, frontend = build_audio(config), build(config["frontend"], "frontend", config["run"]["trust"]).eval()
+    if predicts_numbers(config):
+        raise UserError("ser explore shows a corpus by its emotions: leave out dataset.target, which names a number.")
     found = build_recordings({**config, "split": UNSPLIT}, cache_folder())
     bar = bars("decoding", len(found.paths))
     waveforms = open_store(found.paths, found.hashes, audio, cache_folder(), found.corpus, bar)

@@ -17,6 +17,7 @@ from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
 from ser.training.build import build_classifier, build_learning, check_config, with_directions
 from ser.training.job import Job, find_job
+from ser.training.task import task_of
 from ser.training.trainer import check_trainer, num_devices
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
@@ -134,10 +135,8 @@ def _check(config: dict[str, Any]) -> None:
 
 
 def _build(config: dict[str, Any], job: Job) -> None:
-    classes = job.recordings.classes
-    build_classifier(
-        config, classes, build_learning(config, np.bincount(job.recordings.labels, minlength=len(classes)).tolist())
-    )
+    task = task_of(config, job.recordings.classes)
+    build_classifier(config, task.names, build_learning(config, task, np.asarray(job.recordings.labels)))
 
 
 def _protocol(config: dict[str, Any], job: Job) -> str:

@@ -170,3 +170,29 @@ def test_a_missing_root(folder):
 def test_a_directory_named_like_audio_is_not_a_recording(folder):
     (folder / "d.wav").mkdir()
     refused(folder, "path,emotion,speaker\nd.wav,sad,x\n", "not an audio file")
+
+
+RATED = "path,speaker,Arousal,Vad_A,label\na.wav,ann,3,-0.25,anger\nsub/b.flac,ben,4.5,1e-1,\n"
+
+
+def test_numbers_in_the_order_that_is_asked_for(folder):
+    (folder / "list.csv").write_text(RATED)
+    corpus = CsvList(str(folder / "list.csv"))
+    corpus.read_numbers(("vad_a", "arousal"))
+    first, second = corpus.scan().utterances
+    assert (first.numbers, first.emotion) == ((-0.25, 3.0), "angry")
+    assert (second.numbers, second.emotion, second.speaker) == ((0.1, 4.5), "unknown", "csv_ben")
+
+
+def test_a_column_of_numbers_may_have_the_usual_name_of_emotions_or_another(folder):
+    (folder / "list.csv").write_text("path,speaker,label,EmoAct\na.wav,ann,2,5\n")
+    for names, columns, numbers in ((("label",), None, (2.0,)), (("arousal",), {"arousal": "EmoAct"}, (5.0,))):
+        corpus = CsvList(str(folder / "list.csv"), columns=columns)
+        corpus.read_numbers(names)
+        assert corpus.scan().utterances[0].numbers == numbers
+    corpus = CsvList(str(folder / "list.csv"))
+    with pytest.raises(UserError, match="dataset.target=split is no number"):
+        corpus.read_numbers(("split",))
+    corpus.read_numbers(("valence",))
+    with pytest.raises(UserError, match="has no column for the valence.*Columns found: path, speaker, label, emoact"):
+        corpus.scan()
