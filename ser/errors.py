@@ -93,6 +93,21 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
+def check_choice(setting: str, value: object, known: Sequence[str]) -> None:
+    """Refuses a word that is none of the known ones.
+
+    Args:
+        setting: As it is typed: `device`.
+        value: What stands there.
+        known: The right words.
+
+    Raises:
+        UserError: `device=gpuu does not exist. Did you mean 'gpu'?`
+    """
+    if value not in known:
+        raise UserError(f"{setting}={value} does not exist. {did_you_mean(str(value), list(known))}")
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """' Did you mean 'cnn2d'?' for a near miss, else the sorted choices.
 

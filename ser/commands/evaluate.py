@@ -87,12 +87,10 @@ def _check(config: dict[str, Any]) -> None:
     Raises:
         UserError: The message names the setting.
     """
-    from ser.errors import UserError, did_you_mean
+    from ser.errors import UserError, check_choice
     from ser.runs.settings import check_run_settings
 
-    devices = ["auto", "cpu", "gpu"]
-    if config["device"] not in devices:
-        raise UserError(f"device={config['device']} does not exist. {did_you_mean(str(config['device']), devices)}")
+    check_choice("device", config["device"], ("auto", "cpu", "gpu"))
     if config["map"] is not None and not isinstance(config["map"], dict):
         raise UserError("map maps emotions to emotions: write map='{surprised: happy, calm: neutral}'.")
     if not isinstance(config["run"], str):

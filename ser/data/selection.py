@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from ser.data.emotions import ALIASES, EMOTIONS, canonical, in_order, position
 from ser.data.utterance import Utterance
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError, check_choice, did_you_mean
 
 # A target: emotion (after merging) and utterance → label, or None where the corpus does not know it.
 _TARGETS: dict[str, Callable[[str, Utterance], str | None]] = {
@@ -65,8 +65,8 @@ class Selection:
     on_bad_file: str = "stop"
 
     def __post_init__(self):
-        _one_of("target", self.target, list(TARGETS))
-        _one_of("on_bad_file", self.on_bad_file, ["stop", "skip"])
+        check_choice("dataset.target", self.target, TARGETS)
+        check_choice("dataset.on_bad_file", self.on_bad_file, ("stop", "skip"))
         if self.emotions is not None and not len(self.emotions):
             raise UserError("dataset.emotions is an empty list: name at least two emotions, or null for all of them.")
 
@@ -169,11 +169,6 @@ def meant_class(name: str, counts: Mapping[str, int]) -> str | None:
     if not near or name.endswith(near[0]) or set(name.split("_")) <= _SPELT_RIGHT:
         return None
     return intended[near[0]]
-
-
-def _one_of(key: str, value: str, known: list[str]) -> None:
-    if value not in known:
-        raise UserError(f"dataset.{key}={value} does not exist. {did_you_mean(str(value), known)}")
 
 
 def _check_present(key: str, word: str, present: set[str]) -> None:

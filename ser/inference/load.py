@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError, check_choice
 from ser.inference.ensemble_predictor import EnsemblePredictor
 from ser.inference.predictor import Predictor
 from ser.inference.source import Source, build_model, calibration, find_source
@@ -49,8 +49,7 @@ def load(
         for found in model.files(["recordings/"]):
             print(found.path, found.emotion, found.probability, found.error)
     """
-    if device not in DEVICES:
-        raise UserError(f"device={device} does not exist. {did_you_mean(str(device), list(DEVICES))}")
+    check_choice("device", device, DEVICES)
     path = Path(os.path.expanduser(run))
     if is_ensemble(path):
         return _ensemble(path, device, trust, calibrated, only, unsure_below)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError, check_choice
 
 RATE = 16000  # Hz
 FRAME = 512  # samples
@@ -130,8 +130,7 @@ def build_detector(name: str = "auto") -> Detector:
     Raises:
         UserError: No such detector, or silero-vad is not installed.
     """
-    if name not in DETECTORS:
-        raise UserError(f"vad={name} does not exist. {did_you_mean(str(name), list(DETECTORS))}")
+    check_choice("vad", name, DETECTORS)
     is_installed = importlib.util.find_spec("silero_vad") is not None
     if name == "silero" and not is_installed:
         raise UserError(f"silero-vad is not installed: {INSTALL}; or take energy.")

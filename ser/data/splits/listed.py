@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -14,10 +15,8 @@ from ser.data.splits.matching import match, tail_of
 from ser.data.splits.part_lists import Division, Entry, folds_in, read_parts
 from ser.data.splits.sampling import draw_stratified, draw_values, hold_out, part_by
 from ser.data.utterance import Utterance
-from ser.errors import UserError, did_you_mean, some
+from ser.errors import UserError, some
 from ser.system.ranges import Index, Rate, Seed
-
-MISSING, UNKNOWN = ("stop", "leave_out"), ("stop", "ignore")
 
 
 class ListedSplit(Splitter):
@@ -38,17 +37,14 @@ class ListedSplit(Splitter):
         columns: What the CSV file calls `path` and `split`, where its names are unusual (`ser.data.corpora.columns`).
 
     Raises:
-        UserError: No file, or an unknown `missing` or `unknown`.
+        UserError: No file.
     """
 
     def __init__(
-        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: str = "stop", unknown: str = "stop",
-        seed: Seed = 0, columns: dict[str, str] | None = None,
+        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: Literal["stop", "leave_out"] = "stop",
+        unknown: Literal["stop", "ignore"] = "stop", seed: Seed = 0, columns: dict[str, str] | None = None,
     ):  # fmt: skip
         super().__init__(val, seed)
-        for setting, word, words in (("missing", missing, MISSING), ("unknown", unknown, UNKNOWN)):
-            if word not in words:
-                raise UserError(f"split.{setting}={word} does not exist. {did_you_mean(str(word), list(words))}")
         if not file:
             raise UserError("split.file is empty: name the file that says which recording is in which part.")
         self.file, self.fold = Path(file).expanduser().absolute(), fold
