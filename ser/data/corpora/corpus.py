@@ -67,6 +67,11 @@ class Corpus:
             raise UserError(f"{self.setting} is empty: name the folder of the {self.name} corpus.")
         self.root = Path(root).expanduser().absolute()
 
+    @property
+    def members(self) -> tuple["Corpus", ...]:
+        """The corpora of which it consists, each with its own data sheet and licence."""
+        return (self,)
+
     def scan(self) -> Scan:
         """Lists the recordings under `root`.
 

@@ -1,7 +1,7 @@
 """The config group `split`: who is for training, validation and test. `base` says what a split is."""
 
 from ser.data.splits.base import PARTS, Split, Splitter
-from ser.data.splits.cross_corpus import CrossCorpusSplit
+from ser.data.splits.cross_corpus import CrossCorpusSplit, LeaveOneCorpusOut
 from ser.data.splits.folds import KFold, LeaveOneSpeakerOut, SpeakerKFold
 from ser.data.splits.listed import ListedSplit
 from ser.data.splits.published import PublishedFolds
@@ -14,6 +14,7 @@ __all__ = [
     "PARTS",
     "CrossCorpusSplit",
     "KFold",
+    "LeaveOneCorpusOut",
     "LeaveOneSpeakerOut",
     "ListedSplit",
     "PublishedFolds",
