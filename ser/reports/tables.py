@@ -35,11 +35,16 @@ def print_summary(
     table.add_column("speakers", justify="right")
     for name in classes:
         table.add_column(name, justify="right")
+    joined = len({utterance.corpus for utterance in utterances}) > 1
     for part, indices in split.parts().items():
-        speakers = {utterances[i].speaker for i in indices} - {None}
-        counts = Counter(labels[indices].tolist())
-        cells = [str(counts[label]) for label in range(len(classes))]
-        table.add_row(part, str(len(indices)), str(len(speakers) or "?"), *cells)
+        groups = {part: indices}
+        for i in indices if joined else ():
+            groups.setdefault(f"  {utterances[i].corpus}", []).append(i)
+        for name, group in groups.items():
+            speakers = {utterances[i].speaker for i in group} - {None}
+            counts = Counter(labels[group].tolist())
+            cells = [str(counts[label]) for label in range(len(classes))]
+            table.add_row(name, str(len(group)), str(len(speakers) or "?"), *cells)
     console.print(table)
     for label, text in {"split": split.protocol, **parts}.items():
         console.print(f"[bold]{label:>12}[/]  {escape(text)}", highlight=False)

@@ -79,6 +79,8 @@ class LeaveOneCorpusOut(FoldSplitter):
         val: Share of the training speakers; at least one.
     """
 
+    remark = "one corpus left out of training"
+
     def usable(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
         """Those whose label all corpora have.
 
