@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
-PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is not a path
+PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]

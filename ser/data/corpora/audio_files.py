@@ -8,6 +8,7 @@ from pathlib import Path
 from ser.errors import UserError
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+FILM_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".flv"})
 # Bins, snapshots, indexes and what a repair found, in lower case: made by systems, often unreadable
 SYSTEM_FOLDERS = frozenset(
     [

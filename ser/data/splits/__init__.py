@@ -3,7 +3,7 @@
 from ser.data.splits.base import PARTS, Split, Splitter
 from ser.data.splits.cross_corpus import CrossCorpusSplit, LeaveOneCorpusOut
 from ser.data.splits.folds import KFold, LeaveOneSpeakerOut, SpeakerKFold
-from ser.data.splits.listed import ListedSplit
+from ser.data.splits.listed import ListedSplit, OfficialFolds
 from ser.data.splits.published import PublishedFolds
 from ser.data.splits.random import RandomSplit
 from ser.data.splits.speaker import SpeakerSplit
@@ -17,6 +17,7 @@ __all__ = [
     "LeaveOneCorpusOut",
     "LeaveOneSpeakerOut",
     "ListedSplit",
+    "OfficialFolds",
     "PublishedFolds",
     "RandomSplit",
     "SpeakerKFold",

@@ -1,11 +1,14 @@
 """Several corpora as one: labels, speakers, notes, and what must not be."""
 
+import shutil
 from collections import Counter
 
 import pytest
+import soundfile
 
 from ser.data.build import build_corpus
 from ser.errors import UserError
+from tests.conftest import only_run
 from tests.data.corpora import test_crema_d, test_savee
 from tests.tiny_corpora import write_tiny_ravdess, write_tiny_tess, write_tone
 
@@ -111,6 +114,48 @@ def test_what_is_missing_is_named_with_its_setting(root, tmp_path):
         joined(["ravdess", "tess"])
     with pytest.raises(UserError, match="No emodb corpus: .*set dataset.of.emodb.root=<folder>"):
         joined(["ravdess", "emodb"], root).scan()
+
+
+def test_copies_across_corpora_are_found(ser, root, in_tmp):
+    """A copy at another level in another corpus is reported; the same samples in two parts are refused."""
+    (in_tmp / "data").mkdir()
+    for name in ("ravdess", "savee"):
+        shutil.copytree(root / name, in_tmp / "data" / name)
+    original = in_tmp / "data" / "ravdess" / "Actor_01" / "03-01-05-01-01-01-01.wav"
+    samples, rate = soundfile.read(original, dtype="int16")
+    copy = in_tmp / "data" / "savee" / "AudioData" / "DC" / "a30.wav"
+    soundfile.write(copy, samples // 2, rate)
+    base = [
+        "train",
+        "dataset=joined",
+        "dataset.of=[ravdess,savee]",
+        "dataset.root=data",
+        "run.dry_run=true",
+        "model=mlp",
+    ]
+    code, out, err = ser(*base, "split=leave_one_corpus_out", "split.val=0", "split.fold=1", "trainer=cpu")
+    assert code == 0, err
+    found = " ".join(out.split())
+    assert "savee/AudioData/DC/a30.wav ≈ ravdess/Actor_01/03-01-05-01-01-01-01.wav" in found
+    assert (
+        "recordings of calm left out: only ravdess has it" in found and "RAVDESS → SAVEE, fold 2 of 2 (savee)" in found
+    )
+    copy.write_bytes(original.read_bytes())
+    code, _, err = ser(*base, "split=cross_corpus", "split.train=savee", "split.test=ravdess", "trainer=cpu")
+    assert code == 2 and "hold identical samples but would be in" in err
+
+
+def test_corpora_are_groups_in_every_table(ser, root, in_tmp):
+    of = ["dataset=joined", "dataset.of=[ravdess,savee]", f"dataset.root={root}"]
+    quick = ["split=random", "model=mlp", "model.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
+    code, out, err = ser("train", *of, *quick)
+    assert code == 0, err
+    assert out.count("│   ravdess │") == out.count("│   savee   │") == 3  # of train, val and test
+    code, out, err = ser("evaluate", f"run={only_run(in_tmp)}")
+    assert code == 0 and "corpus ravdess" in out and "corpus savee" in out and "corpus: gap" in out, err
+    assert "corpus savee" in (only_run(in_tmp) / "report.html").read_text()
+    code, out, err = ser("explore", *of)
+    assert code == 0 and "┃ recordings ┃ ravdess ┃ savee ┃" in out, err
 
 
 def test_licences_and_data_sheets_of_all(root):
