@@ -136,11 +136,11 @@ def data(tmp_path_factory, tiny_ravdess, tiny_tess) -> dict[str, list[str]]:
         "folder": [f"dataset.root={own}", "dataset.pattern='{speaker}/{emotion}/*'"],
         "csv": [f"dataset.csv={own / 'list.csv'}"],
         "demo": ["dataset.emotions=[angry,sad]"],
-        "speaker_kfold": ["split.k=2"],
+        "split=speaker_kfold": ["split.k=2"],
         "cross_corpus tess": ["split.train=OAF", "split.test=YAF"],
         "background": [f"augmentation.folder={sounds}"],
         "recorded_room": [f"augmentation.folder={sounds}"],
-        "file": [f"split.file={both / 'parts.csv'}", "split.unknown=ignore"],  # one list of all of them
+        "split=file": [f"split.file={both / 'parts.csv'}", "split.unknown=ignore"],  # one list of all of them
     }
 
 
@@ -163,7 +163,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     overrides = [
         *data[dataset],
         *data.get(row.get("augmentation"), []),
-        *data.get(split, []),
+        *data.get(f"split={split}", []),
         *data.get(f"{split} {dataset}", []),
         *shares(split),
         *NARROW.get(row.get("model"), []),
