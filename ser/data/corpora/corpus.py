@@ -13,14 +13,12 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar
 
-from ser.data.corpora.audio_files import FILM_SUFFIXES, find_audio
+from ser.data.corpora.audio_files import FILM_SUFFIXES, find_audio, how_to_convert
 from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
 from ser.system.names import near
-
-FROM_FILMS = "take the sound out first, e.g. for f in *.mp4; do ffmpeg -i $f -ac 1 -ar 16000 ${f%.mp4}.wav; done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,8 @@ class Corpus:
         self._check_root()
         scan = self._read()
         if not scan.utterances:
-            films = len(find_audio(self.root, FILM_SUFFIXES))
-            notes = [*scan.notes, *([f"{films} films lie there: {FROM_FILMS}"] if films else [])]
-            remarks = "".join(f" {note}." for note in notes)
+            films = how_to_convert(map(str, find_audio(self.root, FILM_SUFFIXES)))
+            remarks = "".join(f" {note}." for note in (*scan.notes, *filter(None, [films])))
             raise UserError(f"No {self.name} recordings under {self.root}.{remarks} {self._how_to_get()}")
         return scan
 

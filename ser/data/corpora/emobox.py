@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from ser.data.corpora.audio_files import FILM_SUFFIXES, find_audio
-from ser.data.corpora.corpus import FROM_FILMS, Corpus, Scan, named_corpus
-from ser.data.corpora.json_lines import folds_in, is_piece, part_in_name, read_json_lines
+from ser.data.corpora.audio_files import find_audio, how_to_convert
+from ser.data.corpora.corpus import Corpus, Scan, named_corpus
+from ser.data.corpora.json_lines import folds_in, is_piece, lists_in, read_json_lines
 from ser.data.corpora.table import read_text
 from ser.data.corpora.tails import Tails
 from ser.data.duplicates import without_copies
@@ -58,7 +58,7 @@ class EmoBox(Corpus):
 
     Irregular: the speaker of IEMOCAP is there the one who wears the markers; here it is who speaks. MER2023 and RESD
     have no speakers. PAVOQUE's recordings are pieces of five long files, cut once into the cache folder (4 GB). MELD,
-    MER2023 and eNTERFACE are films: take the sound out first.
+    MER2023, eNTERFACE (films), MEAD (.m4a) and EMNS (.webm) have to be converted first.
 
     Args:
         corpus: Its folder in the metadata, e.g. `iemocap`, `cremad`, `msppodcast`.
@@ -114,7 +114,7 @@ class EmoBox(Corpus):
 
     def _lines(self) -> tuple[list[Line], list[str]]:
         """The lines of the first fold's lists, each recording once, and remarks on labels."""
-        lists = [file for file in sorted(folds_in(self.folder)[0].glob("*.jsonl")) if part_in_name(file.name)]
+        lists = [file for files in lists_in(folds_in(self.folder)[0]).values() for file in files]
         lines: dict[str, Line] = {}
         strange, left_out = Counter(), Counter()
         for where, facts in (found for file in lists for found in read_json_lines(file)):
@@ -179,10 +179,10 @@ class EmoBox(Corpus):
         names = some([line.wav for line in lost])
         if self.missing == "leave_out" and len(lost) < total:
             return f"{len(lost)} of {total} recordings that EmoBox names are not there: {names}"
-        films = any(Path(line.wav).suffix.lower() in FILM_SUFFIXES for line in lost)
+        films = how_to_convert(line.wav for line in lost)
         raise UserError(
             f"{len(lost)} of {total} recordings that EmoBox names are not below {self.root}: {names}. Put them there"
-            f"{f' (of films {FROM_FILMS})' if films else ''}, set {self.setting}, or leave them out with "
+            f"{f' ({films})' if films else ''}, set {self.setting}, or leave them out with "
             "dataset.missing=leave_out."
         )
 

@@ -33,8 +33,9 @@ class Iemocap(NamedCorpus):
     line for each turn.
 
     Irregular: whole dialogues lie beside the turns (`dialog/wav`) and are skipped; turns may overlap, so that the
-    partner is heard. Scripted dialogues are the same in all sessions: a model that learns words meets them in training.
-    The numbers of valence, activation and dominance are not read.
+    partner is heard. Sentences are free in improvised dialogues; scripted ones are the same three plays in all
+    sessions, so that a model that learns words meets them in training. `statement` is unknown. The numbers of valence,
+    activation and dominance are not read.
 
     Args:
         root: The folder with `Session1` to `Session5`, or one that holds it as `iemocap/`.

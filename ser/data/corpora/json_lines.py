@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ser.data.corpora.audio_files import is_skipped
 from ser.data.corpora.columns import PART_NAMES
 from ser.data.corpora.table import read_text
 from ser.errors import UserError
@@ -40,6 +41,19 @@ def part_in_name(name: str) -> str | None:
     """
     match = PART_IN_NAME.search(name)
     return _PART_OF[match[1].lower()] if match else None
+
+
+def lists_in(folder: Path) -> dict[str, list[Path]]:
+    """The lists of each part in a folder.
+
+    EmoBox's EMO-DB has older ones beside them, `emodb_test_fold1.jsonl`: where one of several ends with the folder's
+    name, `emodb_test_fold_1.jsonl`, it is the list.
+    """
+    found: dict[str, list[Path]] = {part: [] for part in PART_NAMES}
+    for file in sorted(folder.glob("*.jsonl")):
+        if (part := part_in_name(file.name)) and not is_skipped(file.name):
+            found[part].append(file)
+    return {part: [file for file in files if file.stem.endswith(folder.name)] or files for part, files in found.items()}
 
 
 def read_json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -23,8 +23,8 @@ class Meld(NamedCorpus):
 
     Contents: 13,708 turns of about 3.6 s in seven emotions (neutral 47 %; joy, surprise, anger, sadness, disgust,
     fear): 9,989 for training, 1,109 for development and 2,610 for testing. With music, laughter and several voices: far
-    harder than corpora from a studio. The clips are films; take the sound out first, e.g. in each folder
-    `for f in *.mp4; do ffmpeg -i $f -ac 1 -ar 16000 ${f%.mp4}.wav; done`.
+    harder than corpora from a studio. Sentences are those of the series; `statement` is unknown. The clips are films;
+    convert them first, in each folder `for f in *.mp4; do ffmpeg -i "$f" -ac 1 -ar 16000 "${f%.*}.wav"; done`.
 
     File name: `dia0_utt3`, the dialogue and the turn, in a folder whose name has `train`, `dev` or `test` in it:
     numbers begin anew in each. `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv` say who speaks, and the

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.data.corpora.audio_files import AUDIO_SUFFIXES, is_skipped
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES
 from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
-from ser.data.corpora.json_lines import PART_IN_NAME, is_piece, part_in_name, read_json_lines
+from ser.data.corpora.json_lines import PART_IN_NAME, is_piece, lists_in, part_in_name, read_json_lines
 from ser.data.corpora.table import read_table
 from ser.errors import UserError, readable
 
@@ -71,10 +71,7 @@ def read_parts(file: Path, columns: Mapping[str, str] | None = None) -> Division
 
 
 def _read_folder(folder: Path) -> list[Line]:
-    files = {part: [] for part in PART_NAMES}
-    for file in sorted(folder.glob("*.jsonl")):
-        if (part := part_in_name(file.name)) and not is_skipped(file.name):
-            files[part].append(file)
+    files = lists_in(folder)
     for part, named in files.items():
         if len(named) > 1:
             raise UserError(

@@ -137,7 +137,7 @@ def test_films_parts_and_copies(tmp_path):
     for film in films:
         film.parent.mkdir(parents=True, exist_ok=True)
         film.write_bytes(b"\0\0\0\x18ftypmp42")
-    with pytest.raises(UserError, match=r"6 of 6 .*\(of films take the sound out first, e.g. for f in \*.mp4"):
+    with pytest.raises(UserError, match=r"6 of 6 .*\(convert the .mp4 first, in each folder: for f in \*.mp4"):
         emobox("meld", clone).scan()
     for k, film in enumerate(films):
         write_tone(film.with_suffix(".wav"), 120 + 10 * k)
@@ -178,6 +178,23 @@ def test_pieces_of_long_files(tmp_path):
     assert [u.path.stat().st_mtime_ns for u in emobox("pavoque", clone).scan().utterances] == before
     split = OfficialFolds(str(clone), "pavoque", val=0)(scan.utterances)
     assert (split.train, split.test) == ([0, 1], [2])
+
+
+def test_older_lists_beside_the_official_ones(tmp_path):
+    """EMO-DB's folders also hold `emodb_test_fold1.jsonl`."""
+    lines = [
+        line("emodb", f"03a0{k}{code}a", f"wav/03a0{k}{code}a.wav", emo)
+        for k, code, emo in ((1, "W", "anger"), (2, "T", "sad"))
+    ]
+    clone = write(tmp_path, "emodb", [{"train": lines[:1], "test": lines[1:]}], {"anger": "Angry", "sad": "Sad"}, {})
+    fold = clone / "data" / "emodb" / "fold_1"
+    (fold / "emodb_test_fold1.jsonl").write_bytes((fold / "emodb_train_fold_1.jsonl").read_bytes())
+    for each in lines:
+        write_tone(tmp_path / each["wav"], 100 + len(each["emo"]))
+    scan = emobox("emodb", clone).scan()
+    assert [u.emotion for u in scan.utterances] == ["angry", "sad"]
+    split = OfficialFolds(str(clone), "emodb", val=0)(scan.utterances)
+    assert (split.train, split.test) == ([0], [1])
 
 
 def test_labels_speakers_and_what_is_no_emotion(tmp_path):
