@@ -23,6 +23,8 @@ def counts(key: str) -> bool:
 
     >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
     (True, False, False, True)
+    >>> counts("dataset.metadata"), counts("dataset.of.tess.root")
+    (False, False)
     """
     if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
         return False  # the names of a list's columns make no difference, their content does

@@ -76,14 +76,14 @@ class EmoBox(Corpus):
     ):
         self.folder = metadata_of(metadata, corpus)
         super().__init__(root or str(self.folder.parents[1] / "downloads" / corpus))
-        self.name, self.missing = corpus, missing
+        self.name, self.corpus, self.missing = corpus, corpus, missing
         known = named_corpus(corpus)
         self.licence = known.licence if known else f"{Corpus.licence} of {corpus}"
 
     def _how_to_get(self) -> str:
         return (
             f"Expected layout: {self.layout} {self.source} Then set {self.setting}=<folder>, by default "
-            f"{self.folder.parents[1] / 'downloads' / self.name}."
+            f"{self.folder.parents[1] / 'downloads' / self.corpus}."
         )
 
     def _check_root(self) -> None:
@@ -91,7 +91,7 @@ class EmoBox(Corpus):
             data = self.folder.parent
             known = sorted(file.parent.name for file in data.glob("*/label_map.json"))
             raise UserError(
-                f"dataset.corpus={self.name} is none of EmoBox's in {data}. {did_you_mean(self.name, known)}"
+                f"dataset.corpus={self.corpus} is none of EmoBox's in {data}. {did_you_mean(self.corpus, known)}"
                 if known
                 else f"{data} holds no metadata of EmoBox: git clone https://github.com/emo-box/EmoBox, and set "
                 "dataset.metadata=<clone>/data."
@@ -155,7 +155,7 @@ class EmoBox(Corpus):
         tails, found = Tails(map(readable, files)), []
         for wav in dict.fromkeys(line.wav for line in lines):
             for i in tails.nearest(wav)[1][:1]:
-                folder = cache_folder() / "emobox" / self.name / files[i].stem
+                folder = cache_folder() / "emobox" / self.corpus / files[i].stem
                 cut_out = {line: folder / f"{_file_name(line.key)}.wav" for line in lines if line.wav == wav}
                 stale = {file: line.piece for line, file in cut_out.items() if not _is_newer(file, files[i])}
                 if stale:
@@ -166,9 +166,9 @@ class EmoBox(Corpus):
         return found
 
     def _utterance(self, line: Line, path: Path, key: str) -> Utterance:
-        named = line.key.removeprefix(f"{self.name}-")
+        named = line.key.removeprefix(f"{self.corpus}-")
         speaker, gender = self._speakers.get(line.key), None
-        if who := _IEMOCAP.fullmatch(named) if self.name == "iemocap" else None:
+        if who := _IEMOCAP.fullmatch(named) if self.corpus == "iemocap" else None:
             speaker, gender = f"{who[1]}{who[2]}", "female" if who[2] == "F" else "male"
         if speaker == named:  # each recording is its own: nobody knows who speaks
             speaker = None

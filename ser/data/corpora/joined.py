@@ -52,8 +52,10 @@ class Joined(Corpus):
         return tuple(member for corpus in self.corpora.values() for member in corpus.members)
 
     def _member(self, name: str, settings: Mapping[str, Any] | Corpus | None, root: str | None) -> Corpus:
-        corpus = settings if isinstance(settings, Corpus) else None
-        if corpus is None:
+        if isinstance(settings, Corpus):
+            corpus = settings
+            corpus.name = name  # as its recordings and speakers are called here
+        else:
             kind = named_corpus(name)
             if kind is None:
                 raise UserError(

@@ -8,8 +8,9 @@ import soundfile
 
 from ser.data.build import build_corpus
 from ser.errors import UserError
+from ser.inference.finished_run import never_written
 from tests.conftest import only_run
-from tests.data.corpora import test_crema_d, test_savee
+from tests.data.corpora import test_crema_d, test_emobox, test_savee
 from tests.tiny_corpora import write_tiny_ravdess, write_tiny_tess, write_tone
 
 FOUR = ["ravdess", "crema_d", "tess", "savee"]
@@ -146,7 +147,9 @@ def test_copies_across_corpora_are_found(ser, root, in_tmp):
 
 
 def test_corpora_are_groups_in_every_table(ser, root, in_tmp):
-    of = ["dataset=joined", "dataset.of=[ravdess,savee]", f"dataset.root={root}"]
+    for name in ("ravdess", "savee"):
+        shutil.copytree(root / name, in_tmp / "data" / name)
+    of = ["dataset=joined", "dataset.of={ravdess: {root: data/ravdess}, savee: null}", "dataset.root=data"]
     quick = ["split=random", "model=mlp", "model.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
     code, out, err = ser("train", *of, *quick)
     assert code == 0, err
@@ -154,12 +157,38 @@ def test_corpora_are_groups_in_every_table(ser, root, in_tmp):
     code, out, err = ser("evaluate", f"run={only_run(in_tmp)}")
     assert code == 0 and "corpus ravdess" in out and "corpus savee" in out and "corpus: gap" in out, err
     assert "By corpus" in (only_run(in_tmp) / "report.html").read_text()
-    code, out, err = ser("explore", *of)
+    shutil.move("data", "elsewhere")
+    assert "Without sounds" in ser("evaluate", f"run={only_run(in_tmp)}")[1]
+    assert "Without sounds" not in ser("evaluate", f"run={only_run(in_tmp)}", "root=elsewhere")[1]
+    code, out, err = ser("explore", *of[:1], "dataset.of=[ravdess,savee]", "dataset.root=elsewhere")
     assert code == 0 and "┃ recordings ┃ ravdess ┃ savee ┃" in out, err
 
 
 def test_licences_and_data_sheets_of_all(root):
     members = joined({"ravdess": None, "crema_d": None, "lab": own(root.parent / "lab")}, root).members
-    assert [member.licence for member in members] == [
-        "CC BY-NC-SA 4.0", "ODbL 1.0, contents DbCL 1.0", "not known; ask those who made the recordings"
+    assert [(member.name, member.licence) for member in members] == [
+        ("ravdess", "CC BY-NC-SA 4.0"), ("crema_d", "ODbL 1.0, contents DbCL 1.0"),
+        ("lab", "not known; ask those who made the recordings"),
     ]  # fmt: skip
+
+
+def test_one_of_emoboxs_beside_a_published_one(root, tmp_path):
+    clone = test_emobox.write_tiny(tmp_path)
+    of = {
+        "savee": None,
+        "talks": {"_target_": "ser.data.corpora.emobox.EmoBox", "corpus": "iemocap", "metadata": str(clone)},
+    }
+    scan = joined(of, root).scan()
+    assert Counter(u.corpus for u in scan.utterances) == {"savee": 84, "talks": 100}
+    assert {u.speaker for u in scan.utterances if u.corpus == "talks"} == {
+        f"talks_{n}{s}" for n in range(1, 6) for s in "fm"
+    }
+
+
+def test_an_untrusted_run_writes_no_demo_among_others(tmp_path):
+    demo = {"_target_": "ser.data.corpora.demo.Demo", "root": str(tmp_path / "victim")}
+    node = {"_target_": "ser.data.corpora.joined.Joined", "of": {"demo": demo, "tess": {"root": "x"}}}
+    read = never_written(node)["of"]
+    assert read["demo"] == {**demo, "root": None} and read["tess"] == {"root": "x"}
+    listed = never_written({**node, "of": [demo, "tess"]})["of"]
+    assert listed == [{**demo, "root": None}, "tess"]
