@@ -146,21 +146,30 @@ def test_copies_across_corpora_are_found(ser, root, in_tmp):
     assert code == 2 and "hold identical samples but would be in" in err
 
 
-def test_corpora_are_groups_in_every_table(ser, root, in_tmp):
+def test_corpora_are_groups_in_the_tables_of_a_run(ser, root, in_tmp):
+    """In that of its parts and in those of its figures, wherever the recordings are by then."""
     for name in ("ravdess", "savee"):
         shutil.copytree(root / name, in_tmp / "data" / name)
     of = ["dataset=joined", "dataset.of={ravdess: {root: data/ravdess}, savee: null}", "dataset.root=data"]
-    quick = ["split=random", "model=mlp", "model.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
-    code, out, err = ser("train", *of, *quick)
+    quick = [
+        "dataset.emotions=[angry,sad]",
+        "model=mlp",
+        "model.hidden=[8]",
+        "trainer.max_epochs=1",
+        "run.report=false",
+    ]
+    code, out, err = ser("train", *of, *quick, "split=random", "trainer=cpu")
     assert code == 0, err
     assert out.count("│   ravdess │") == out.count("│   savee   │") == 3  # of train, val and test
-    code, out, err = ser("evaluate", f"run={only_run(in_tmp)}")
-    assert code == 0 and "corpus ravdess" in out and "corpus savee" in out and "corpus: gap" in out, err
-    assert "By corpus" in (only_run(in_tmp) / "report.html").read_text()
     shutil.move("data", "elsewhere")
-    assert "Without sounds" in ser("evaluate", f"run={only_run(in_tmp)}")[1]
-    assert "Without sounds" not in ser("evaluate", f"run={only_run(in_tmp)}", "root=elsewhere")[1]
-    code, out, err = ser("explore", *of[:1], "dataset.of=[ravdess,savee]", "dataset.root=elsewhere")
+    code, out, err = ser("evaluate", f"run={only_run(in_tmp)}", "root=elsewhere")
+    assert code == 0 and "corpus ravdess" in out and "corpus savee" in out and "corpus: gap" in out, err
+    assert "Without sounds" not in out and "By corpus" in (only_run(in_tmp) / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_corpora_are_columns_of_ser_explore(ser, root):
+    code, out, err = ser("explore", "dataset=joined", "dataset.of=[ravdess,savee]", f"dataset.root={root}")
     assert code == 0 and "┃ recordings ┃ ravdess ┃ savee ┃" in out, err
 
 
