@@ -86,7 +86,10 @@ def data_sheets() -> str:
     for name, corpus in named_corpora().items():
         sheet = inspect.getdoc(corpus).split("\n\nArgs:")[0]
         command = f"`ser download {name}`, or by hand: " if corpus.published else ""
-        parts.append(f"### `dataset={name}`\n\n{sheet}\n\nGet it: {command}{corpus.source}\n\nLayout: {corpus.layout}")
+        parts.append(
+            f"### `dataset={name}`\n\n{sheet}\n\n"
+            f"Licence: {corpus.licence}.\n\nGet it: {command}{corpus.source}\n\nLayout: {corpus.layout}"
+        )
     return "\n\n".join(parts)
 
 

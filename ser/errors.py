@@ -94,10 +94,15 @@ def some(names: Sequence[str]) -> str:
 
 
 def check_choice(setting: str, value: object, known: Sequence[str]) -> None:
-    """Checks that a setting's value is one of its choices.
+    """Refuses a word that is none of the known ones.
+
+    Args:
+        setting: As it is typed: `device`.
+        value: What stands there.
+        known: The right words.
 
     Raises:
-        UserError: It is not; the message names the nearest, or all.
+        UserError: `device=gpuu does not exist. Did you mean 'gpu'?`
     """
     if value not in known:
         raise UserError(f"{setting}={value} does not exist. {did_you_mean(str(value), list(known))}")

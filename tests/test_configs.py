@@ -11,6 +11,7 @@ from ser.data.corpora.demo import Demo
 from ser.system.config_folder import config_folder
 from tests.conftest import only_run
 from tests.covering import pairwise_rows
+from tests.data.corpora import test_emobox
 from tests.tiny_corpora import write_tone
 
 # presets, tested as they are; loggers, which change no run (test_run_loggers); and a part of frontends, tested below
@@ -24,14 +25,16 @@ GROUPS = {
 ONE_FRAME = ("time_stats", "means_162", "means_180")  # statistics over time
 
 # Published corpora that need no more than a folder: their own tests write a tiny one, and say what they do not know
-WRITTEN_ABOVE = ("csv", "demo", "folder", "ravdess", "ravdess_tess", "tess")
+WRITTEN_ABOVE = ("csv", "demo", "emobox", "folder", "joined", "ravdess", "ravdess_tess", "tess")
 PUBLISHED_CORPORA = {
     name: importlib.import_module(f"tests.data.corpora.test_{name}")
     for name in GROUPS["dataset"]
     if name not in WRITTEN_ABOVE
 }
-NO_STATEMENTS = ["csv", "folder", *(name for name, test in PUBLISHED_CORPORA.items() if not test.STATEMENTS)]
+SEVERAL = ("joined", "ravdess_tess")
+NO_STATEMENTS = ["csv", "emobox", "folder", *(name for name, test in PUBLISHED_CORPORA.items() if not test.STATEMENTS)]
 FOLDS_OF = {"emobox": "ravdess", "five_actors": "ravdess", "sessions": "iemocap"}
+SPEAKERS_OF = {"emobox": "iemocap"}  # a dataset → the one whose names of speakers it has
 
 # Pairs that cannot work, and what each must say
 CANNOT = {
@@ -47,11 +50,21 @@ CANNOT = {
         ("split", folds, "dataset", name): f"Use dataset={corpus}"
         for folds, corpus in FOLDS_OF.items()
         for name in GROUPS["dataset"]
-        if name != corpus
+        if SPEAKERS_OF.get(name, name) != corpus
     },
     **{
         ("split", "cross_corpus", "dataset", name): "split.train=ravdess is neither a corpus"
-        for name in ("csv", "demo", "folder", *PUBLISHED_CORPORA)
+        for name in ("csv", "demo", "emobox", "folder", *PUBLISHED_CORPORA)
+    },
+    **{
+        ("split", "leave_one_corpus_out", "dataset", name): "needs recordings of two corpora"
+        for name in GROUPS["dataset"]
+        if name not in SEVERAL
+    },
+    **{
+        ("split", "official", "dataset", name): "use it with dataset=emobox"
+        for name in GROUPS["dataset"]
+        if name != "emobox"
     },
     ("split", "cross_corpus", "dataset", "ravdess"): "split.test=tess is neither a corpus",
 }
@@ -108,6 +121,7 @@ def data(tmp_path_factory, tiny_ravdess, tiny_tess) -> dict[str, list[str]]:
     published = tmp_path_factory.mktemp("corpora")
     for name, test in PUBLISHED_CORPORA.items():
         test.write_tiny(published / name)
+    clone = test_emobox.write_tiny(published / "EmoBox")
     roots = (tiny_ravdess, tiny_tess, own, published, Demo().root)
     paths = sorted(path for root in roots for path in root.rglob("*.wav"))
     parts = [f"{path},{'train' if i % 5 else 'test'}" for i, path in enumerate(paths)]
@@ -117,14 +131,16 @@ def data(tmp_path_factory, tiny_ravdess, tiny_tess) -> dict[str, list[str]]:
         "ravdess": [f"dataset.root={tiny_ravdess}"],
         "tess": [f"dataset.root={tiny_tess}"],
         "ravdess_tess": [f"dataset.root={both}"],
+        "joined": [f"dataset.root={both}", "dataset.of=[tess,ravdess]"],
+        "emobox": ["dataset.corpus=iemocap", f"dataset.metadata={clone}"],
         "folder": [f"dataset.root={own}", "dataset.pattern='{speaker}/{emotion}/*'"],
         "csv": [f"dataset.csv={own / 'list.csv'}"],
         "demo": ["dataset.emotions=[angry,sad]"],
-        "speaker_kfold": ["split.k=2"],
+        "split=speaker_kfold": ["split.k=2"],
         "cross_corpus tess": ["split.train=OAF", "split.test=YAF"],
         "background": [f"augmentation.folder={sounds}"],
         "recorded_room": [f"augmentation.folder={sounds}"],
-        "file": [f"split.file={both / 'parts.csv'}", "split.unknown=ignore"],  # one list of all of them
+        "split=file": [f"split.file={both / 'parts.csv'}", "split.unknown=ignore"],  # one list of all of them
     }
 
 
@@ -147,7 +163,7 @@ def command(row: dict[str, str], data: dict[str, list[str]]) -> list[str]:
     overrides = [
         *data[dataset],
         *data.get(row.get("augmentation"), []),
-        *data.get(split, []),
+        *data.get(f"split={split}", []),
         *data.get(f"{split} {dataset}", []),
         *shares(split),
         *NARROW.get(row.get("model"), []),

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.generated import refresh, tables
 from tests.conftest import REPO
+from tests.data.corpora import test_crema_d, test_savee
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -23,6 +24,8 @@ def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, m
     data.mkdir(parents=True)
     (data / "ravdess").symlink_to(tiny_ravdess)
     (data / "tess").symlink_to(tiny_tess)
+    for name, corpus in (("crema_d", test_crema_d), ("savee", test_savee)) if "dataset=joined" in line else ():
+        corpus.write_tiny(data / name)
     for speaker in range(4):
         for emotion in ("angry", "sad"):
             folder = in_tmp / "FOLDER" / f"p{speaker}" / emotion

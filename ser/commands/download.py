@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ser.commands.arguments import Parser
-from ser.data.corpora.publication import CREATIVE_COMMONS, KEPT
+from ser.data.corpora.publication import CREATIVE_COMMONS, KEPT, licence_page
 from ser.errors import Interrupted, UserError, did_you_mean
 from ser.system.stopping import telling
 
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(HELP)
         return 0
-    downloads = _asked_for(arguments)
+    downloads, accepted = _asked_for(arguments)
     missing = []
     for download in downloads:
         if download.is_there():
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
             missing.append(download)
     if missing:
         _show_licence(missing)
-        if "--yes" not in arguments:
+        if not accepted:
             _ask()
     for download in missing:
         _install(download)
@@ -54,34 +54,34 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _asked_for(arguments: list[str]) -> list:
-    """The parts that are to be there, a `Download` each."""
-    from ser.data.corpora.corpus import named_corpora
+def _asked_for(arguments: list[str]) -> tuple[list, bool]:
+    """The parts that are to be there, a `Download` each, and whether the licence is accepted."""
+    from ser.data.corpora.corpus import named_corpora, named_corpus
     from ser.data.download.install import Download
 
-    corpora = {name: corpus for name, corpus in named_corpora().items() if corpus.published}
     parser = Parser("ser download")
     parser.add_argument("corpus")
     parser.add_argument("--root", metavar="FOLDER")
-    parser.add_argument("--song", action="store_true")
     parser.add_argument("--yes", action="store_true")
+    named = [corpus for corpus in map(named_corpus, arguments) if corpus and corpus.published]
+    for name in {name: None for corpus in named for name in list(corpus.published.parts)[1:]}:
+        parser.add_argument(f"--{name}", action="store_true")
     asked = parser.parse_args(arguments)
-    if asked.corpus not in corpora:
-        raise UserError(f"ser download has no corpus '{asked.corpus}'. {did_you_mean(asked.corpus, list(corpora))}")
-    corpus = corpora[asked.corpus]
-    first, *others = corpus.published.parts
-    if asked.song and "song" not in others:
-        raise UserError(f"{asked.corpus} has no songs: leave --song out.")
+    corpus = next((corpus for corpus in named if corpus.name == asked.corpus), None)
+    if corpus is None:
+        known = [name for name, corpus in named_corpora().items() if corpus.published]
+        raise UserError(f"ser download has no corpus '{asked.corpus}'. {did_you_mean(asked.corpus, known)}")
     if asked.root == "":
         raise UserError("--root is empty: name the folder that is to hold the corpus.")
     root = Path(os.path.expanduser(asked.root or os.environ.get("SER_DATA") or "data")).absolute()
-    return [Download(corpus, name, root) for name in (first, *(["song"] if asked.song else []))]
+    first, *others = corpus.published.parts
+    return [Download(corpus, name, root) for name in (first, *filter(vars(asked).get, others))], asked.yes
 
 
 def _show_licence(missing: list) -> None:
-    published = missing[0].corpus.published
-    print(f"{published.title}\n  {published.authors}, {published.page}")
-    print(f"  Licence: {published.licence}: {CREATIVE_COMMONS[published.licence]}\n  {published.licence_page}")
+    corpus = missing[0].corpus
+    print(f"{corpus.published.title}\n  {corpus.published.authors}, {corpus.published.page}")
+    print(f"  Licence: {corpus.licence}: {CREATIVE_COMMONS[corpus.licence]}\n  {licence_page(corpus.licence)}")
     for download in missing:
         files = download.part.files
         server = urlsplit(files[0].url if files else download.part.dataset).netloc
@@ -125,7 +125,7 @@ def _next_command(downloads: list) -> str:
     if folder != usual.resolve():
         words.append(f"dataset.root={folder}")
     if len(downloads) > 1:
-        words.append("dataset.vocal_channel=both")
+        words += [f"dataset.{key}={value}" for key, value in downloads[-1].part.beside.items()]
     return shlex.join(words)
 
 

@@ -1,5 +1,6 @@
 """From a config to the data: how recordings are prepared, which are used, and how they are split."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,28 @@ from ser.data.splits import Splitter
 from ser.errors import UserError, did_you_mean
 from ser.instantiate import build, check_settings
 
+SHARED = sorted(field.name for field in fields(Selection))  # settings of every dataset
+
 
 def build_audio(config: dict[str, Any]) -> AudioSettings:
     """How recordings are prepared."""
     return build(config["audio"], "audio", kind=AudioSettings)
 
 
-def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
-    """The utterances of the run: the corpus is built from its own settings; the shared ones and the split choose."""
-    shared = {field.name for field in fields(Selection)}
-    node = config["dataset"]
-    own = {key: value for key, value in node.items() if key not in shared}
+def build_corpus(node: Mapping[str, Any], trust: Sequence[str]) -> Corpus:
+    """The corpus of a dataset's node, from its own settings: those that all datasets share choose from it."""
+    own = {key: value for key, value in node.items() if key not in SHARED}
     try:
-        corpus = build(own, "dataset", config["run"]["trust"], Corpus)
+        return build(own, "dataset", trust, Corpus)
     except UserError as error:
-        raise _with_shared_names(error, own, sorted(shared)) from None
-    chosen = {key: node[key] for key in shared if key in node}
+        raise _with_shared_names(error, own, SHARED) from None
+
+
+def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
+    """The utterances of the run: the corpus lists them; the shared settings and the split choose."""
+    node = config["dataset"]
+    corpus = build_corpus(node, config["run"]["trust"])
+    chosen = {key: node[key] for key in SHARED if key in node}
     check_settings(Selection, chosen, "dataset")
     return find_recordings(corpus, Selection(**chosen), cache, build_split(config))
 

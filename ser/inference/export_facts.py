@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from ser.data.audio.decode import LOUDEST
 from ser.data.audio.prepare import AudioSettings
+from ser.data.build import build_corpus
+from ser.data.corpora.corpus import Corpus
 from ser.inference.finished_run import FinishedRun
 from ser.inference.whole_network import WholeNetwork
-from ser.instantiate import resolve
 from ser.runs.directory import load_config
 from ser.system.names import printable
 
@@ -50,9 +50,9 @@ def facts_of(run: FinishedRun, network: WholeNetwork, trust: Sequence[str] = ())
     return {name: printable(text) for name, text in facts.items()}
 
 
-def dataset_of(run: FinishedRun, trust: Sequence[str] = ()) -> Any:
-    """The class of the run's corpus."""
-    return resolve(run.config["dataset"], "dataset", trust)
+def corpora_of(run: FinishedRun, trust: Sequence[str] = ()) -> tuple[Corpus, ...]:
+    """The corpora whose recordings a run learned from."""
+    return build_corpus(run.config["dataset"], trust).members
 
 
 def licence_of(run: FinishedRun, trust: Sequence[str] = ()) -> str:
@@ -61,8 +61,7 @@ def licence_of(run: FinishedRun, trust: Sequence[str] = ()) -> str:
 
 
 def _licences(run: FinishedRun, trust: Sequence[str]) -> list[str]:
-    corpus = dataset_of(run, trust)
-    lines = [f"recordings of {corpus.name}: {corpus.licence}"]
+    lines = [f"recordings of {corpus.name}: {corpus.licence}" for corpus in corpora_of(run, trust)]
     if first := load_config(run.path).get("init_from"):
         lines.append(f"training began with the weights of {Path(str(first)).name}, whose recordings' licence holds too")
     return lines

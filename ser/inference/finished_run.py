@@ -1,6 +1,6 @@
 """A finished run, read back from its directory: plain data and weights only, nothing in its files is executed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,8 @@ class FinishedRun:
         Args:
             root: The new `dataset.root`; for a corpus of several roots the folder that holds them.
         """
-        elsewhere = {key: None for key in self.config["dataset"] if key.endswith("_root")}
         members = tuple(member.moved_to(root) for member in self.members)
-        config = {**self.config, "dataset": {**self.config["dataset"], **elsewhere, "root": root}}
+        config = {**self.config, "dataset": _moved(self.config["dataset"], root)}
         return replace(self, config=config, members=members)
 
     def predictions(self) -> tuple[AnyPredictions, AnyPredictions | None]:
@@ -115,6 +114,7 @@ def never_written(node: dict[str, Any]) -> dict[str, Any]:
     Args:
         node: Plain data.
     """
+    node = {key: _each(value, never_written) for key, value in node.items()}  # of joined ones
     try:
         target = resolve(node, "dataset")
         if not (isinstance(target, type) and issubclass(target, Demo) and isinstance(node.get("root"), str)):
@@ -125,3 +125,20 @@ def never_written(node: dict[str, Any]) -> dict[str, Any]:
     except (OSError, RuntimeError, ValueError):  # no such folder, or an invalid path
         exists = False
     return node if exists else {**node, "root": None}
+
+
+def _moved(node: dict[str, Any], root: str) -> dict[str, Any]:
+    """A dataset in another folder, which holds each of joined ones by its name."""
+    elsewhere = {key: None for key in node if key.endswith("_root")}
+    of = node.get("of")
+    if isinstance(of, dict):
+        inner = {name: str(Path(root) / str(name)) for name, own in of.items() if isinstance(own, dict)}
+        elsewhere["of"] = {name: _moved(own, inner[name]) if name in inner else own for name, own in of.items()}
+    return {**node, **elsewhere, "root": root}
+
+
+def _each(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A setting with a change made to each node in it."""
+    if isinstance(value, dict):
+        return change(value) if "_target_" in value else {key: _each(item, change) for key, item in value.items()}
+    return [_each(item, change) for item in value] if isinstance(value, list) else value

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ser.evaluation.evaluate import MODEL, Evaluation, Fold, evaluate
-from ser.inference.export_facts import dataset_of
+from ser.inference.export_facts import corpora_of
 from ser.inference.finished_run import FinishedRun
 from ser.reports.evaluation_tables import FIGURES, cell, remarks
 from ser.system.names import printable
 
+BLANK = "\n\n"  # behind the first paragraph of a data sheet
 NOT_FOR = (
     "deciding about people, or helping to: at work, in education, in hiring, credit, insurance, health, policing, "
     "asylum or border control. In the European Union inferring emotions at work and in education is prohibited "
@@ -45,11 +46,11 @@ def model_card(
         trust: Packages whose classes the run's config may name.
     """
     evaluation = evaluate([scored])
-    metrics, corpus = json.loads(facts["metrics"]), dataset_of(run, trust)
+    metrics, corpora = json.loads(facts["metrics"]), corpora_of(run, trust)
     members = f", an ensemble of {facts['members']} runs" if "members" in facts else ""
     counts = [f"{metrics[f'num_{part}']} of {part}" for part in ("train", "val", "test") if metrics.get(f"num_{part}")]
     labels = json.loads(facts["labels"])
-    first = (inspect.getdoc(corpus) or corpus.name).splitlines()[0]
+    sheets = [f"{(inspect.getdoc(corpus) or corpus.name).partition(BLANK)[0]} {corpus.source}" for corpus in corpora]
     lines = [
         f"# Model card: {_plain(file)}",
         f"{facts['about']} Exported to {kind} from the run {_plain(facts['run'])} (identity {facts['identity']})"
@@ -65,7 +66,7 @@ def model_card(
         }),
         "## Data",
         *_bullets({
-            "Corpus": f"{first} {corpus.source if hasattr(corpus, 'source') else ''}",
+            "Corpora" if len(corpora) > 1 else "Corpus": " ".join(sheets),
             "Licence of the recordings": f"{facts['licence']}. Treat the network as bound by the same terms.",
             "Recordings": ", ".join(counts),
         }),

@@ -38,9 +38,14 @@ def print_summary(
     table.add_column("speakers", justify="right")
     for name in columns:
         table.add_column(name, justify="right")
+    joined = len({utterance.corpus for utterance in utterances}) > 1
     for part, indices in split.parts().items():
-        speakers = {utterances[i].speaker for i in indices} - {None}
-        table.add_row(part, str(len(indices)), str(len(speakers) or "?"), *cells(indices))
+        groups = {part: indices}
+        for i in indices if joined else ():
+            groups.setdefault(f"  {utterances[i].corpus}", []).append(i)
+        for name, group in groups.items():
+            speakers = {utterances[i].speaker for i in group} - {None}
+            table.add_row(name, str(len(group)), str(len(speakers) or "?"), *cells(group))
     console.print(table)
     for label, text in {"split": split.protocol, **parts}.items():
         console.print(f"[bold]{label:>12}[/]  {escape(text)}", highlight=False)

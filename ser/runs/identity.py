@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
-PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv)$")  # `on_bad_file` is not a path
+PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 ABSENT = ("loss.numbers",)  # settings that are younger than some runs: null is as without them
 OTHER_KEYS = frozenset(
@@ -25,6 +25,8 @@ def counts(key: str) -> bool:
 
     >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
     (True, False, False, True)
+    >>> counts("dataset.metadata"), counts("dataset.of.tess.root")
+    (False, False)
     """
     if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
         return False  # the names of a list's columns make no difference, their content does

@@ -71,8 +71,9 @@ def folds_of(config: dict[str, Any]) -> list[Job]:
     if count is None or count < 2:
         raise UserError(
             f"split={config['choices']['split']} has {'a single fold' if count else 'no folds'} to go through, and a "
-            "cross-validation needs two. Choose split=kfold, speaker_kfold, leave_one_speaker_out, statement, emobox "
-            "or five_actors, or train it with several seeds: ser train -m seed=0,1,2."
+            "cross-validation needs two. Choose split=kfold, speaker_kfold, leave_one_speaker_out, "
+            "leave_one_corpus_out, statement, emobox or five_actors, or train it with several seeds: "
+            "ser train -m seed=0,1,2."
         )
     return [find_job(_of_fold(config, fold), alone=False, scan=scans) for fold in range(count)]
 

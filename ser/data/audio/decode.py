@@ -6,9 +6,10 @@ Python's lock).
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ import soundfile
 from ser.data.audio.containers import STREAMED_LENGTH, UncountedMp3, find_mp3, find_samples, with_length
 from ser.data.audio.foreign import what_it_is
 from ser.data.audio.silence import without_c_warnings
+from ser.errors import UserError
+from ser.system.files import write_atomically
 
 MOST_SAMPLES = 2**29  # of one recording, all channels, 2 GiB of float32: nine hours of mono at 16 kHz
 LOUDEST = 100.0  # no float recording is 40 dB above full scale; integers converted to floats without scaling are
@@ -119,6 +122,30 @@ def read(path: Path) -> tuple[np.ndarray, FileFacts]:
         raise BadRecording("holds no samples")
     check_floats(samples, recording.facts)
     return samples, recording.facts
+
+
+def cut(source: Path, pieces: Mapping[Path, tuple[float, float]]) -> None:
+    """Cuts a long recording into WAV files.
+
+    Args:
+        source: The recording.
+        pieces: File to write → start and end in seconds.
+
+    Raises:
+        UserError: The recording cannot be read, or a file not be written.
+    """
+    try:
+        with soundfile.SoundFile(source) as file:
+            kept = file.subtype if file.subtype in SAMPLE_BYTES else "PCM_16"
+            for target, ends in pieces.items():
+                first, last = (min(int(seconds * file.samplerate), file.frames) for seconds in ends)
+                file.seek(max(0, first))
+                samples = file.read(max(0, last - first), "int16" if kept == "PCM_16" else "float64")
+                about = {"data": samples, "samplerate": file.samplerate, "subtype": kept, "format": "WAV"}
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, partial(soundfile.write, **about))
+    except soundfile.SoundFileError as error:
+        raise UserError(f"{source} cannot be cut into its recordings: {_reason(error)}.") from error
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ser.errors import UserError
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+FILM_SUFFIXES = frozenset({".mp4", ".m4a", ".avi", ".mov", ".mkv", ".flv", ".webm"})  # their sound is not read
 # Bins, snapshots, indexes and what a repair found, in lower case: made by systems, often unreadable
 SYSTEM_FOLDERS = frozenset(
     [
@@ -42,6 +43,18 @@ def find_audio(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> list[P
             if not is_skipped(name) and os.path.splitext(name)[1].lower() in suffixes
         ]
     return list(map(Path, sorted(found, key=os.fsencode)))  # bytes: the same order in every locale
+
+
+def how_to_convert(names: Iterable[str]) -> str:
+    """The command that makes recordings of films, by the ending of the first; empty where none is one.
+
+    >>> how_to_convert(["a.wav", "b.MP4"])
+    'convert the .mp4 first, in each folder: for f in *.mp4; do ffmpeg -i "$f" -ac 1 -ar 16000 "${f%.*}.wav"; done'
+    """
+    endings = (os.path.splitext(name)[1].lower() for name in names)
+    ending = next((ending for ending in endings if ending in FILM_SUFFIXES), "")
+    command = f'for f in *{ending}; do ffmpeg -i "$f" -ac 1 -ar 16000 "${{f%.*}}.wav"; done'
+    return f"convert the {ending} first, in each folder: {command}" if ending else ""
 
 
 def why_no_file(path: Path) -> str:

@@ -5,6 +5,7 @@ A corpus is one class that lists its recordings. It reads names and folders only
 """
 
 import importlib
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar
 
-from ser.data.corpora.audio_files import find_audio
+from ser.data.corpora.audio_files import FILM_SUFFIXES, find_audio, how_to_convert
 from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
 from ser.data.targets import CLASSES
@@ -46,7 +47,7 @@ class Corpus:
     A subclass defines:
         name: Short name, the prefix of its speakers.
         layout: What the folder should look like, for the message about a missing root.
-        source: Where to get it, its size and its licence.
+        source: Where to get it, and its size.
         licence: Of the recordings; a network that was trained on them inherits its terms.
         emotions: The corpus's own words or codes for emotions → canonical names.
         published: Its data sheet for `ser download`; None where it has to be got by hand.
@@ -83,6 +84,11 @@ class Corpus:
             "columns of your own list (dataset=csv)."
         )
 
+    @property
+    def members(self) -> tuple["Corpus", ...]:
+        """The corpora of which it consists, each with its own data sheet and licence."""
+        return (self,)
+
     def scan(self) -> Scan:
         """Lists the recordings under `root`.
 
@@ -92,7 +98,8 @@ class Corpus:
         self._check_root()
         scan = self._read()
         if not scan.utterances:
-            remarks = "".join(f" {note}." for note in scan.notes)
+            films = how_to_convert(map(str, find_audio(self.root, FILM_SUFFIXES)))
+            remarks = "".join(f" {note}." for note in (*scan.notes, *filter(None, [films])))
             raise UserError(f"No {self.name} recordings under {self.root}.{remarks} {self._how_to_get()}")
         return scan
 
@@ -123,7 +130,7 @@ class Corpus:
     def _how_to_get(self) -> str:
         command = f"`{self._download_command()}`, or by hand from " if self.published else ""
         return (
-            f"Expected layout: {self.layout} Get it: {command}{self.source} "
+            f"Expected layout: {self.layout} Get it: {command}{self.source} Licence: {self.licence}. "
             f"Then set {self.setting}=<folder>, or SER_DATA to the folder that holds {self.name}/."
         )
 
@@ -138,20 +145,20 @@ class Corpus:
 
 
 class NamedCorpus(Corpus):
-    """A published corpus whose file names say everything, however its folders lie. Subclasses write `_facts`, or
-    `_facts_at` where folders or lists say something too.
+    """A published corpus whose recordings are known by their names, however its folders lie. Subclasses write `_facts`.
 
     Each recording is used once (`ser.data.duplicates`). A root that holds the corpus in a folder of the corpus's
     name, and no other recording of it, is taken to mean that folder.
+
+    A subclass defines, beside what every corpus does:
+        grammar: What a file's name without its ending has to match.
     """
 
-    def _facts(self, stem: str) -> dict[str, Any] | str:
-        """Fields of `Utterance` read from a file's name without suffix, or why the file is skipped."""
-        raise NotImplementedError
+    grammar: ClassVar[re.Pattern[str]]
 
-    def _facts_at(self, path: Path) -> dict[str, Any] | str:
-        """The same of a file whose name alone does not say everything."""
-        return self._facts(readable(path.stem))
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
+        """Fields of `Utterance` from a file's name, and its folders where they say something; or why it is skipped."""
+        raise NotImplementedError
 
     def count(self) -> int:
         """How many recordings lie under `root`, which need not exist."""
@@ -177,7 +184,8 @@ class NamedCorpus(Corpus):
     def _read_root(self) -> Scan:
         named, skipped = [], defaultdict(list)
         for path in find_audio(self.root):
-            facts = self._facts_at(path)
+            match = self.grammar.fullmatch(readable(path.stem))
+            facts = self._facts(match, path) if match else f"the name does not follow the grammar of {self.name}"
             if isinstance(facts, str):
                 skipped[facts].append(self.key_of(path))
             else:
@@ -191,12 +199,17 @@ class NamedCorpus(Corpus):
 
 
 def named_corpora() -> dict[str, type[NamedCorpus]]:
-    """Name → class of each published corpus; the modules of this package are looked through."""
-    from ser.data import corpora
+    """Name → class of each published corpus."""
+    found = {module.name: named_corpus(module.name) for module in iter_modules([str(Path(__file__).parent)])}
+    return {name: corpus for name, corpus in sorted(found.items()) if corpus}
 
-    found = [importlib.import_module(f"{corpora.__name__}.{module.name}") for module in iter_modules(corpora.__path__)]
-    classes = [item for module in found for item in vars(module).values() if isinstance(item, type)]
-    return {c.name: c for c in sorted(classes, key=lambda c: c.__name__) if NamedCorpus in c.__bases__}
+
+def named_corpus(name: str) -> type[NamedCorpus] | None:
+    """The published corpus of this name, whose module is called like it and is the only one that is imported."""
+    if not re.fullmatch("[a-z_]+", name) or not Path(__file__).with_name(f"{name}.py").is_file():
+        return None
+    found = vars(importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")).values()
+    return next((c for c in found if isinstance(c, type) and NamedCorpus in c.__bases__ and c.name == name), None)
 
 
 def skipped_note(keys: list[str], reason: str) -> str:

@@ -1,17 +1,13 @@
 """CREMA-D, the Crowd-Sourced Emotional Multimodal Actors Dataset."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from ser.data.corpora.corpus import NamedCorpus
 from ser.data.emotions import canonical
 from ser.data.utterance import Utterance
 
-_NAME = re.compile(
-    r"(?P<actor>10[0-8]\d|109[01])_(?P<sentence>IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)"
-    r"_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<level>LO|MD|HI|XX?)",
-    re.IGNORECASE,
-)
 _WOMEN = frozenset(
     [
         1002, 1003, 1004, 1006, 1007, 1008, 1009, 1010, 1012, 1013, 1018, 1020, 1021, 1024, 1025, 1028, 1029, 1030,
@@ -25,8 +21,7 @@ _LEVELS = {"LO": "low", "MD": "medium", "HI": "high"}
 class CremaD(NamedCorpus):
     """CREMA-D: 91 actors (43 women, 48 men, 20 to 74 years old, of several ethnic backgrounds), English, acted.
 
-    Source: Cao et al. 2014, IEEE Transactions on Affective Computing 5(4). Open Database License 1.0, its contents
-    under the Database Contents License 1.0.
+    Source: Cao et al. 2014, IEEE Transactions on Affective Computing 5(4).
 
     Contents: 7442 recordings, WAV, 16 kHz, 16 bit, mono, about 2.5 s: twelve sentences in six emotions (anger, disgust,
     fear, happiness, sadness, neutral); the sentence `IEO` at three levels, the others at an unspecified one. The label
@@ -48,16 +43,15 @@ class CremaD(NamedCorpus):
 
     name = "crema_d"
     layout = "AudioWAV/ with files such as 1001_DFA_ANG_XX.wav (WAV or FLAC)."
-    source = (
-        "https://github.com/CheyneyComputerScience/CREMA-D (7442 files in AudioWAV/, by Git LFS: git lfs pull); "
-        "licence ODbL 1.0."
-    )
+    source = "https://github.com/CheyneyComputerScience/CREMA-D (7442 files in AudioWAV/, by Git LFS: git lfs pull)."
     licence = "ODbL 1.0, contents DbCL 1.0"
+    grammar = re.compile(
+        r"(?P<actor>10(?!00)[0-8]\d|109[01])_(?P<sentence>IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)"
+        r"_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<level>LO|MD|HI|XX?)",
+        re.IGNORECASE,
+    )
 
-    def _facts(self, stem: str) -> dict[str, Any] | str:
-        match = _NAME.fullmatch(stem)
-        if not match or match["actor"] == "1000":
-            return "the name does not follow CREMA-D's grammar"
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
         return {
             "emotion": canonical(match["emotion"]),
             "speaker": f"{self.name}_{match['actor']}",

@@ -2,13 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ser.data.corpora.corpus import NamedCorpus
-from ser.errors import UserError, did_you_mean, readable
 
-LANGUAGES = ("both", "english", "mandarin")
-_NAME = re.compile(r"(?P<speaker>00(0[1-9]|1\d|20))_(?P<number>\d{6})")
 _MEN = (4, 5, 6, 8, 10, 11, 12, 13, 14, 20)
 _SENTENCES = 350  # in each emotion; their recordings are numbered through in the order of `emotions`
 
@@ -17,7 +14,7 @@ class Esd(NamedCorpus):
     """ESD: ten speakers of Mandarin (0001 to 0010) and ten of English (0011 to 0020), five women and five men each,
     acted.
 
-    Source: Zhou et al. 2021, ICASSP; Zhou et al. 2022, Speech Communication 137. For research only, on request.
+    Source: Zhou et al. 2021, ICASSP; Zhou et al. 2022, Speech Communication 137.
 
     Contents: 35,000 recordings, WAV, 16 kHz, 16 bit, mono, about 3 s, 29 hours: each speaker says 350 sentences, the
     same ones as all others of the language, in five emotions (neutral, angry, happy, sad, surprised).
@@ -33,30 +30,21 @@ class Esd(NamedCorpus):
     Args:
         root: The folder with `0001` to `0020`, or one that holds it as `esd/`.
         language: `english`, `mandarin` or `both`.
-
-    Raises:
-        UserError: An unknown `language`.
     """
 
     name = "esd"
     layout = "0001/ … 0020/ with files such as 0011/Angry/0011_000351.wav (WAV or FLAC)."
-    source = "https://hltsingapore.github.io/ESD/ (35,000 files, on request); for research only."
+    source = "https://hltsingapore.github.io/ESD/ (35,000 files, on request)."
     licence = "for research only"
+    grammar = re.compile(r"(?P<speaker>00(0[1-9]|1\d|20))_(?P<number>00(?!0000)(0\d{3}|1[0-6]\d\d|17[0-4]\d|1750))")
     emotions = {"neutral": "neutral", "angry": "angry", "happy": "happy", "sad": "sad", "surprise": "surprised"}
 
-    def __init__(self, root: str, language: str = "both"):
+    def __init__(self, root: str, language: Literal["both", "english", "mandarin"] = "both"):
         super().__init__(root)
-        if language not in LANGUAGES:
-            hint = did_you_mean(str(language), list(LANGUAGES))
-            raise UserError(f"dataset.language={language} does not exist. {hint}")
         self.language = language
 
-    def _facts_at(self, path: Path) -> dict[str, Any] | str:
-        match = _NAME.fullmatch(readable(path.stem))
-        number = int(match["number"]) - 1 if match else -1
-        if not 0 <= number < len(self.emotions) * _SENTENCES:
-            return "the name does not follow ESD's grammar"
-        speaker = int(match["speaker"])
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
+        speaker, number = int(match["speaker"]), int(match["number"]) - 1
         language = "english" if speaker > 10 else "mandarin"
         if self.language not in ("both", language):
             return f"{language}, and language is {self.language}"

@@ -1,30 +1,30 @@
 """MELD, the Multimodal EmotionLines Dataset."""
 
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ser.data.corpora.audio_files import find_audio
-from ser.data.corpora.corpus import NamedCorpus, Scan
+from ser.data.corpora.corpus import NamedCorpus
 from ser.data.corpora.table import read_table
 from ser.data.emotions import canonical, one_form
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
 
 PARTS = {"train": "train", "dev": "val", "test": "test"}
-_NAME = re.compile(r"dia(?P<dialogue>\d{1,4})_utt(?P<utterance>\d{1,3})", re.IGNORECASE)
 _MAIN = {"monica": "female", "phoebe": "female", "rachel": "female", "chandler": "male", "joey": "male", "ross": "male"}
 
 
 class Meld(NamedCorpus):
     """MELD: dialogues of the television series Friends, some 300 speakers, of whom six say most, English, acted.
 
-    Source: Poria et al. 2019, ACL. Lists under GPL 3.0; the clips are the broadcaster's.
+    Source: Poria et al. 2019, ACL.
 
     Contents: 13,708 turns of about 3.6 s in seven emotions (neutral 47 %; joy, surprise, anger, sadness, disgust,
     fear): 9,989 for training, 1,109 for development and 2,610 for testing. With music, laughter and several voices: far
-    harder than corpora from a studio. The clips are films; take the sound out first, e.g. in each folder
-    `for f in *.mp4; do ffmpeg -i $f -ac 1 -ar 16000 ${f%.mp4}.wav; done`.
+    harder than corpora from a studio. Sentences are those of the series; `statement` is unknown. The clips are films;
+    convert them first, in each folder `for f in *.mp4; do ffmpeg -i "$f" -ac 1 -ar 16000 "${f%.*}.wav"; done`.
 
     File name: `dia0_utt3`, the dialogue and the turn, in a folder whose name has `train`, `dev` or `test` in it:
     numbers begin anew in each. `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv` say who speaks, and the
@@ -41,32 +41,35 @@ class Meld(NamedCorpus):
 
     name = "meld"
     layout = "train_sent_emo.csv … and folders such as train_splits/ with dia0_utt0.wav (WAV or FLAC)."
-    source = "https://affective-meld.github.io (10 GB of films and three lists); lists GPL 3.0, clips not."
+    source = "https://affective-meld.github.io (10 GB of films and three lists)."
     licence = "lists GPL 3.0, clips of a television series not free"
+    grammar = re.compile(r"dia(?P<dialogue>\d{1,4})_utt(?P<utterance>\d{1,3})", re.IGNORECASE)
 
     def __init__(self, root: str, official_parts: bool = False):
         super().__init__(root)
         self.official_parts = official_parts
-        self._rows: dict[tuple[str, int, int], dict[str, str]] = {}
 
-    def _read(self) -> Scan:
-        self._rows = {}
+    @cached_property
+    def _rows(self) -> dict[tuple[str, int, int], dict[str, str]]:
+        """Part, dialogue and utterance → speaker and emotion.
+
+        Raises:
+            UserError: A list that is none of MELD's.
+        """
+        rows = {}
         for file in find_audio(self.root, {".csv"}):
             part, _, rest = file.name.lower().partition("_")
             for _, row in read_table(file)[1] if part in PARTS and rest == "sent_emo.csv" else ():
                 try:
                     place = part, int(row["dialogue_id"]), int(row["utterance_id"])
-                    self._rows[place] = {"speaker": one_form(readable(row["speaker"])), "emotion": row["emotion"]}
+                    rows[place] = {"speaker": one_form(readable(row["speaker"])), "emotion": row["emotion"]}
                 except (KeyError, TypeError, ValueError) as error:
                     raise UserError(
                         f"{file} is not MELD's list: it needs Dialogue_ID, Utterance_ID, Speaker and Emotion."
                     ) from error
-        return super()._read()
+        return rows
 
-    def _facts_at(self, path: Path) -> dict[str, Any] | str:
-        match = _NAME.fullmatch(readable(path.stem))
-        if not match:
-            return "the name does not follow MELD's grammar"
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
         part = _part_of(self.key_of(path))
         if part is None:
             return "no folder says train, dev or test"

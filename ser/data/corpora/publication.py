@@ -40,6 +40,7 @@ class Part:
         unpacked: Bytes that the archives hold, about; at most twice as many are unpacked, and at most three times as
             many files as there are recordings.
         settings: Arguments of the corpus, beside `root`, that make it list these recordings.
+        beside: The arguments that make it list them and those of the first part.
         folder: Where they are put, below the folder of the corpus.
     """
 
@@ -49,6 +50,7 @@ class Part:
     dataset: str = ""
     unpacked: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
 
     @property
@@ -70,18 +72,20 @@ class Publication:
         title: In full.
         authors: With the year.
         page: For readers: `https://doi.org/…`.
-        licence: Its short name, one of `CREATIVE_COMMONS`.
-        parts: Name → part; the first is what `ser download` gets, the others on request: `--song`.
+        parts: Name → part; the first is what `ser download` gets, the others on request by their names: `--song`.
     """
 
     title: str
     authors: str
     page: str
-    licence: str
     parts: Mapping[str, Part]
 
-    @property
-    def licence_page(self) -> str:
-        """The licence's text: `https://creativecommons.org/licenses/by-nc-sa/4.0/`."""
-        kind, version = self.licence.removeprefix("CC ").lower().split()
-        return f"https://creativecommons.org/licenses/{kind}/{version}/"
+
+def licence_page(licence: str) -> str:
+    """Where the text of a licence of `CREATIVE_COMMONS` is.
+
+    >>> licence_page("CC BY-NC-SA 4.0")
+    'https://creativecommons.org/licenses/by-nc-sa/4.0/'
+    """
+    kind, version = licence.removeprefix("CC ").lower().split()
+    return f"https://creativecommons.org/licenses/{kind}/{version}/"

@@ -6,18 +6,14 @@ from typing import Any
 
 from ser.data.corpora.corpus import NamedCorpus
 from ser.data.utterance import Utterance
-from ser.errors import readable
 
-_NAME = re.compile(
-    r"((?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>sa|su|a|d|f|h|n)(?P<number>0[1-9]|[12]\d|30)", re.IGNORECASE
-)
 _SPEAKERS = ("dc", "je", "jk", "kl")
 
 
 class Savee(NamedCorpus):
     """SAVEE: four men (DC, JE, JK, KL), researchers of 27 to 31 years, British English, acted.
 
-    Source: Haq and Jackson 2010, in Machine Audition (IGI Global), chapter 17. For research only, on registration.
+    Source: Haq and Jackson 2010, in Machine Audition (IGI Global), chapter 17.
 
     Contents: 480 recordings, WAV, 44.1 kHz, 16 bit, mono, about 4 s: each speaker 15 TIMIT sentences in each of six
     emotions (anger, disgust, fear, happiness, sadness, surprise) and 30 neutral ones. All are men: gender cannot be
@@ -36,8 +32,11 @@ class Savee(NamedCorpus):
 
     name = "savee"
     layout = "DC/ JE/ JK/ KL/ with files such as a01.wav, or files such as DC_a01.wav (WAV or FLAC)."
-    source = "http://kahlan.eps.surrey.ac.uk/savee/ (480 files, on registration); for research only."
+    source = "http://kahlan.eps.surrey.ac.uk/savee/ (480 files, on registration)."
     licence = "for research only"
+    grammar = re.compile(
+        r"((?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>sa|su|a|d|f|h|n)(?P<number>0[1-9]|[12]\d|30)", re.IGNORECASE
+    )
     emotions = {
         "a": "angry",
         "d": "disgust",
@@ -48,10 +47,7 @@ class Savee(NamedCorpus):
         "su": "surprised",
     }
 
-    def _facts_at(self, path: Path) -> dict[str, Any] | str:
-        match = _NAME.fullmatch(readable(path.stem))
-        if not match:
-            return "the name does not follow SAVEE's grammar"
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
         speaker = (match["speaker"] or path.parent.name).lower()
         if speaker not in _SPEAKERS:
             return "neither the name nor the folder says who speaks: DC, JE, JK or KL"

@@ -1,6 +1,7 @@
 """TESS, the Toronto Emotional Speech Set."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from ser.data.corpora.corpus import NamedCorpus
@@ -8,13 +9,6 @@ from ser.data.corpora.publication import Part, Publication
 from ser.data.emotions import canonical
 from ser.data.utterance import Utterance
 
-# `OA_bite_neutral` lacks a letter in the corpus itself. The emotion is the longest ending that is one: a word has no
-# underscore, `pleasant_surprised` has.
-_NAME = re.compile(
-    r"(?P<actress>oaf?|yaf?)[_ ](?P<word>[^_ ]+)[_ ]"
-    r"(?P<emotion>angry|anger|disgust|fear(?:ful)?|happy|neutral|ps|(?:pleasant[_ ])?surprised?|sad)",
-    re.IGNORECASE,
-)
 _DATAVERSE = "https://borealisdata.ca/api/datasets/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
 # Folders of the copies in circulation where they differ from the file names' endings; Dataverse itself has no folders
 _FOLDERS = {
@@ -28,7 +22,7 @@ _FOLDERS = {
 class Tess(NamedCorpus):
     """TESS: two actresses, aged 64 (OAF) and 26 (YAF), Canadian English, acted.
 
-    Source: Pichora-Fuller and Dupuis 2020, Scholars Portal Dataverse, doi 10.5683/SP2/E8H2MF. CC BY-NC-ND 4.0.
+    Source: Pichora-Fuller and Dupuis 2020, Scholars Portal Dataverse, doi 10.5683/SP2/E8H2MF.
 
     Contents: 2800 recordings, WAV, 24,414 Hz (one of 96 kHz), 16 bit, mono, about 2 s: each actress says the sentence
     'Say the word …' with each of 200 words in seven emotions: anger, disgust, fear, happiness, pleasant surprise (`ps`
@@ -45,29 +39,23 @@ class Tess(NamedCorpus):
 
     name = "tess"
     layout = "OAF_angry/ … YAF_sad/ with files such as OAF_back_angry.wav (WAV or FLAC)."
-    source = "https://doi.org/10.5683/SP2/E8H2MF (about 270 MB, 2800 files); licence CC BY-NC-ND 4.0."
+    source = "https://doi.org/10.5683/SP2/E8H2MF (about 270 MB, 2800 files)."
     licence = "CC BY-NC-ND 4.0"
-    emotions = {
-        "angry": "angry",
-        "disgust": "disgust",
-        "fear": "fearful",
-        "happy": "happy",
-        "neutral": "neutral",
-        "ps": "surprised",
-        "sad": "sad",
-    }
+    # `OA_bite_neutral` lacks a letter in the corpus itself. The emotion is the longest ending that is one: a word has
+    # no underscore, `pleasant_surprised` has.
+    grammar = re.compile(
+        r"(?P<actress>oaf?|yaf?)[_ ](?P<word>[^_ ]+)[_ ]"
+        r"(?P<emotion>angry|anger|disgust|fear(?:ful)?|happy|neutral|ps|(?:pleasant[_ ])?surprised?|sad)",
+        re.IGNORECASE,
+    )
     published = Publication(
         title="TESS, the Toronto Emotional Speech Set",
         authors="Pichora-Fuller and Dupuis 2020",
         page="https://doi.org/10.5683/SP2/E8H2MF",
-        licence=licence,
         parts={"speech": Part(2800, 281_313_192, dataset=_DATAVERSE)},
     )
 
-    def _facts(self, stem: str) -> dict[str, Any] | str:
-        match = _NAME.fullmatch(stem)
-        if not match:
-            return "the name does not follow TESS's grammar"
+    def _facts(self, match: re.Match[str], path: Path) -> dict[str, Any] | str:
         word = match["word"].lower()
         return {
             "emotion": canonical(match["emotion"]),
@@ -84,7 +72,7 @@ class Tess(NamedCorpus):
         >>> Tess.usual_place("OAF_back_fear.wav"), Tess.usual_place("YAF_sad/YAF_back_sad.wav")
         ('OAF_Fear/OAF_back_fear.wav', 'YAF_sad/YAF_back_sad.wav')
         """
-        match = _NAME.fullmatch(name.rpartition(".")[0])
+        match = cls.grammar.fullmatch(name.rpartition(".")[0])
         if not match:
             return name
         folder = f"{match['actress'][:2].upper()}F_{match['emotion'].lower()}"

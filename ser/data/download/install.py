@@ -21,11 +21,12 @@ from ser.data.corpora.corpus import NamedCorpus, child_folder
 from ser.data.corpora.publication import KEPT, Part, RemoteFile
 from ser.data.download.dataverse import list_files
 from ser.data.download.fetch import NotSent, Resuming, fetch
-from ser.data.download.unpack import SPARE_BYTES, unpack
+from ser.data.download.unpack import unpack
 from ser.errors import UserError
 from ser.system.files import settle, why_refused
 
 WORK = ".ser-download"  # hidden: never taken for recordings
+SPARE_BYTES = 50_000_000  # that a disk should still have free afterwards
 AT_ONCE = 4  # files of a dataset of thousands; a server's patience is the bound
 
 

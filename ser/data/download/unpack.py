@@ -13,7 +13,6 @@ from ser.system.files import why_refused
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 UNIX = 3  # the system that has links; other systems' upper half of `external_attr` says something else
-SPARE_BYTES = 50_000_000  # that a disk should still have free afterwards
 # What zipfile raises about an archive that is damaged, or was made to do damage
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OverflowError)
 
@@ -37,7 +36,6 @@ def unpack(archive: Path, folder: Path, most_files: int, most_bytes: int) -> int
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
             files = _checked(archive.name, members, most_files, most_bytes)
-            _check_space(folder, sum(member.file_size for member in files))
             for member in files:
                 _write(opened, member, folder / member.filename)
     except DAMAGED as error:
@@ -69,15 +67,6 @@ def _checked(archive: str, members: list[zipfile.ZipInfo], most_files: int, most
     if twice := first_clash([member.filename for member in files]):
         refuse(f"the name {twice} is there twice")
     return files
-
-
-def _check_space(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder.parent).free
-    if free < size + SPARE_BYTES:
-        raise UserError(
-            f"The disk of {folder.parent} has {free / 1e6:,.0f} MB free, and unpacking takes {size / 1e6:,.0f} MB. "
-            f"Make room. {KEPT}"
-        )
 
 
 def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:

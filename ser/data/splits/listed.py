@@ -5,19 +5,21 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from ser.data.corpora.emobox import metadata_of
+from ser.data.corpora.json_lines import folds_in
+from ser.data.corpora.tails import tail_of
 from ser.data.splits.base import PARTS, Splitter, parts_are_named
 from ser.data.splits.folds import check_fold
-from ser.data.splits.matching import match, tail_of
-from ser.data.splits.part_lists import Division, Entry, folds_in, read_parts
+from ser.data.splits.matching import match
+from ser.data.splits.part_lists import Division, Entry, read_parts
 from ser.data.splits.sampling import draw_stratified, draw_values, hold_out, part_by
 from ser.data.utterance import Utterance
-from ser.errors import UserError, did_you_mean, some
+from ser.errors import UserError, some
 from ser.system.ranges import Index, Rate, Seed
-
-MISSING, UNKNOWN = ("stop", "leave_out"), ("stop", "ignore")
 
 
 class ListedSplit(Splitter):
@@ -38,17 +40,14 @@ class ListedSplit(Splitter):
         columns: What the CSV file calls `path` and `split`, where its names are unusual (`ser.data.corpora.columns`).
 
     Raises:
-        UserError: No file, or an unknown `missing` or `unknown`.
+        UserError: No file.
     """
 
     def __init__(
-        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: str = "stop", unknown: str = "stop",
-        seed: Seed = 0, columns: dict[str, str] | None = None,
+        self, file: str, fold: Index = 0, val: Rate = 0.15, missing: Literal["stop", "leave_out"] = "stop",
+        unknown: Literal["stop", "ignore"] = "stop", seed: Seed = 0, columns: dict[str, str] | None = None,
     ):  # fmt: skip
         super().__init__(val, seed)
-        for setting, word, words in (("missing", missing, MISSING), ("unknown", unknown, UNKNOWN)):
-            if word not in words:
-                raise UserError(f"split.{setting}={word} does not exist. {did_you_mean(str(word), list(words))}")
         if not file:
             raise UserError("split.file is empty: name the file that says which recording is in which part.")
         self.file, self.fold = Path(file).expanduser().absolute(), fold
@@ -149,6 +148,27 @@ class ListedSplit(Splitter):
                 "them, or leave them out with split.missing=leave_out."
             )
         return f"{len(missing)} recordings left out: not named in {self.file.name}"
+
+
+class OfficialFolds(ListedSplit):
+    """The folds of EmoBox for the corpus that `dataset=emobox` reads, with its validation part where it has one.
+
+    Args:
+        metadata, corpus: Those of the dataset.
+        fold, val, seed: As in `ListedSplit`.
+
+    Raises:
+        UserError: Another dataset.
+    """
+
+    def __init__(self, metadata: str | None, corpus: str | None, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
+        if not metadata or not corpus:
+            raise UserError("split=official takes the folds of EmoBox's metadata: use it with dataset=emobox.")
+        super().__init__(str(metadata_of(metadata, corpus)), fold, val, "leave_out", "ignore", seed)
+
+    @property
+    def remark(self) -> str:
+        return f"EmoBox's folds of {self.file.name}"
 
 
 def _names(utterances: Sequence[Utterance], parts: dict[str, list[int]]) -> dict[str, tuple[set[str], set[str]]]:

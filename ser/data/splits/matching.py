@@ -4,11 +4,10 @@ Lists outlive folders: EmoBox names `downloads/ravdess/…/Actor_11/03-01-07-02-
 `~/data/ravdess/Actor_11/03-01-07-02-02-02-11.flac`. They agree from the end.
 """
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ser.data.corpora.audio_files import AUDIO_SUFFIXES
+from ser.data.corpora.tails import Tails
 from ser.data.splits.part_lists import Entry
 from ser.data.utterance import Utterance
 from ser.errors import UserError, readable
@@ -30,14 +29,11 @@ def match(entries: Sequence[Entry], utterances: Sequence[Utterance]) -> tuple[di
     Raises:
         UserError: A name that two recordings could have, or a recording with two parts.
     """
-    called = _by_base_name(utterances)
+    tails = Tails(readable(utterance.path) for utterance in utterances)
     claimed: dict[int, list[tuple[int, Entry]]] = defaultdict(list)
     unknown = []
     for entry in entries:
-        tail = tail_of(entry.path)
-        agreement = {i: _agreement(tail, other) for i, other in called.get(tail[0], {}).items()}
-        furthest = max(agreement.values(), default=0)
-        nearest = [i for i, length in agreement.items() if length == furthest]
+        furthest, nearest = tails.nearest(entry.path)
         if len(nearest) > 1:
             keys = " or ".join(utterances[i].key for i in nearest[:2])
             raise UserError(f"{entry.where}: {entry.path} could be {keys}; write more of its path.")
@@ -62,33 +58,3 @@ def _one_part(utterance: Utterance, entries: list[Entry]) -> str:
                 "keep one of them."
             )
     return first.part
-
-
-def tail_of(path: str) -> tuple[str, ...]:
-    r"""The names of a path from the end, the first without its audio ending; in one case and composition of letters.
-
-    >>> tail_of(r"C:\Corpus\Actor_01\03-01.WAV")
-    ('03-01', 'actor_01', 'corpus', 'c:')
-    """
-    # Composed characters: macOS hands out file names with accents as separate characters.
-    names = unicodedata.normalize("NFC", path).casefold().replace("\\", "/").split("/")
-    first, *folders = [name for name in reversed(names) if name not in ("", ".")] or [""]
-    stem, dot, ending = first.rpartition(".")
-    return (stem if dot and f".{ending}" in AUDIO_SUFFIXES else first, *folders)
-
-
-def _by_base_name(utterances: Sequence[Utterance]) -> dict[str, dict[int, tuple[str, ...]]]:
-    called: dict[str, dict[int, tuple[str, ...]]] = defaultdict(dict)
-    for i, utterance in enumerate(utterances):
-        tail = tail_of(readable(utterance.path))
-        called[tail[0]][i] = tail
-    return called
-
-
-def _agreement(tail: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """How many leading names two tails have in common.
-
-    >>> _agreement(("a", "ann", "x"), ("a", "ann", "y", "z"))
-    2
-    """
-    return next((k for k, (a, b) in enumerate(zip(tail, other, strict=False)) if a != b), min(len(tail), len(other)))

@@ -3,21 +3,18 @@
 Only names and parts are read; no file that a line names is ever opened.
 """
 
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.data.corpora.audio_files import AUDIO_SUFFIXES, is_skipped
+from ser.data.corpora.audio_files import AUDIO_SUFFIXES
 from ser.data.corpora.columns import PART_NAMES, first_named, part_names, place_columns
-from ser.data.corpora.table import read_table, read_text
+from ser.data.corpora.json_lines import PART_IN_NAME, is_piece, lists_in, part_in_name, read_json_lines
+from ser.data.corpora.table import read_table
 from ser.errors import UserError, readable
 
-_PART_OF = {name: part for part, names in PART_NAMES.items() for name in names}
 Line = tuple[str, object, object]  # where it stands, the recording and the part as they are written
-_PART_IN_NAME = re.compile(rf"(?<![a-z])({'|'.join(_PART_OF)})(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +38,6 @@ class Division:
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
-
-
-def folds_in(file: Path) -> list[Path]:
-    """The folders `fold_1`, `fold_2`, … of an EmoBox corpus in the order of their numbers, or none.
-
-    Args:
-        file: What `split.file` names.
-
-    Raises:
-        UserError: A folder that may not be read.
-    """
-    try:
-        children = [child for child in file.iterdir() if child.is_dir()] if file.is_dir() else []
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    numbers = {child: re.fullmatch(r"fold_?([0-9]+)", child.name) for child in children}
-    return sorted((child for child in children if numbers[child]), key=lambda child: int(numbers[child][1]))
 
 
 def read_parts(file: Path, columns: Mapping[str, str] | None = None) -> Division:
@@ -91,10 +71,7 @@ def read_parts(file: Path, columns: Mapping[str, str] | None = None) -> Division
 
 
 def _read_folder(folder: Path) -> list[Line]:
-    files = {part: [] for part in PART_NAMES}
-    for file in sorted(folder.glob("*.jsonl")):
-        if (part := part_in_name(file.name)) and not is_skipped(file.name):
-            files[part].append(file)
+    files = lists_in(folder)
     for part, named in files.items():
         if len(named) > 1:
             raise UserError(
@@ -112,38 +89,18 @@ def _read_json_lines_and_siblings(file: Path) -> list[Line]:
         return list(_read_json_lines(file, None))
     entries = []
     for part, names in PART_NAMES.items():
-        siblings = (file.with_name(_PART_IN_NAME.sub(name, file.name, count=1)) for name in names)
+        siblings = (file.with_name(PART_IN_NAME.sub(name, file.name, count=1)) for name in names)
         found = file if part == own else next((sibling for sibling in siblings if sibling.is_file()), None)
         entries += _read_json_lines(found, part) if found else []
     return entries
 
 
-def part_in_name(name: str) -> str | None:
-    """The part that a file's name says it lists.
-
-    >>> part_in_name("ravdess_valid_fold_1.jsonl"), part_in_name("trains.jsonl")
-    ('val', None)
-    """
-    match = _PART_IN_NAME.search(name)
-    return _PART_OF[match[1].lower()] if match else None
-
-
 def _read_json_lines(file: Path, part: str | None) -> Iterator[Line]:
     """The lines of one file; `part` is theirs where a line does not say otherwise."""
-    for number, line in enumerate(read_text(file).split("\n"), start=1):  # JSON may hold other line separators
-        if not line.strip():
-            continue
-        where = f"{file}, line {number}"
-        try:
-            facts = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where} is not JSON: each line is an object such as {_EXAMPLE}.") from error
-        if not isinstance(facts, dict):
-            raise UserError(f"{where} is not a JSON object: each line is one such as {_EXAMPLE}.")
-        yield where, first_named(facts, "path", ""), first_named(facts, "split", part or "")
-
-
-_EXAMPLE = '{"wav": "Actor_01/03-01-01-01-01-01-01.wav", "split": "train"}'
+    for where, facts in read_json_lines(file):
+        # a piece of a long recording is a file of its own, called by its key (`ser.data.corpora.emobox`)
+        path = facts.get("key") if is_piece(facts) else first_named(facts, "path", "")
+        yield where, path, first_named(facts, "split", part or "")
 
 
 def _entry(where: str, path: object, part: object, parts: Mapping[str, str]) -> Entry:

@@ -51,21 +51,23 @@ def unknown(recordings: Sequence[Inspected]) -> list[str]:
 
 
 def emotion_table(exploration: Exploration) -> Table:
-    """A row an emotion: recordings by gender, speakers, median duration and level."""
+    """A row an emotion: recordings by corpus and gender, speakers, median duration and level."""
     recordings, genders = exploration.recordings, genders_of(exploration.recordings)
     known = [gender for gender in genders if gender is not None]
-    header = ["emotion", "recordings", *known, "speakers", "median s", "median dBFS"]
+    corpora = sorted({r.utterance.corpus for r in recordings})
+    corpora = corpora if len(corpora) > 1 else []
+    header = ["emotion", "recordings", *corpora, *known, "speakers", "median s", "median dBFS"]
     rows = []
     for emotion in exploration.emotions:
         group = [r for r in recordings if r.emotion == emotion]
         usable = [r for r in group if r.bad is None]
-        counts = Counter(r.utterance.gender for r in group)
+        counts = Counter(word for r in group for word in (r.utterance.corpus, r.utterance.gender))
         medians = [
             f"{np.median([r.used_s for r in usable]):.2f}" if usable else "–",
             f"{np.median([r.file.rms_db for r in usable]):.0f}" if usable else "–",
         ]
         rows.append(
-            [emotion, len(group), *(counts[gender] for gender in known), len(speakers_of(group)) or "–", *medians]
+            [emotion, len(group), *(counts[word] for word in corpora + known), len(speakers_of(group)) or "–", *medians]
         )
     return header, rows
 

@@ -54,4 +54,4 @@ def test_a_corrected_name_is_no_second_recording(tmp_path):
 def test_other_names_are_noted(tmp_path, name):
     write_tiny(tmp_path)
     write_tone(tmp_path / f"{name}.wav")
-    assert f"CREMA-D's grammar): {name}.wav" in CremaD(str(tmp_path)).scan().notes[0]
+    assert f"the grammar of crema_d): {name}.wav" in CremaD(str(tmp_path)).scan().notes[0]

@@ -47,4 +47,4 @@ def test_five_men_and_five_women(tmp_path):
         (tmp_path / f"{speaker:02}a01Na.wav").write_bytes(b"")
     scan = EmoDb(str(tmp_path)).scan()
     assert Counter(u.gender for u in scan.utterances) == {"male": 5, "female": 5}
-    assert scan.notes[0].startswith("9 audio files skipped (the name does not follow EMO-DB's grammar)")
+    assert scan.notes[0].startswith("9 audio files skipped (the name does not follow the grammar of emodb)")

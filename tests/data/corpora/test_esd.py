@@ -7,6 +7,7 @@ import pytest
 
 from ser.data.corpora.esd import Esd
 from ser.errors import UserError
+from ser.instantiate import build
 from tests.tiny_corpora import write_tone
 
 STATEMENTS = True  # are known
@@ -40,9 +41,12 @@ def test_one_language(tmp_path, language, speakers):
     assert scan.notes[0].startswith("24 audio files skipped (") and f"language is {language}" in scan.notes[0]
 
 
-def test_a_language_that_is_not_there():
-    with pytest.raises(UserError, match="Did you mean 'english'"):
-        Esd("x", "englisch")
+@pytest.mark.parametrize(
+    ("language", "words"), [("englisch", "Did you mean 'english'"), (1, "must be both, english or mandarin")]
+)
+def test_a_language_that_is_not_there(language, words):
+    with pytest.raises(UserError, match=f"dataset.language={language} .*{words}"):
+        build({"_target_": "ser.data.corpora.esd.Esd", "root": "x", "language": language}, "dataset")
 
 
 @pytest.mark.parametrize(
@@ -61,9 +65,4 @@ def test_half_the_speakers_of_each_language_are_women(tmp_path):
     scan = Esd(str(tmp_path)).scan()
     found = Counter((u.statement[:2], u.gender) for u in scan.utterances)
     assert set(found.values()) == {5} and len(found) == 4
-    assert scan.notes[0].startswith("3 audio files skipped (the name does not follow ESD's grammar)")
-
-
-def test_a_language_that_is_a_number_is_refused_in_words(tmp_path):
-    with pytest.raises(UserError, match="dataset.language=1 does not exist. Choose from"):
-        Esd(str(tmp_path), language=1)
+    assert scan.notes[0].startswith("3 audio files skipped (the name does not follow the grammar of esd)")

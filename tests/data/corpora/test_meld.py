@@ -59,7 +59,7 @@ def test_what_no_list_names_and_no_folder_places_is_noted(root):
     notes = " ".join(Meld(str(root)).scan().notes)
     assert "(not in train_sent_emo.csv): train_splits/dia9_utt9.wav" in notes
     assert "(no folder says train, dev or test): dia0_utt0.wav" in notes
-    assert "(the name does not follow MELD's grammar)" in notes
+    assert "(the name does not follow the grammar of meld)" in notes
 
 
 def test_bytes_of_another_encoding_do_no_harm(root):

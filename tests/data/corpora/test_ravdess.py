@@ -11,6 +11,7 @@ from ser.data.corpora.corpus import Corpus
 from ser.data.corpora.ravdess import Ravdess
 from ser.data.duplicates import same_recording
 from ser.errors import UserError
+from ser.instantiate import build
 from tests.tiny_corpora import ravdess_name, real_corpus, write_tiny_ravdess, write_tone
 
 
@@ -48,8 +49,8 @@ def test_films_are_passed_over_and_their_sound_is_noted(root):
 
 
 def test_unknown_vocal_channel_names_the_nearest():
-    with pytest.raises(UserError, match="Did you mean 'speech'"):
-        Ravdess("x", vocal_channel="speach")
+    with pytest.raises(UserError, match="vocal_channel=speach must be speech, song or both. Did you mean 'speech'"):
+        build({"_target_": "ser.data.corpora.ravdess.Ravdess", "root": "x", "vocal_channel": "speach"}, "dataset")
 
 
 def test_song_only_where_there_is_only_speech_says_so(tmp_path):

@@ -58,9 +58,17 @@ def test_lists_that_are_refused(listed, files, message):
         listed(files)
 
 
-@pytest.mark.parametrize("change", [{"filesize": -5}, {"id": "../../etc"}, {"filename": None}, {"filesize": "many"}])
-def test_entries_that_make_no_sense(listed, change):
-    with pytest.raises(UserError):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filesize": -5}, "lists 'OAF_back_angry.wav' with -5 bytes"),
+        ({"id": "../../etc"}, "sends no list of files that can be read"),
+        ({"filename": None}, "lists no recordings and no archive"),
+        ({"filesize": "many"}, "sends no list of files that can be read"),
+    ],
+)
+def test_entries_that_make_no_sense(listed, change, message):
+    with pytest.raises(UserError, match=message):
         listed(**change)
 
 

@@ -144,11 +144,6 @@ def test_an_archive_in_an_archive_stays_one(tmp_path):
     assert (tmp_path / "out" / "b.zip").read_bytes() == inner.getvalue()
 
 
-def test_a_full_disk_is_seen_before(tmp_path, monkeypatch):
-    monkeypatch.setattr("ser.data.download.unpack.SPARE_BYTES", 1 << 60)
-    assert "MB free, and unpacking takes" in refused(write(tmp_path / "a.zip", GOOD.items()), tmp_path)
-
-
 def test_what_is_there_is_not_overwritten_or_followed(tmp_path):
     (tmp_path / "out" / "Actor_01").mkdir(parents=True)
     (tmp_path / "out" / "Actor_01" / "b.wav").symlink_to(tmp_path / "target")

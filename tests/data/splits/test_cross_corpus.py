@@ -8,7 +8,7 @@ import pytest
 from ser.data.corpora.ravdess_tess import RavdessTess
 from ser.data.recordings import find_recordings
 from ser.data.selection import Selection
-from ser.data.splits import CrossCorpusSplit
+from ser.data.splits import CrossCorpusSplit, LeaveOneCorpusOut
 from ser.errors import UserError
 from tests.conftest import only_run
 from tests.made_up import in_two_parts, of_parts, ravdess_like, tess_like, utterance
@@ -76,7 +76,7 @@ def test_the_seed_decides_validation_alone():
     ("train", "test", "words"),
     [
         ("ravdes", "tess", ["split.train=ravdes is neither a corpus (ravdess, tess)", "Did you mean 'ravdess'?"]),
-        ("ravdess", "iemocap", ["split.test=iemocap", "(ravdess_01, ravdess_02, ravdess_03, …)", "ravdess_tess"]),
+        ("ravdess", "iemocap", ["split.test=iemocap", "(ravdess_01, ravdess_02, ravdess_03, …)", "dataset=joined"]),
         ("tess", "oaf", ["split.train=tess and split.test=oaf share 40 recordings", "name two corpora"]),
         ("oaf", "tess_oaf", ["share 40 recordings"]),
     ],
@@ -125,6 +125,56 @@ def test_copies_across_corpora_are_refused():
     utterances[-1] = replace(utterances[-1], content="0")
     with pytest.raises(UserError, match="hold identical samples"):
         CrossCorpusSplit("ravdess", "tess", val=0)(utterances)
+
+
+def three():
+    """Two corpora, and a third whose name has an underscore: 4 speakers, three emotions, one of its own."""
+    emotions = ("happy", "sad", "bored")
+    crema = [utterance(i, emotions[i % 3], f"crema_d_{1001 + i % 4}", "fm"[i % 2], "crema_d") for i in range(24)]
+    return both() + crema
+
+
+def test_a_speaker_of_a_corpus_whose_name_has_an_underscore():
+    utterances, split, _ = usable(CrossCorpusSplit("ravdess", "1002"), three())
+    assert of_parts(split, utterances, "speaker")[2] == {"crema_d_1002"}
+    utterances, split, _ = usable(CrossCorpusSplit("CREMA-D", "tess"), three())
+    assert of_parts(split, utterances, "corpus") == [{"crema_d"}, {"crema_d"}, {"tess"}]
+
+
+def test_each_corpus_is_left_out_once():
+    kept, remarks = LeaveOneCorpusOut().usable(three(), [u.emotion for u in three()])
+    utterances = [three()[i] for i in kept]
+    assert {u.emotion for u in utterances} == {"happy", "sad"}
+    assert "24 recordings of angry left out: only ravdess and tess have it" not in remarks and len(remarks) == 7
+    assert any(remark.endswith("of bored left out: only crema_d has it") for remark in remarks)
+    assert any(remark.endswith("of angry left out: only ravdess and tess have it") for remark in remarks)
+    tested = []
+    for fold, name in enumerate(("crema_d", "ravdess", "tess")):
+        splitter = LeaveOneCorpusOut(fold=fold)
+        split = splitter(utterances)
+        train, val, test = of_parts(split, utterances, "corpus")
+        assert test == {name} and name not in train | val and train == {"crema_d", "ravdess", "tess"} - {name}
+        assert not in_two_parts(split, utterances, "speaker") and splitter.num_folds(utterances) == 3
+        assert split.protocol.startswith("speaker-independent, ") and f"→ {name.upper()}, fold" in split.protocol
+        assert f"fold {fold + 1} of 3 ({name})" in split.protocol
+        tested += split.test
+    assert sorted(tested) == list(range(len(utterances)))
+    with pytest.raises(UserError, match="split.fold=3: this split has folds 0 to 2"):
+        LeaveOneCorpusOut(fold=3)(utterances)
+
+
+def test_what_cannot_be_left_out():
+    with pytest.raises(UserError, match="needs recordings of two corpora, and these are all of tess.*dataset=joined"):
+        usable(LeaveOneCorpusOut(), tess_like())
+    utterances = [replace(u, emotion="bored") if u.corpus == "tess" else u for u in both()]
+    with pytest.raises(UserError, match=r"tess \(bored\) need two classes in common"):
+        usable(LeaveOneCorpusOut(), utterances)
+    copied = [replace(u, content=str(i)) for i, u in enumerate(both())]
+    copied[-1] = replace(copied[-1], content="0")
+    with pytest.raises(UserError, match="hold identical samples"):
+        usable(
+            LeaveOneCorpusOut(val=0), [replace(u, emotion="sad" if i % 2 else "happy") for i, u in enumerate(copied)]
+        )
 
 
 # ---- on the command line -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 from ser.data.splits import ListedSplit
 from ser.errors import UserError
+from ser.instantiate import build
 from tests.conftest import only_run
 from tests.made_up import check_parts, in_two_parts, of_parts, ravdess_like, tess_like, utterance
 
@@ -162,13 +163,13 @@ def test_a_list_of_recordings_that_has_its_own_division(tmp_path):
     ("settings", "words"),
     [
         ({"file": ""}, "split.file is empty"),
-        ({"file": "x.csv", "missing": "leave"}, "split.missing=leave does not exist. Did you mean 'leave_out'"),
-        ({"file": "x.csv", "unknown": "skip"}, "split.unknown=skip does not exist. Choose from: ignore, stop"),
+        ({"file": "x.csv", "missing": "leave"}, "split.missing=leave must be stop or leave_out. Did you mean"),
+        ({"file": "x.csv", "unknown": "skip"}, "split.unknown=skip must be stop or ignore"),
     ],
 )
 def test_settings_that_do_not_exist(settings, words):
     with pytest.raises(UserError, match=words):
-        ListedSplit(**settings)
+        build({"_target_": "ser.data.splits.ListedSplit", **settings}, "split")
 
 
 # ---- EmoBox --------------------------------------------------------------------------------------------------------

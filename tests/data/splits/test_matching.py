@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.data.splits.matching import match, tail_of
+from ser.data.corpora.tails import tail_of
+from ser.data.splits.matching import match
 from ser.data.splits.part_lists import Entry
 from ser.errors import UserError
 from tests.made_up import QUICK, utterance

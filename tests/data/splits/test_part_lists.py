@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.data.splits.part_lists import folds_in, part_in_name, read_parts
+from ser.data.corpora.json_lines import folds_in, part_in_name
+from ser.data.splits.part_lists import read_parts
 from ser.errors import UserError
 from tests.made_up import QUICK
 
