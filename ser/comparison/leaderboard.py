@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ser.comparison.columns import differing, label, value_of
 from ser.comparison.conditions import Condition
-from ser.comparison.load_runs import Run, gather
+from ser.comparison.load_runs import Gathered, Run, gather
 from ser.comparison.protocols import Group, Trial, chosen, incomplete_remarks, trials_of
 from ser.comparison.published import METRICS, Library, Published, read_published
 from ser.comparison.significance import Pair, corrected, differences, resampled, signed_rank, speakers_of
@@ -111,7 +111,13 @@ def leaderboard(places: Sequence[str | Path], choice: Choice) -> Leaderboard:
     """
     library = read_published(choice.published)
     gathered = gather(places, choice.where)
-    trials, incomplete = trials_of(gathered.runs)
+    classifying = [run for run in gathered.runs if not run.answered.are_numbers]
+    if numbers := len(gathered.runs) - len(classifying):
+        numeric = f"{numbers} runs predict numbers, and a leaderboard ranks what names a class."
+        if not classifying:
+            raise UserError(f"{numeric} ser compare has their figures.")
+        gathered = Gathered(gathered.runs, (*gathered.remarks, f"Left out: {numeric}"))
+    trials, incomplete = trials_of(classifying)
     group, asides = chosen(trials, incomplete, library, choice.corpus, choice.protocol)
     recipes = _recipes(group.trials)
     systems, others = _comparable(library, group)

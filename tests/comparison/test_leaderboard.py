@@ -9,9 +9,11 @@ import yaml
 from scipy.stats import wilcoxon
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from ser.comparison import load_runs
 from ser.comparison.conditions import Condition
 from ser.comparison.leaderboard import Choice, Recipe, leaderboard, position
 from ser.comparison.leaderboard_table import sheet_of
+from ser.comparison.load_runs import Gathered
 from ser.comparison.text_tables import difference_cell
 from ser.errors import UserError
 from ser.evaluation.confidence import Estimate
@@ -20,6 +22,7 @@ from ser.evaluation.predictions import pool, read_predictions
 from ser.reports.leaderboard import write_leaderboard
 from tests.browser import Browser
 from tests.comparison.made_runs import answers, part_of_fold, write_folds, write_run
+from tests.comparison.test_numbers import rows_of, systems
 
 FOLDS = [[speaker for speaker in range(12) if speaker % 4 == fold] for fold in range(4)]
 PROTOCOL = {"name": "four", "about": "four folds", "corpus": "ravdess", "recordings": 96, "speakers": FOLDS,
@@ -198,3 +201,15 @@ def test_a_browser_shows_the_page_on_a_telephone_and_on_a_desk(board, tmp_path):
             assert "A <b> 2020" in look.text and "Left out" in look.text and "log_mel-cnn2d" in look.text
     finally:
         browser.close()
+
+
+def test_runs_that_predict_numbers_are_left_out(made, monkeypatch):
+    numeric = tuple(row.runs[0] for row in rows_of(systems(4)))
+    gathered = load_runs.gather([made / "runs"])
+    found = Gathered((*gathered.runs, *numeric), ())
+    monkeypatch.setattr("ser.comparison.leaderboard.gather", lambda places, where: found)
+    board = of_protocol(made)
+    assert any("2 runs predict numbers" in words for words in board.asides) and len(board.pairs) == 1
+    found = Gathered(numeric, ())
+    with pytest.raises(UserError, match="2 runs predict numbers.* ser compare"):
+        leaderboard([], Choice())
