@@ -77,6 +77,11 @@ class Joined(Corpus):
         parent = Path(root).expanduser().absolute()
         return str(child_folder(parent, name) or parent / name)
 
+    def read_numbers(self, names: Sequence[str]) -> None:
+        """As `Corpus.read_numbers`, of all corpora."""
+        for corpus in self.corpora.values():
+            corpus.read_numbers(names)
+
     def scan(self) -> Scan:
         """Lists the recordings of all.
 

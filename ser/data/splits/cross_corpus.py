@@ -114,17 +114,19 @@ def with_shared_labels(sides: Mapping[str, Sequence[int]], labels: Sequence[str]
 
     Args:
         sides: Name → indices.
-        labels: Of all recordings.
+        labels: Of all recordings: classes, or numbers to predict.
 
     Raises:
         UserError: Fewer than two labels in common.
     """
+    everyone = sorted(i for indices in sides.values() for i in indices)
+    if not all(isinstance(labels[i], str) for i in everyone):  # numbers, which every recording has
+        return everyone, []
     of = {name: {labels[i] for i in indices} for name, indices in sides.items()}
     shared = set.intersection(*of.values())
     if len(shared) < 2:
         has = " and ".join(f"{name} ({', '.join(in_order(found))})" for name, found in of.items())
         raise UserError(f"{has} need two classes in common. Change dataset.emotions, dataset.merge or dataset.target.")
-    everyone = sorted(i for indices in sides.values() for i in indices)
     lost = Counter(labels[i] for i in everyone if labels[i] not in shared)
     remarks = []
     for label in in_order(lost):

@@ -194,6 +194,32 @@ def test_one_of_emoboxs_beside_a_published_one(root, tmp_path):
     }
 
 
+@pytest.mark.parametrize("split", ["leave_one_corpus_out", "cross_corpus split.train=lab split.test=field"])
+def test_numbers_of_two_lists(ser, in_tmp, split):
+    """Arousal is predicted of one list after training on the other, whose ratings are others."""
+    for name, pitch in (("lab", 120), ("field", 160)):
+        rows = ["path,speaker,arousal"]
+        for k in range(8):
+            write_tone(in_tmp / name / f"{name}_{k}.wav", pitch + 10 * k)
+            rows.append(f"{name}_{k}.wav,p{k % 4},{pitch / 100 + k}")
+        (in_tmp / name / "list.csv").write_text("\n".join(rows) + "\n")
+    of = [f"{name}: {{_target_: ser.data.corpora.csv_list.CsvList, csv: {name}/list.csv}}" for name in ("lab", "field")]
+    base = [
+        "dataset=joined",
+        f"dataset.of={{{', '.join(of)}}}",
+        "dataset.target=arousal",
+        "model=mlp",
+        "run.dry_run=true",
+    ]
+    code, out, err = ser("train", *base, *f"split={split}".split(), "trainer=cpu")
+    assert code == 0 and "joined: 16 recordings" in out and "LAB → FIELD" in " ".join(out.split()), err
+
+
+def test_published_corpora_know_no_numbers():
+    with pytest.raises(UserError, match="dataset.target=arousal does not exist"):
+        joined(["ravdess", "tess"], "x").read_numbers(["arousal"])
+
+
 def test_an_untrusted_run_writes_no_demo_among_others(tmp_path):
     demo = {"_target_": "ser.data.corpora.demo.Demo", "root": str(tmp_path / "victim")}
     node = {"_target_": "ser.data.corpora.joined.Joined", "of": {"demo": demo, "tess": {"root": "x"}}}
