@@ -111,7 +111,10 @@ def leaderboard(places: Sequence[str | Path], choice: Choice) -> Leaderboard:
     """
     library = read_published(choice.published)
     gathered = gather(places, choice.where)
-    trials, incomplete = trials_of(gathered.runs)
+    runs = [run for run in gathered.runs if not run.answered.are_numbers]
+    if not runs:
+        raise UserError(f"All {len(gathered.runs)} runs here predict numbers, and published systems recognise classes.")
+    trials, incomplete = trials_of(runs)
     group, asides = chosen(trials, incomplete, library, choice.corpus, choice.protocol)
     recipes = _recipes(group.trials)
     systems, others = _comparable(library, group)
