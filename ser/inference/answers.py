@@ -3,14 +3,13 @@
 Of a model that predicts numbers they are the answer (`Numbers`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ser.data.targets import predicts_numbers
 from ser.errors import UserError, did_you_mean
 from ser.evaluation.metrics import softmax
 
@@ -146,19 +145,19 @@ class Numbers:
 
 
 def answers_of(
-    config: Mapping[str, Any], known: Sequence[str], temperature: float, only: Sequence[str], unsure_below: float
+    numbers: bool, known: Sequence[str], temperature: float, only: Sequence[str], unsure_below: float
 ) -> Answers | Numbers:
     """How a run's outputs become answers.
 
     Args:
-        config: Of the run.
+        numbers: Whether it predicts them.
         known: Its classes, or the names of its numbers.
         temperature, only, unsure_below: As of `Answers`.
 
     Raises:
         UserError: As of `Answers`; options about classes for a run that predicts numbers.
     """
-    if not predicts_numbers(config):
+    if not numbers:
         return Answers(tuple(known), temperature, only, unsure_below)
     if only or unsure_below:
         option = "only" if only else "unsure_below"

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ser.errors import UserError
-from ser.inference.answers import Answers, FilePrediction, Prediction, found_in
+from ser.inference.answers import Answers, FilePrediction, Numbers, Prediction, answers_of, found_in
 from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
 from ser.inference.predictor import Predictor
 
@@ -38,7 +38,8 @@ class EnsemblePredictor(StreamingModel):
         if len({frozenset(member.classes) for member in members}) > 1:
             raise UserError("The members of this ensemble have different classes: it is damaged.")
         self._members = tuple(members)
-        self.answers = members[0].answered_by(temperature, only, unsure_below)
+        numbers = isinstance(members[0].answers, Numbers)
+        self.answers = answers_of(numbers, members[0].classes, temperature, only, unsure_below)
 
     @property
     def sample_rate(self) -> int:

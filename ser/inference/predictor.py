@@ -13,8 +13,9 @@ from ser.data.audio.decode import BadRecording
 from ser.data.audio.prepare import AudioSettings, prepare
 from ser.data.audio.prepare import load as load_recording
 from ser.data.corpora.audio_files import why_no_file
+from ser.data.targets import predicts_numbers
 from ser.errors import UserError
-from ser.inference.answers import Answers, FilePrediction, Numbers, Prediction, answers_of, found_in
+from ser.inference.answers import FilePrediction, Prediction, answers_of, found_in
 from ser.inference.arrays import mono, rate
 from ser.inference.limits import bins_per_sample
 from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
@@ -49,7 +50,8 @@ class Predictor(StreamingModel):
         unsure_below: float = 0.0,
     ):
         self._classifier, self._audio = classifier, audio
-        self.answers = self.answered_by(temperature, only, unsure_below)
+        config, known = classifier.description["config"], classifier.description["classes"]
+        self.answers = answers_of(predicts_numbers(config), known, temperature, only, unsure_below)
         self._most_samples = MOST_BINS / bins_per_sample(classifier.frontend)
 
     @property
@@ -76,11 +78,6 @@ class Predictor(StreamingModel):
     def channel(self) -> int | None:
         """`audio.channel`."""
         return self._audio.channel
-
-    def answered_by(self, temperature: float, only: Sequence[str], unsure_below: float) -> Answers | Numbers:
-        """How the model's outputs become answers (`ser.inference.answers.answers_of`)."""
-        description = self._classifier.description
-        return answers_of(description["config"], description["classes"], temperature, only, unsure_below)
 
     def __call__(self, waveform: Any, sample_rate: int) -> Prediction:
         """The emotion in one recording, or the numbers.

@@ -30,6 +30,10 @@ ON_LOSSES = (
     "The training loss is measured with dropout, augmentation and label smoothing as configured, so it may lie above "
     "that of validation."
 )
+ON_NUMBERS = (
+    "The training loss is measured with dropout and augmentation as configured, a batch at a time, so it may lie above "
+    "that of validation."
+)
 ON_GROUPS = "Gap: largest less smallest value of the groups. It grows with their number, even for equal groups."
 
 
@@ -92,11 +96,12 @@ def write_report(folder: Path, inputs: ReportInputs) -> Path:
     of_mistakes = [mistake.picture for mistake in mistakes if mistake.picture]
     _save(folder / "figures", [*chain(*drawn), *of_mistakes])
 
+    has_classes = isinstance(inputs.test, Predictions)
     page = Page(inputs.title, inputs.stamp)
     page.section("Result", *_result(inputs))
     if curves:
-        page.section("Learning curves", columns(*map(_shown, curves)), note(ON_LOSSES))
-    if isinstance(inputs.test, Predictions):
+        page.section("Learning curves", columns(*map(_shown, curves)), note(ON_LOSSES if has_classes else ON_NUMBERS))
+    if has_classes:
         page.section("Confusion", columns(*map(_shown, results)))
         page.section("Classes", columns(*map(_shown, bars), _classes(evaluation, stamp)))
         page.section("Calibration", text(_on_confidence(evaluation)), columns(*map(_shown, reliability)))

@@ -13,7 +13,7 @@ import yaml
 import ser
 from ser.cli import main
 from ser.errors import UserError
-from ser.inference.answers import Prediction
+from ser.inference.answers import Answers, Prediction
 from ser.inference.ensemble_predictor import EnsemblePredictor
 from tests.inference.test_predictor import assert_says_what_the_run_said
 from tests.inference.trained import trained_run
@@ -72,6 +72,7 @@ class Said:
 
     def __init__(self, **probabilities: float):
         self.classes, self._said = tuple(probabilities), Prediction(max(probabilities), probabilities)
+        self.answers = Answers(self.classes)
 
     def __call__(self, waveform, sample_rate):
         return self._said
