@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
+from ser.runs.identity import counts, flatten
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
 from ser.training.notebook import NotebookConsole
+from ser.training.pretrained import with_checkpoints
 from ser.training.trainer import free_memory, num_devices
 
 Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
@@ -126,16 +129,23 @@ def what_decides(
     code = parts_fingerprint(config["frontend"], "ser.data.features.sources")
     if code is None:
         return None
+    frontend = with_checkpoints(config)["frontend"]
     return {
         "waveforms": source.waveforms.folder.name,
         "num_samples": source.num_samples,
         "padding_is_signal": source.padding_is_signal,
-        "frontend": config["frontend"],
+        "frontend": {key: value for key, value in flatten(frontend, "frontend") if counts(key)},
         "code": code,
+        "libraries": {name: version(name) for name in _libraries(classifier.frontend)},
         # two devices, or two versions of torch, agree to rounding only
         "torch": torch.__version__,
         "device": classifier.device.type,
     }
+
+
+def _libraries(frontend: torch.nn.Module) -> set[str]:
+    """Packages beside torch whose version decides the values of a frontend, or of its parts."""
+    return {name for part in frontend.modules() for name in getattr(part, "libraries", ())}
 
 
 def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:
