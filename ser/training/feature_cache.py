@@ -92,12 +92,19 @@ def kept_features(
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
 
 
-def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterable]:
-    """Wraps an iterator in a bar that vanishes when done; in a notebook in a line that stays."""
+def bar(console: Console, what: str, total: int, done: int = 0) -> Callable[[Iterable], Iterable]:
+    """Wraps an iterator in a bar that vanishes when done; in a notebook in a line that stays.
+
+    Args:
+        console: Where.
+        what: Before the bar.
+        total: Of the items, with those that are done.
+        done: Already, before the iterator begins.
+    """
     if isinstance(console, NotebookConsole):
         return lambda items: console.counted(items, what, total)
     return lambda items: track(
-        items, what, total=total, console=console, transient=True, disable=not console.is_terminal
+        items, what, total=total, completed=done, console=console, transient=True, disable=not console.is_terminal
     )
 
 
@@ -111,13 +118,20 @@ def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
     everyone = range(len(whole.rows))
-    batches = -(-len(everyone) // clips_at_once(whole, classifier.device))
-    compute = bar(inputs.console, "features", batches)(
-        compute_features(whole, classifier.frontend, everyone, classifier.device)
-    )
+
+    def compute(done: int) -> Blocks:
+        """Of the recordings behind the first `done`, which an interrupted run has left."""
+        if done:
+            kept = f"features of {done:,} of {len(everyone):,} recordings were kept by an interrupted run"
+            inputs.console.print(f"Note: {kept}: continuing with the next.", markup=False, highlight=False)
+        size = clips_at_once(whole, classifier.device)
+        batches = compute_features(whole, classifier.frontend, everyone[done:], classifier.device)
+        return bar(inputs.console, "features", -(-len(everyone) // size), done // size)(batches)
+
     about = {"name": inputs.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
     try:
-        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, inputs.cache), []
+        kept_as = classifier.frontend.kept_as
+        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, inputs.cache, kept_as), []
     except OSError as error:
         return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
 
