@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RANK = 8  # of the changes that `lora` learns
 SCALE = 2.0  # α / rank, as in the paper
+PRETRAINING = ("masked_spec_embed",)  # weights that only pretraining uses
 # queries and values, as in the paper, by the names that torchaudio and transformers give them
 ATTENTION = re.compile(r"(q_proj|v_proj|linear_q|linear_v|query|value)\.weight$|\.in_proj_weight$")
 
@@ -43,31 +44,38 @@ class LowRank(nn.Module):
         return weight + SCALE * self.b @ self.a
 
 
-def set_trainable(encoder: "Encoder", trainable: str) -> None:
-    """Leaves gradients on for the weights that shall learn.
+def set_trainable(encoder: "Encoder", trainable: str, depth: int, finished: bool) -> None:
+    """Leaves gradients on for the weights that shall learn, among those that decide the features.
 
     Args:
         encoder: With its weights.
         trainable: `all`, `top_<number of layers>` or `lora`.
+        depth: Layers that are computed.
+        finished: Whether what stands behind the last one is, too.
 
     Raises:
         UserError: Another word, more layers than there are, or no attention to change.
     """
     encoder.requires_grad_(trainable == "all")
     layers, behind = encoder.parts()
-    if trainable == "all":
-        return
+    idle = [*layers[depth:], *([] if behind is None or finished else [behind])]
     if trainable == "lora":
         _add_low_rank(encoder)
+    for name, weights in encoder.named_parameters():
+        if name.endswith(PRETRAINING):
+            weights.requires_grad_(False)
+    for part in idle:
+        part.requires_grad_(False)
+    if trainable in ("all", "lora"):
         return
     top = re.fullmatch(r"top_([1-9]\d{0,3})", trainable)
     if top is None:
         choices = ["none", "all", "top_4", "lora"]
         raise UserError(f"frontend.trainable has no choice '{trainable}'. {did_you_mean(trainable, choices)}")
     count = int(top.group(1))
-    if count > len(layers):
-        raise UserError(f"frontend.trainable={trainable}: this model has {len(layers)} layers.")
-    for layer in [*layers[-count:], *([] if behind is None else [behind])]:
+    if count > depth:
+        raise UserError(f"frontend.trainable={trainable}: {depth} layers of this model are computed (frontend.layers).")
+    for layer in [*layers[depth - count : depth], *([behind] if behind is not None and finished else [])]:
         layer.requires_grad_(True)
 
 

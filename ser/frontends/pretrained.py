@@ -22,7 +22,6 @@ Layers = Literal["last", "mean", "weighted"] | Annotated[int, Range(0)]
 LearningRate = Annotated[float, Range(0, 1000, "low")]
 MOST_SAMPLES = 800_000  # of a frozen model's batch on a CPU: 16 clips of 3 s
 MOST_SAMPLES_GPU = 2**22  # and on a GPU: 1.6 GB of the first layer's output in bf16
-LARGEST_HALF = 65504.0  # of float16
 
 
 class Encoder(nn.Module):
@@ -102,8 +101,8 @@ class PretrainedFrontend(Frontend):
         encoder: The model.
         layers: `last`: the model's output. A number: that layer, from 0. `mean` over all layers, or `weighted`: all of
             them, of which the model behind learns a weighted sum.
-        trainable: `none`: frozen. `all`: every weight learns. `top_4`: the last four transformer layers. `lora`:
-            low-rank changes of the attention's weights.
+        trainable: `none`: frozen. `all`: every weight learns. `top_4`: the last four of the transformer layers that
+            `layers` needs. `lora`: low-rank changes of the attention's weights.
         lr: Learning rate of what learns here.
         gradient_checkpointing: Keep no activations of the layers, and compute them again in the backward pass.
 
@@ -130,7 +129,7 @@ class PretrainedFrontend(Frontend):
             self.kept_as = "float16" if layers == "weighted" else "float32"
             return
         encoder.load()
-        set_trainable(encoder, trainable)
+        set_trainable(encoder, trainable, self.depth, layers == "last")
         if gradient_checkpointing:
             encoder.checkpoint_gradients()
         self.encoder, self.lr = encoder, lr
@@ -166,8 +165,6 @@ class PretrainedFrontend(Frontend):
                 features = torch.stack(states).float().mean(0)
             else:
                 features = (last if self.layers == "last" else states[-1]).float()
-        if self.kept_as == "float16":  # what is kept is what is computed at any later time
-            features = features.clamp(-LARGEST_HALF, LARGEST_HALF).half().float()
         return features.transpose(1, 2)  # (B, L, F) → (B, F, L)
 
     def _arithmetic(self, device: torch.device) -> AbstractContextManager:

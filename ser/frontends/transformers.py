@@ -14,12 +14,11 @@ from torch.nn import functional as F
 
 from ser.errors import UserError
 from ser.frontends.checkpoint import Weights, read_settings
+from ser.frontends.fine_tuning import PRETRAINING
 from ser.frontends.hub import find_or_fetch, transformers_library
 from ser.frontends.pretrained import Encoder, Layers, LearningRate, PretrainedFrontend
 from ser.frontends.wav2vec2 import check_sample_rate, receptive_field
 from ser.system.ranges import SampleRate
-
-HARMLESS = ("masked_spec_embed",)  # weights that only pretraining uses: a checkpoint may lack them
 
 
 class Transformers(PretrainedFrontend):
@@ -92,8 +91,9 @@ class AutoEncoder(Encoder):
         self._frames_of = cache(self._measured)
 
     def load(self) -> None:
-        model, told = self._read(transformers_library().AutoModel, use_safetensors=True, output_loading_info=True)
-        lacking = [name for name in told["missing_keys"] if not name.endswith(HARMLESS) and "decoder." not in name]
+        report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, told = self._read(transformers_library().AutoModel, use_safetensors=True, **report)
+        lacking = [name for name in told["missing_keys"] if not name.endswith(PRETRAINING) and "decoder." not in name]
         if wrong := [*lacking, *(name for name, *_ in told["mismatched_keys"])]:
             raise UserError(
                 f"{self.where}: the weights in {self.folder} are not those of its config.json ({wrong[0]} and "

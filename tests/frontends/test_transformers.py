@@ -9,6 +9,7 @@ from ser.frontends.transformers import Transformers
 from tests.frontends.pretrained import write_folder, write_other
 
 pytest.importorskip("transformers", reason="pip install 'ser[pretrained]'")
+NOT_EXPORTED = "frontend=transformers is not exported"  # of the message of `ser export`
 OTHERS = ("whisper", "data2vec", "wav2vec2_bert")
 
 

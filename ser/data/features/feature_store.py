@@ -18,6 +18,7 @@ from ser.data.store.hashes import content_hash
 from ser.data.store.journal import Journal
 
 Compute = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+LARGEST_HALF = 65504.0  # of float16: beyond it is infinity
 SIZES = ("num_features", "num_frames")
 
 
@@ -95,7 +96,9 @@ def _write(file: BinaryIO, rows: np.ndarray, total: int, compute: Compute, kept_
     num_features, num_frames = (journal.blocks[-1][name] for name in SIZES) if journal.blocks else (0, 0)
     noted = len(counts)
     for features, frames in compute(noted) if noted < len(rows) else ():
-        features, frames = features.cpu().numpy().astype(kept_as, copy=False), frames.tolist()
+        features, frames = features.cpu().numpy(), frames.tolist()
+        if kept_as == "float16":
+            features = features.clip(-LARGEST_HALF, LARGEST_HALF).astype(kept_as)
         num_features, num_frames = features.shape[1], max(num_frames, features.shape[2])
         for values, count in zip(features, frames, strict=True):
             file.write(np.ascontiguousarray(values[:, :count]).data)

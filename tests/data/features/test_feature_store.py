@@ -94,6 +94,9 @@ def test_half_precision_takes_half_the_disk_and_gives_float32(tmp_path):
     (block, frames), (expected, _) = half.batch(ROWS), whole.batch(ROWS)
     assert block.dtype == np.float32 and frames.tolist() == FRAMES
     np.testing.assert_allclose(block, expected, rtol=1e-3)
+    large = lambda done: [(torch.full((4, 6, 1), -1e9), torch.ones(4, dtype=torch.int64))]  # noqa: E731
+    huge = open_features({"x": 1}, ROWS, 6, large, {"name": "c", "settings": {}}, tmp_path, "float16")
+    assert np.isfinite(huge.batch(ROWS)[0]).all()
 
 
 class Killed(BaseException):
