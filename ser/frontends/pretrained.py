@@ -144,20 +144,20 @@ class PretrainedFrontend(Frontend):
         encoder = self._lent.on(waveforms.device) if self.frozen else self.encoder
         waveforms = keep_valid(waveforms[:, None].float(), lengths)[:, 0]  # (B, T) → (B, 1, T) and back
         frames = encoder.count_frames(lengths)
-        parts = [slice(None)]
-        if self.frozen and not torch.compiler.is_compiling():
-            most = MOST_SAMPLES if waveforms.device.type == "cpu" else MOST_SAMPLES_GPU
-            step = max(1, most // waveforms.shape[1])
-            parts = [slice(start, start + step) for start in range(0, len(waveforms), step)]
-        made = [self._states(encoder, waveforms[part], lengths[part]) for part in parts]
-        width = int(frames.max()) if len(made) > 1 else made[0].shape[2]
-        total = max(width, *(each.shape[2] for each in made), 0)
-        features = torch.cat([F.pad(each, (0, total - each.shape[2])) for each in made])
-        return keep_valid(features, frames), frames
+        if torch.compiler.is_compiling():  # as one graph, for any batch
+            return keep_valid(self._states(encoder, waveforms, lengths), frames), frames
+        most = MOST_SAMPLES if waveforms.device.type == "cpu" else MOST_SAMPLES_GPU
+        step = max(1, most // waveforms.shape[1]) if self.frozen else len(waveforms)
+        total = int(encoder.count_frames(torch.tensor([waveforms.shape[1]])))
+        made = []
+        for some, long in zip(waveforms.split(step), lengths.split(step), strict=True):
+            features = self._states(encoder, some[:, : max(1, int(long.max()))], long)  # padding takes time for nothing
+            made.append(F.pad(features, (0, total - features.shape[2])))
+        return keep_valid(torch.cat(made), frames), frames
 
     def _states(self, encoder: Encoder, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Features (B, F, L) of a part of the batch."""
-        with self._arithmetic(waveforms.device), torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        with self._arithmetic(waveforms.device), torch.no_grad() if self.frozen else nullcontext():
             states, last = encoder(waveforms, lengths, self.depth)
             if self.layers == "weighted":
                 features = torch.cat(states, dim=2).float()
@@ -169,7 +169,7 @@ class PretrainedFrontend(Frontend):
 
     def _arithmetic(self, device: torch.device) -> AbstractContextManager:
         """Of a frozen model bf16 on a GPU, float32 on a CPU; one that learns follows `trainer.precision`."""
-        if not self.frozen:
+        if not self.frozen or torch.compiler.is_compiling():
             return nullcontext()
         if device.type == "cuda":
             return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())

@@ -43,6 +43,10 @@ class Transformers(PretrainedFrontend):
     """
 
     libraries = ("transformers",)
+    not_exported = (
+        "frontend=transformers is not exported, since its feature extractors are no tensor operations; "
+        "frontend=wav2vec2 is, with wav2vec 2.0, HuBERT and WavLM."
+    )
 
     def __init__(
         self,
@@ -121,8 +125,6 @@ class AutoEncoder(Encoder):
         return torch.tensor(counts, dtype=torch.int64, device=lengths.device)
 
     def forward(self, waveforms: Tensor, lengths: Tensor, depth: int) -> tuple[list[Tensor], Tensor]:
-        if torch.compiler.is_compiling():
-            raise UserError("frontend=transformers is not exported, its preparation is Python: frontend=wav2vec2 is.")
         counts = self.count_frames(lengths)
         states: list[list[Tensor]] = [[] for _ in range(depth + 2)]
         order = []

@@ -148,7 +148,7 @@ def what_decides(
         "waveforms": source.waveforms.folder.name,
         "num_samples": source.num_samples,
         "padding_is_signal": source.padding_is_signal,
-        "frontend": {key: value for key, value in flatten(frontend, "frontend") if counts(key)},
+        "frontend": {key: value for key, value in flatten(frontend, "frontend") if counts(key) and key[-3:] != ".lr"},
         "code": code,
         "libraries": {name: version(name) for name in _libraries(classifier.frontend)},
         # two devices, or two versions of torch, agree to rounding only
