@@ -2,16 +2,13 @@
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ser.errors import UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from ser.frontends.pretrained import Encoder
 
 RANK = 8  # of the changes that `lora` learns
 SCALE = 2.0  # α / rank, as in the paper
@@ -44,21 +41,26 @@ class LowRank(nn.Module):
         return weight + SCALE * self.b @ self.a
 
 
-def set_trainable(encoder: "Encoder", trainable: str, depth: int, finished: bool) -> None:
+def set_trainable(
+    encoder: nn.Module,
+    trainable: str,
+    layers: Sequence[nn.Module],
+    behind: Sequence[nn.Module],
+    idle: Sequence[nn.Module],
+) -> None:
     """Leaves gradients on for the weights that shall learn, among those that decide the features.
 
     Args:
         encoder: With its weights.
         trainable: `all`, `top_<number of layers>` or `lora`.
-        depth: Layers that are computed.
-        finished: Whether what stands behind the last one is, too.
+        layers: The transformer layers that are computed, first to last.
+        behind: What stands behind the last of them, and is computed too.
+        idle: What is not computed.
 
     Raises:
         UserError: Another word, more layers than there are, or no attention to change.
     """
     encoder.requires_grad_(trainable == "all")
-    layers, behind = encoder.parts()
-    idle = [*layers[depth:], *([] if behind is None or finished else [behind])]
     if trainable == "lora":
         _add_low_rank(encoder)
     for name, weights in encoder.named_parameters():
@@ -73,10 +75,12 @@ def set_trainable(encoder: "Encoder", trainable: str, depth: int, finished: bool
         choices = ["none", "all", "top_4", "lora"]
         raise UserError(f"frontend.trainable has no choice '{trainable}'. {did_you_mean(trainable, choices)}")
     count = int(top.group(1))
-    if count > depth:
-        raise UserError(f"frontend.trainable={trainable}: {depth} layers of this model are computed (frontend.layers).")
-    for layer in [*layers[depth - count : depth], *([behind] if behind is not None and finished else [])]:
-        layer.requires_grad_(True)
+    if count > len(layers):
+        raise UserError(
+            f"frontend.trainable={trainable}: {len(layers)} layers of this model are computed (frontend.layers)."
+        )
+    for part in [*layers[-count:], *behind]:
+        part.requires_grad_(True)
 
 
 def _add_low_rank(encoder: nn.Module) -> None:

@@ -5,6 +5,7 @@ what the first transformer layer is given, layer N what the last one gives, as i
 """
 
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Literal
 
@@ -42,8 +43,8 @@ class Encoder(nn.Module):
         """Reads the weights."""
         raise NotImplementedError
 
-    def parts(self) -> tuple[nn.ModuleList, nn.Module | None]:
-        """The transformer layers, first to last, and what stands behind them."""
+    def parts(self) -> tuple[Sequence[nn.Module], Sequence[nn.Module]]:
+        """The transformer layers, first to last, and what of the output stands behind them."""
         raise NotImplementedError
 
     def count_frames(self, lengths: Tensor) -> Tensor:
@@ -129,7 +130,9 @@ class PretrainedFrontend(Frontend):
             self.kept_as = "float16" if layers == "weighted" else "float32"
             return
         encoder.load()
-        set_trainable(encoder, trainable, self.depth, layers == "last")
+        stack, behind = encoder.parts()
+        finish, idle = (behind, []) if layers == "last" else ([], behind)
+        set_trainable(encoder, trainable, stack[: self.depth], finish, [*stack[self.depth :], *idle])
         if gradient_checkpointing:
             encoder.checkpoint_gradients()
         self.encoder, self.lr = encoder, lr

@@ -3,7 +3,7 @@
 Needs `pip install 'ser[pretrained]'`. Weights are read from safetensors only, and no code of a checkpoint is executed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,10 @@ class AutoEncoder(Encoder):
             if hasattr(place, name):
                 setattr(place, name, type(getattr(place, name))(0))  # False, or 0.0
 
-    def parts(self) -> tuple[nn.ModuleList, nn.Module | None]:
+    def parts(self) -> tuple[Sequence[nn.Module], Sequence[nn.Module]]:
         stacks = [part for part in self.model.modules() if isinstance(part, nn.ModuleList)]
         # convolutions may be as many, and are smaller
-        return max((stack for stack in stacks if len(stack) == self.num_layers), key=count_parameters), None
+        return [*max((stack for stack in stacks if len(stack) == self.num_layers), key=count_parameters)], []
 
     def checkpoint_gradients(self) -> None:
         self.model.gradient_checkpointing_enable()

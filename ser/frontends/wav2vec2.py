@@ -96,9 +96,9 @@ class SpeechEncoder(Encoder):
     def load(self) -> None:
         self.network.load_state_dict(self.described.state(self.network), assign=True)
 
-    def parts(self) -> tuple[nn.ModuleList, nn.Module | None]:
+    def parts(self) -> tuple[Sequence[nn.Module], Sequence[nn.Module]]:
         transformer = self.network.encoder.transformer
-        return transformer.layers, None if transformer.layer_norm_first else transformer.layer_norm
+        return [*transformer.layers], [] if transformer.layer_norm_first else [transformer.layer_norm]
 
     def checkpoint_gradients(self) -> None:
         self.again = True

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -146,3 +149,46 @@ def test_a_run_from_elsewhere_may_not_use_the_network(ser, quick, in_tmp, tmp_pa
     code, out, err = ser("predict", str(only_run(in_tmp)), str(next(tiny_ravdess.rglob("*.wav"))))
     assert code == 0, err
     assert asked and all(local for _, local in asked)
+
+
+JOURNALS = "*.partial/blocks.jsonl"
+SLOWLY = """
+import sys, time
+from ser.data.store import journal
+from ser.frontends.wav2vec2 import SpeechEncoder
+true = SpeechEncoder.forward
+SpeechEncoder.forward = lambda *given: (time.sleep(0.5), true(*given))[1]
+journal.EVERY_S = 0.0
+from ser.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_extraction_goes_on_where_it_was(ser, words, in_tmp):
+    process = subprocess.Popen([sys.executable, "-c", SLOWLY, *words], stdout=subprocess.DEVNULL)
+    store = cache_folder() / "features"
+    try:
+        wait_for(
+            lambda: process.poll() is not None or any(file.read_text().count("\n") > 1 for file in store.glob(JOURNALS))
+        )
+        assert process.poll() is None, "it has ended by itself"
+    finally:
+        process.kill()
+        process.wait()
+    assert [entry.kind for entry in list_entries(cache_folder())] == ["waveforms"]
+    code, out, err = ser(*words)
+    assert code == 0, err
+    assert "of 96 recordings were kept by an interrupted run" in out + err
+    (resumed,) = store.glob("*/values.f32")
+    values = resumed.read_bytes()
+    shutil.rmtree(store)
+    assert ser(*words, "run.rerun=true")[0] == 0
+    assert next(store.glob("*/values.f32")).read_bytes() == values
+
+
+def wait_for(condition, seconds: float = 300.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
