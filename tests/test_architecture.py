@@ -28,7 +28,10 @@ KNOWN_BY = {
     "silero_vad": ("ser/inference/voice_activity.py",),
     "sounddevice": ("ser/inference/live_sources.py",),
     "gradio": ("ser/inference/demo_server.py",),
-    "torchaudio": ("ser/frontends/functional.py", "ser/augmentations/"),
+    "torchaudio": ("ser/frontends/functional.py", "ser/frontends/wav2vec2_formats.py", "ser/augmentations/"),
+    "safetensors": ("ser/frontends/checkpoint.py",),
+    "transformers": ("ser/frontends/hub.py",),
+    "huggingface_hub": ("ser/frontends/hub.py",),
     "tensorboard": ("ser/reports/",),
     "matplotlib": ("ser/reports/", "ser/sweeps/search/figures.py"),
     "librosa": ("ser/reports/",),  # pictures; of the frontends it is the reference of the tests

@@ -8,6 +8,7 @@ import pytest
 from scripts.generated import refresh, tables
 from tests.conftest import REPO
 from tests.data.corpora import test_crema_d, test_savee
+from tests.frontends.pretrained import write_folder
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -34,6 +35,8 @@ def test_train_commands_do_what_they_say(ser, in_tmp, tiny_ravdess, tiny_tess, m
             (folder / "a.wav").write_bytes(source.read_bytes())
     rows = [f"FOLDER/p{s}/{e}/a.wav,{e},p{s}" for s in range(4) for e in ("angry", "sad")]
     (in_tmp / "list.csv").write_text("path,emotion,speaker\n" + "\n".join(rows))
+    if "CHECKPOINT" in line:
+        write_folder(in_tmp / "CHECKPOINT", "wav2vec2_base")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SER_DATA", str(data))
     _, *words = shlex.split(line)

@@ -20,6 +20,11 @@ class Frontend(nn.Module):
     """
 
     num_features: int
+    num_stacked: int = 1  # layers one above the other in the features, of which the model learns a weighted sum
+    kept_as: str = "float32"  # the type of features on disk; float16 where they have no more digits
+    libraries: tuple[str, ...] = ()  # packages beside torch whose version decides the values
+    not_exported: str = ""  # why it cannot be a part of an exported network, a sentence
+    lr: float | None = None  # learning rate of weights that learn here; None: the optimizer's
     added_floor: float = 0.0  # power added under the logarithm, where features are plain decibels without a lower limit
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,8 @@ STATISTICS = ("mean", "std")
 class TimeStats(SignalFrontend):
     """Mean, or mean and standard deviation, of another frontend's features over their valid frames.
 
-    Rows: the first statistic of every feature, then the second one's. The deviation is the population's (numpy's
-    `ddof=0`); a feature that does not change has deviation 0 and gradient 0.
+    Rows: the first statistic of every feature, then the second one's (layer by layer, where `of` has several). The
+    deviation is the population's (numpy's `ddof=0`); a feature that does not change has deviation 0 and gradient 0.
 
     Args:
         of: Any frontend.
@@ -35,6 +35,7 @@ class TimeStats(SignalFrontend):
         self.of = of
         self.statistics = tuple(statistics)
         self.num_features = len(self.statistics) * of.num_features
+        self.num_stacked = of.num_stacked
         for name in self.statistics:
             if name not in STATISTICS:
                 hint = did_you_mean(str(name), list(STATISTICS))
@@ -56,4 +57,6 @@ class TimeStats(SignalFrontend):
         if "std" in self.statistics:
             deviation = keep_valid(features - mean, frames)
             rows["std"] = safe_sqrt(deviation.square().sum(dim=-1, keepdim=True) / count)
-        return torch.cat([rows[name] for name in self.statistics], dim=1), torch.ones_like(frames)
+        # of several layers: all statistics of the first, then those of the second; (B, S·F, 1) of one
+        layers = [rows[name].unflatten(1, (self.num_stacked, -1)) for name in self.statistics]
+        return torch.cat(layers, dim=2).flatten(1, 2), torch.ones_like(frames)

@@ -64,6 +64,9 @@ def program_of(network: WholeNetwork) -> ExportedProgram:
             "A recurrent layer (GRU) is exported for one length only, and this run's recordings keep their own: train "
             "with audio.duration_s to export it."
         )
+    for part in network.modules():
+        if why := getattr(part, "not_exported", ""):
+            raise UserError(why)
     example = torch.linspace(-0.5, 0.5, 2 * EXAMPLE).view(2, -1)
     try:
         with torch.no_grad():

@@ -24,15 +24,15 @@ from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.inference.find_files import SUFFIXES
 from ser.inference.limits import CONFIGURED, check_clip, check_shapes, check_size, check_sizes
-from ser.instantiate import build
-from ser.models.base import Model
 from ser.runs.defaults import with_defaults
 from ser.runs.directory import finished_directory
 from ser.runs.reading import check_config
 from ser.runs.weights import check_finite, load_weights, read_checkpoint
+from ser.training import build as training
 from ser.training.build import build_frontend, count_frames
 from ser.training.evaluation_views import build_evaluation_views
 from ser.training.module import EmotionClassifier
+from ser.training.pretrained import offline
 from ser.training.task import TargetScale
 
 MOST_CLASSES = 1000
@@ -80,9 +80,9 @@ def find_source(place: str | Path, trust: str | Sequence[str] = ()) -> Source:
 
 
 def trusting(config: dict[str, Any], trust: str | Sequence[str]) -> dict[str, Any]:
-    """A run's config with the caller's trust in place of its own."""
+    """A run's config with the caller's trust in place of its own, and without leave to use the network."""
     trust = [trust] if isinstance(trust, str) else list(trust)
-    return {**config, "run": {**config["run"], "trust": trust}}
+    return offline({**config, "run": {**config["run"], "trust": trust}})
 
 
 def build_model(source: Source) -> tuple[EmotionClassifier, AudioSettings]:
@@ -134,9 +134,9 @@ def check_model(config: dict[str, Any], num_classes: int, where: Path, most: int
         UserError: It is too large, or cannot be built.
     """
     with built_from(where):
-        _, _, sizes = _measured(config, where)
+        _, frontend, num_frames = _measured(config, where)
         if not config["run"]["trust"]:
-            check_size(_on_meta(config, sizes, num_classes), most, where)
+            check_size(_on_meta(config, frontend, num_frames, num_classes), most, where)
 
 
 def calibration(known: float | None, where: Path) -> float:
@@ -163,37 +163,41 @@ def calibration(known: float | None, where: Path) -> float:
 def _assemble(
     config: dict[str, Any], classes: list[str], beside: int, state: dict[str, torch.Tensor], where: Path
 ) -> tuple[EmotionClassifier, AudioSettings]:
-    audio, frontend, sizes = _measured(config, where)
+    audio, frontend, num_frames = _measured(config, where)
     scale = TargetScale(len(classes)) if predicts_numbers(config) else None
     if not config["run"]["trust"]:
         own = {} if scale is None else {"scale": scale}
-        check_shapes(_on_meta(config, sizes, len(classes) + beside) | own, state, where)
-    normaliser, model = _sized(config, sizes, len(classes) + beside)
+        check_shapes(_on_meta(config, frontend, num_frames, len(classes) + beside) | own, state, where)
+    normaliser, model = _sized(config, frontend, num_frames, len(classes) + beside)
     description = {"config": config, "classes": classes, "auxiliary": beside}
     views = build_evaluation_views(config, audio)
     return EmotionClassifier(frontend, normaliser, model, description, views=views, scale=scale), audio
 
 
-def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, dict[str, int | None]]:
-    """The parts before the model, and the sizes that they determine."""
+def _measured(config: dict[str, Any], where: Path) -> tuple[AudioSettings, Frontend, int | None]:
+    """The parts before the model, and the frames of each clip."""
     if not config["run"]["trust"]:
         check_sizes(config, where)
     audio, frontend = build_audio(config), build_frontend(config)
     if not config["run"]["trust"]:
         check_clip(audio, frontend, where)
-    return audio, frontend, {"num_features": frontend.num_features, "num_frames": count_frames(frontend, audio)}
+    return audio, frontend, count_frames(frontend, audio)
 
 
-def _on_meta(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> dict[str, nn.Module]:
+def _on_meta(
+    config: dict[str, Any], frontend: Frontend, num_frames: int | None, num_classes: int
+) -> dict[str, nn.Module]:
     """The parts with weights, on the meta device: shapes without memory."""
     with torch.device("meta"):
-        normaliser, model = _sized(config, sizes, num_classes)
+        normaliser, model = _sized(config, frontend, num_frames, num_classes)
     return {"normaliser": normaliser, "model": model}
 
 
-def _sized(config: dict[str, Any], sizes: dict[str, int | None], num_classes: int) -> tuple[Normaliser, nn.Module]:
-    model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=num_classes)
-    return Normaliser(config["normaliser"], **sizes), model
+def _sized(
+    config: dict[str, Any], frontend: Frontend, num_frames: int | None, num_classes: int
+) -> tuple[Normaliser, nn.Module]:
+    normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
+    return normaliser, training.build_model(config, frontend, num_frames, num_classes)
 
 
 def _described(checkpoint: dict[str, Any], where: Path) -> dict[str, Any]:

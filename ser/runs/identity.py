@@ -14,6 +14,7 @@ from typing import Any
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 ABSENT = ("loss.numbers",)  # settings that are younger than some runs: null is as without them
+FRONTEND_KEYS = frozenset(["checkpoint", "gradient_checkpointing", "online"])  # what a checkpoint holds is in `content`
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
 )
@@ -27,9 +28,13 @@ def counts(key: str) -> bool:
     (True, False, False, True)
     >>> counts("dataset.metadata"), counts("dataset.of.tess.root")
     (False, False)
+    >>> counts("checkpoint"), counts("frontend.checkpoint"), counts("frontend.of.content")
+    (True, False, True)
     """
     if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
         return False  # the names of a list's columns make no difference, their content does
+    if key.startswith("frontend.") and key.split(".")[-1] in FRONTEND_KEYS:
+        return False
     return not PATH_KEY.search(key.split(".")[-1])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -41,13 +42,15 @@ class Rendering(FeatureInputs):
         """Whether batches are cut to their longest utterance."""
         return not self.classifier.model.fixed_length
 
-    def view(self, number: int) -> Iterable:
-        """Features and frames of one view, batch by batch, made as they are asked for."""
+    def view(self, number: int, done: int = 0) -> Iterable:
+        """Features and frames of one view behind the first `done`, batch by batch, made as they are asked for."""
         made = render(
             self.source, for_view(self.classifier.learning.waveform_augmentations, number), self.classifier.frontend,
-            self.train, number, self.config["seed"], self.classifier.device,
+            self.train[done:], number, self.config["seed"], self.classifier.device,
         )  # fmt: skip
-        return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL))(made)
+        return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL), done // HANDFUL)(
+            made
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,8 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
         for number in range(1, work.count + 1):
             settings = {"frontend": config["choices"]["frontend"], "view": number}
             about = {"name": work.corpus, "settings": settings}
-            made = work.view(number)
-            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, work.cache))
+            made, kept_as = partial(work.view, number), work.classifier.frontend.kept_as
+            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, work.cache, kept_as))
     except OSError as error:
         return None, [f"views are kept in memory only, for this run: {why_refused(error)}"]
     return views, []

@@ -17,12 +17,14 @@ from ser.frontends.base import Frontend
 from ser.frontends.normaliser import Normaliser
 from ser.instantiate import build, check_place, check_settings, resolve
 from ser.models.base import Model
+from ser.models.layer_sum import LayerSum
 from ser.runs.settings import OPTIMIZER, check_run_settings
 from ser.training.augment import augmentations, check_views, waveform_augmentations
 from ser.training.auxiliary import Auxiliary
 from ser.training.evaluation_views import build_evaluation_views
 from ser.training.learning import Learning
 from ser.training.module import EmotionClassifier
+from ser.training.pretrained import with_checkpoints
 from ser.training.sizing import check_memory
 from ser.training.task import TargetScale, Task
 
@@ -104,8 +106,20 @@ def _check_published(node: Any) -> None:
 
 
 def build_frontend(config: dict[str, Any]) -> Frontend:
-    """Waveforms → features."""
+    """Waveforms → features.
+
+    Raises:
+        UserError: A setting is invalid; a pretrained checkpoint is missing, or another than the config notes.
+    """
+    config = with_checkpoints(config)
     return build(config["frontend"], "frontend", config["run"]["trust"], Frontend)
+
+
+def build_model(config: dict[str, Any], frontend: Frontend, num_frames: int | None, num_classes: int) -> Model:
+    """Features → logits; behind several layers of a pretrained model also their weighted sum."""
+    sizes = {"num_features": frontend.num_features // frontend.num_stacked, "num_frames": num_frames}
+    model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=num_classes)
+    return model if frontend.num_stacked == 1 else LayerSum(frontend.num_stacked, model)
 
 
 def build_classifier(
@@ -123,18 +137,17 @@ def build_classifier(
     """
     frontend, audio = build_frontend(config), build_audio(config)
     num_frames = count_frames(frontend, audio)
-    sizes = {"num_features": frontend.num_features, "num_frames": num_frames}
     target = config["model"].get("_target_") if isinstance(config["model"], dict) else None
     if str(target).startswith("ser."):  # a user's own part need not support the meta device
         with torch.device("meta"):
-            sketch = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes))
+            sketch = build_model(config, frontend, num_frames, len(classes))
         samples = audio.num_samples or audio.sample_rate
         shortest = num_frames or int(frontend.count_frames(torch.tensor([samples])))
         batch_size = 0 if learning is None else min(config["batch_size"], learning.num_utterances)
         check_memory(sketch, config, frontend.num_features, shortest, samples, batch_size)
     normaliser = Normaliser(config["normaliser"], frontend.num_features, num_frames)
     beside = 0 if learning is None else sum(len(target.values) for target in learning.auxiliary)
-    model = build(config["model"], "model", config["run"]["trust"], Model, **sizes, num_classes=len(classes) + beside)
+    model = build_model(config, frontend, num_frames, len(classes) + beside)
     description = {"config": config, "classes": list(classes), "auxiliary": beside}
     views = build_evaluation_views(config, audio)
     scale = TargetScale(len(classes)) if predicts_numbers(config) else None

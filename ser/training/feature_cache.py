@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
+from ser.runs.identity import counts, flatten
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
 from ser.training.notebook import NotebookConsole
+from ser.training.pretrained import with_checkpoints
 from ser.training.trainer import free_memory, num_devices
 
 Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
@@ -89,12 +92,19 @@ def kept_features(
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
 
 
-def bar(console: Console, what: str, total: int) -> Callable[[Iterable], Iterable]:
-    """Wraps an iterator in a bar that vanishes when done; in a notebook in a line that stays."""
+def bar(console: Console, what: str, total: int, done: int = 0) -> Callable[[Iterable], Iterable]:
+    """Wraps an iterator in a bar that vanishes when done; in a notebook in a line that stays.
+
+    Args:
+        console: Where.
+        what: Before the bar.
+        total: Of the items, with those that are done.
+        done: Already, before the iterator begins.
+    """
     if isinstance(console, NotebookConsole):
         return lambda items: console.counted(items, what, total)
     return lambda items: track(
-        items, what, total=total, console=console, transient=True, disable=not console.is_terminal
+        items, what, total=total, completed=done, console=console, transient=True, disable=not console.is_terminal
     )
 
 
@@ -108,13 +118,20 @@ def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
         source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
     )
     everyone = range(len(whole.rows))
-    batches = -(-len(everyone) // clips_at_once(whole, classifier.device))
-    compute = bar(inputs.console, "features", batches)(
-        compute_features(whole, classifier.frontend, everyone, classifier.device)
-    )
+
+    def compute(done: int) -> Blocks:
+        """Of the recordings behind the first `done`, which an interrupted run has left."""
+        if done:
+            kept = f"features of {done:,} of {len(everyone):,} recordings were kept by an interrupted run"
+            inputs.console.print(f"Note: {kept}: continuing with the next.", markup=False, highlight=False)
+        size = clips_at_once(whole, classifier.device)
+        batches = compute_features(whole, classifier.frontend, everyone[done:], classifier.device)
+        return bar(inputs.console, "features", -(-len(everyone) // size), done // size)(batches)
+
     about = {"name": inputs.corpus, "settings": {"frontend": config["choices"]["frontend"]}}
     try:
-        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, inputs.cache), []
+        kept_as = classifier.frontend.kept_as
+        return open_features(depends_on, whole.rows, len(source.waveforms), compute, about, inputs.cache, kept_as), []
     except OSError as error:
         return None, [f"features are kept in memory only, for this run: {why_refused(error)}"]
 
@@ -126,16 +143,23 @@ def what_decides(
     code = parts_fingerprint(config["frontend"], "ser.data.features.sources")
     if code is None:
         return None
+    frontend = with_checkpoints(config)["frontend"]
     return {
         "waveforms": source.waveforms.folder.name,
         "num_samples": source.num_samples,
         "padding_is_signal": source.padding_is_signal,
-        "frontend": config["frontend"],
+        "frontend": {key: value for key, value in flatten(frontend, "frontend") if counts(key) and key[-3:] != ".lr"},
         "code": code,
+        "libraries": {name: version(name) for name in _libraries(classifier.frontend)},
         # two devices, or two versions of torch, agree to rounding only
         "torch": torch.__version__,
         "device": classifier.device.type,
     }
+
+
+def _libraries(frontend: torch.nn.Module) -> set[str]:
+    """Packages beside torch whose version decides the values of a frontend, or of its parts."""
+    return {name for part in frontend.modules() for name in getattr(part, "libraries", ())}
 
 
 def goes_to_memory(config: dict[str, Any], size: int, device: torch.device) -> bool:

@@ -18,6 +18,7 @@ from ser.system.cache import cache_folder
 from ser.training.augment import folder_fingerprints
 from ser.training.build import check_config, with_checkpoint, with_directions
 from ser.training.loggers.run_loggers import check_loggers
+from ser.training.pretrained import with_checkpoints
 from ser.training.trainer import check_trainer, num_devices
 
 log = logging.getLogger("ser")
@@ -64,6 +65,7 @@ def find_job(
     loggers = check_loggers(config.get("logger"), config["run"]["trust"])
     config = {key: value for key, value in config.items() if key != "logger"}
     recordings = scan(config, cache_folder())
+    config = with_checkpoints(config)
     config = with_directions(config, len(recordings.classes))
     fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
     if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from ser.training.auxiliary import Auxiliary, auxiliary_loss
@@ -75,3 +75,21 @@ class Learning:
         if self.auxiliary:
             loss = loss + auxiliary_loss(outputs[:, count:], targets[:, count:], self.auxiliary)
         return loss
+
+
+def parameter_groups(module: nn.Module, frontend: nn.Module) -> list[dict[str, Any]]:
+    """What learns, as an optimizer takes it: parts of the frontend with a learning rate of their own are groups.
+
+    Args:
+        module: All of it.
+        frontend: Its frontend, whose parts may have an `lr`.
+    """
+    rates = {}  # an inner part's own rate counts: outer parts come first
+    for part in frontend.modules():
+        if getattr(part, "lr", None) is not None:
+            rates |= {id(weights): part.lr for weights in part.parameters()}
+    groups: dict[float | None, list[nn.Parameter]] = {None: []}
+    for weights in module.parameters():
+        if weights.requires_grad:
+            groups.setdefault(rates.get(id(weights)), []).append(weights)
+    return [{"params": of, **({} if lr is None else {"lr": lr})} for lr, of in groups.items() if of]

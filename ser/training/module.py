@@ -14,7 +14,7 @@ from ser.errors import UserError, did_you_mean
 from ser.system.seeding import derive_seed
 from ser.training.auxiliary import joined_targets
 from ser.training.evaluation_views import EvaluationViews
-from ser.training.learning import Learning
+from ser.training.learning import Learning, parameter_groups
 from ser.training.nan_diagnosis import explain, explain_answers
 from ser.training.task import TargetScale
 
@@ -217,8 +217,7 @@ class EmotionClassifier(L.LightningModule):
         self._score("test")
 
     def configure_optimizers(self) -> dict[str, Any]:
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = self.learning.optimizer(parameters)
+        optimizer = self.learning.optimizer(parameter_groups(self, self.frontend))
         batches, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs  # of all epochs
         steps = -(-batches // epochs // self.learning.accumulate) * epochs
         scheduler = self.learning.scheduler(optimizer, total_steps=steps)
@@ -233,9 +232,10 @@ class EmotionClassifier(L.LightningModule):
 
     def _part(self, name: str) -> list[Tensor]:
         """Parameters of the model whose names begin with `name`."""
-        found = [weights for key, weights in self.model.named_parameters() if f"{key}.".startswith(f"{name}.")]
+        named = dict(getattr(self.model, "of", self.model).named_parameters())  # of what stands behind a `LayerSum`
+        found = [weights for key, weights in named.items() if f"{key}.".startswith(f"{name}.")]
         if not found:
-            known = list(dict.fromkeys(key.partition(".")[0] for key, _ in self.model.named_parameters()))
+            known = list(dict.fromkeys(key.partition(".")[0] for key in named))
             raise UserError(f"loss.l2 names '{name}', and the model has no such part. {did_you_mean(name, known)}")
         return found
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.parts import needs
+
 CONFIGS = Path(__file__).parents[2] / "configs" / "frontend"
 VARIANTS = [
     *[f"frontend={path.stem}" for path in sorted(CONFIGS.glob("*.yaml"))],
@@ -14,12 +16,20 @@ VARIANTS = [
     "frontend=time_stats frontend@frontend.of=concat",
 ]
 
+VARIANTS += [f"frontend=wav2vec2 frontend.layers={layers}" for layers in ("mean", "weighted", 1)]
+
 pytestmark = pytest.mark.parametrize("overrides", VARIANTS)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("needs")
+
+
 @pytest.fixture
-def frontend(overrides, compose):
-    return compose(*overrides.split())
+def frontend(overrides, compose, folder):
+    choice, *settings = overrides.split()
+    return compose(choice, *needs("frontend", choice.partition("=")[2], folder), *settings)
 
 
 def test_shapes(frontend, clips, collate):

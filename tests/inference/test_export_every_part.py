@@ -12,6 +12,7 @@ from ser.inference.predictor import Predictor
 from ser.inference.whole_network import WholeNetwork
 from ser.system.config_folder import config_folder
 from tests.inference.untrained import untrained, voices
+from tests.parts import needs, of_test
 
 pytest.importorskip("onnxruntime", reason="pip install 'ser[export]'")
 
@@ -29,9 +30,10 @@ CANNOT = {("whole", "crnn"): "A recurrent layer (GRU) is exported for one length
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("frontend", "model", "audio"), PARTS)
-def test_it_is_exported_to_both_formats_or_says_why_not(frontend, model, audio):
-    classifier, settings = untrained(f"frontend={frontend}", f"model={model}", AUDIO[audio])
-    if why := CANNOT.get((audio, model)):
+def test_it_is_exported_to_both_formats_or_says_why_not(frontend, model, audio, tmp_path):
+    told = needs("frontend", frontend, tmp_path)
+    classifier, settings = untrained(f"frontend={frontend}", f"model={model}", AUDIO[audio], *told)
+    if why := CANNOT.get((audio, model)) or of_test("frontend", frontend, "NOT_EXPORTED", None):
         with pytest.raises(UserError) as refused:
             program_of(WholeNetwork([(classifier, settings)]).eval())
         assert str(refused.value).startswith(why) and "\n" not in str(refused.value)

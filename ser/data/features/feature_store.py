@@ -1,11 +1,12 @@
 """The feature store: a corpus's features from a deterministic frontend, computed once for all runs that need them.
 
-An entry (`array_store`) holds the features of every usable recording of one waveform entry, without their padding.
-Its key covers all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
+An entry (`array_store`) holds the features of every usable recording of one waveform entry, without their padding. What
+takes long is kept in blocks while it is computed: after a kill the next process goes on with the last whole one.
+The key covers all that they depend on: the waveforms, how clips are cut, the frontend's settings and its code.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,11 @@ from torch import Tensor
 
 from ser.data.store.array_store import Entry, open_entry
 from ser.data.store.hashes import content_hash
+from ser.data.store.journal import Journal
+
+Compute = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+LARGEST_HALF = 65504.0  # of float16: beyond it is infinity
+SIZES = ("num_features", "num_frames")
 
 
 class Features:
@@ -35,7 +41,7 @@ class Features:
         return len(self.frames)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Features of recording i, (F, its valid frames) float32, read-only."""
+        """Features of recording i, (F, its valid frames), read-only, in the type in which they are kept."""
         return self._entry[i].reshape(self.num_features, -1)
 
     def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +62,8 @@ class Features:
 
 
 def open_features(
-    depends_on: Mapping[str, Any], rows: np.ndarray, total: int, compute: Iterable[tuple[Tensor, Tensor]], about: dict,
-    cache: Path,
+    depends_on: Mapping[str, Any], rows: np.ndarray, total: int, compute: Compute, about: dict, cache: Path,
+    kept_as: str = "float32",
 ) -> Features:  # fmt: skip
     """Features of a corpus, computed now or found in the store.
 
@@ -65,23 +71,41 @@ def open_features(
         depends_on: Everything that decides the values, as plain data, the code among it.
         rows: Recordings that `compute` covers, in ascending order.
         total: Recordings of the corpus.
-        compute: Gives features (B, F, L) and frames (B,) of `rows`, batch by batch; called only where they are missing.
+        compute: From how many of `rows` are there already to features (B, F, L) and frames (B,) of the others, batch by
+            batch; called only where some are missing.
         about: `name` of the corpus and `settings`, for `ser store list`.
         cache: The cache folder.
+        kept_as: Type of the values, `float32` or `float16`.
 
     Raises:
         OSError: They cannot be written; nothing is left of them.
     """
     key = content_hash(json.dumps(depends_on, sort_keys=True, default=str).encode())
-    return Features(open_entry(cache / "features" / key, lambda file: about | _write(file, rows, total, compute)))
+    entry = open_entry(
+        cache / "features" / key,
+        lambda file: about | _write(file, rows, total, compute, kept_as),
+        kept_as,
+        goes_on=True,
+    )
+    return Features(entry)
 
 
-def _write(file: BinaryIO, rows: np.ndarray, total: int, compute: Iterable[tuple[Tensor, Tensor]]) -> dict:
-    lengths, waiting, num_features, num_frames = [0] * total, iter(rows.tolist()), 0, 0
-    for features, frames in compute:
+def _write(file: BinaryIO, rows: np.ndarray, total: int, compute: Compute, kept_as: str) -> dict:
+    journal = Journal(file)
+    counts = [count for block in journal.blocks for count in block["frames"]]  # valid frames of each of `rows`
+    num_features, num_frames = (journal.blocks[-1][name] for name in SIZES) if journal.blocks else (0, 0)
+    noted = len(counts)
+    for features, frames in compute(noted) if noted < len(rows) else ():
         features, frames = features.cpu().numpy(), frames.tolist()
+        if kept_as == "float16":
+            features = features.clip(-LARGEST_HALF, LARGEST_HALF).astype(kept_as)
         num_features, num_frames = features.shape[1], max(num_frames, features.shape[2])
         for values, count in zip(features, frames, strict=True):
             file.write(np.ascontiguousarray(values[:, :count]).data)
-            lengths[next(waiting)] = num_features * count
-    return {"lengths": lengths, "num_features": num_features, "num_frames": num_frames}
+        counts += frames
+        if journal.is_due():
+            journal.add({"frames": counts[noted:], "num_features": num_features, "num_frames": num_frames})
+            noted = len(counts)
+    lengths = np.zeros(total, dtype=np.int64)
+    lengths[rows] = num_features * np.array(counts, dtype=np.int64)
+    return {"lengths": lengths.tolist(), "num_features": num_features, "num_frames": num_frames}

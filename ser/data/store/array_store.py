@@ -1,8 +1,9 @@
 """Entries of the cache: arrays of different lengths, concatenated in one file, kept whole or not at all.
 
-An entry is a folder `<cache>/<kind>/<key>/` with `values.f32` and an `index.json` that says how they are divided,
-sealed with a hash. It is written under another name and renamed when complete: a killed process's partial file is never
-used, and the next writer removes it. A process that needs an entry while another writes it waits.
+An entry is a folder `<cache>/<kind>/<key>/` with `values.f32` (or `.f16`) and an `index.json` that says how they are
+divided, sealed with a hash. It is written under another name and renamed when complete: a killed process's partial file
+is never read as an entry; the next writer removes it, or goes on with it (`journal`). A process that needs an entry
+while another writes it waits.
 """
 
 import json
@@ -19,8 +20,9 @@ import numpy as np
 from filelock import FileLock
 
 from ser.data.store.hashes import content_hash
+from ser.data.store.journal import NAME
 
-VALUES = "values.f32"
+VALUES = {"float32": "values.f32", "float16": "values.f16"}
 BUFFER = 2**16  # bytes: for pieces of a megabyte Linux looks for contiguous memory, and takes three times as long
 KINDS = ("waveforms", "features")  # subfolders of the cache that hold entries
 
@@ -38,13 +40,14 @@ class Entry:
         self.sizes = np.asarray(index["lengths"], dtype=np.int64)  # (N,)
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)])
         total = int(self._starts[-1])
-        self.values = np.memmap(folder / VALUES, np.float32, "r", shape=(total,)) if total else np.zeros(0, np.float32)
+        kind = _kind(index)
+        self.values = np.memmap(folder / VALUES[kind], kind, "r", shape=(total,)) if total else np.zeros(0, kind)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Array i, flat float32, read-only."""
+        """Array i, flat, read-only."""
         return self.values[self._starts[i] : self._starts[i + 1]]
 
     def release(self) -> None:
@@ -64,12 +67,14 @@ def read_entry(folder: Path) -> Entry | None:
         return None
 
 
-def open_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> Entry:
+def open_entry(folder: Path, fill: Callable[[BinaryIO], dict], kind: str = "float32", goes_on: bool = False) -> Entry:
     """The entry, filled now by `fill` if it is missing.
 
     Args:
         folder: Its folder; parents are made.
         fill: Writes the values and returns the index: `lengths`, and further facts.
+        kind: Of the values, a key of `VALUES`.
+        goes_on: Whether `fill` goes on with what a killed process has written, by a `Journal`.
 
     Raises:
         OSError: It cannot be written; nothing is left of it.
@@ -79,26 +84,30 @@ def open_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> Entry:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if (found := read_entry(folder)) is None:
-            _write_entry(folder, fill)
+            _write_entry(folder, fill, kind, goes_on)
             found = read_entry(folder)
     return found
 
 
-def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict]) -> None:
+def _write_entry(folder: Path, fill: Callable[[BinaryIO], dict], kind: str, goes_on: bool) -> None:
     partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process: under the lock no other process writes it
-    partial.mkdir()
+    if not goes_on:
+        shutil.rmtree(partial, ignore_errors=True)  # of a killed process: under the lock no other process writes it
+    partial.mkdir(exist_ok=goes_on)
     try:
-        with (partial / VALUES).open("wb", buffering=BUFFER) as values:
+        with (partial / VALUES[kind]).open("ab" if goes_on else "wb", buffering=BUFFER) as values:
             index = fill(values)
             values.flush()
             os.fsync(values.fileno())
+        (partial / NAME).unlink(missing_ok=True)
+        index = {**index, **({} if kind == "float32" else {"dtype": kind})}
         index = {**index, "created": datetime.now().isoformat(timespec="seconds")}
         (partial / "index.json").write_text(json.dumps({**index, "seal": _seal(index)}), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # an entry that did not read as whole
         os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+    except BaseException as error:
+        if not goes_on or isinstance(error, OSError) or not (partial / NAME).is_file():
+            shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
@@ -106,10 +115,16 @@ def read_index(folder: Path) -> dict | None:
     """index.json, if it is undamaged and the values are complete."""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        size = (folder / VALUES).stat().st_size
-        return index if index.pop("seal") == _seal(index) and size == 4 * sum(index["lengths"]) else None
+        kind = _kind(index)
+        size = (folder / VALUES[kind]).stat().st_size
+        expected = np.dtype(kind).itemsize * sum(index["lengths"])
+        return index if index.pop("seal") == _seal(index) and size == expected else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _kind(index: dict) -> str:
+    return index.get("dtype", "float32")
 
 
 def _seal(index: dict) -> str:

@@ -56,6 +56,21 @@ def test_other_size_or_time_is_read_again(tmp_path, files, read):
     assert hash_files(files, tmp_path) == found and not read
 
 
+def test_another_file_of_equal_size_and_time_in_its_place_is_read(tmp_path, files, read):
+    hash_files(files, tmp_path)
+    read.clear()
+    stat, other = files[0].stat(), tmp_path / "other"
+    other.write_bytes(b"A.wav")
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    os.replace(other, files[0])
+    assert hash_files(files, tmp_path)[0] == content_hash(b"A.wav") and read == ["a.wav"]
+
+
+def test_a_large_file_is_read_piece_by_piece(tmp_path, files, monkeypatch):
+    monkeypatch.setattr(hashes, "LARGE", 4)
+    assert hash_files(files, tmp_path) == [content_hash(path.name.encode()) for path in files]
+
+
 def test_only_new_files_are_read(tmp_path, files, read):
     hash_files(files[:2], tmp_path)
     read.clear()
