@@ -171,8 +171,8 @@ SERIES = {
 
 COMMANDS = {"train": train, "crossval": crossval}
 HELP = """scripts/reproduce <series> [word …] [key=value …]: trains what is missing, writes docs/results/<series>.json
-and the tables of README and docs, row by row. Words choose the rows whose label has one of them; the others keep what
-stands there. Settings go to `ser train`: paths, devices and a launcher, nothing that changes a figure, e.g.
+and the tables of README and docs, row by row. Words choose the rows whose label has one of them, a whole label that row
+alone; the others keep what stands there. Settings go to `ser train`: paths, devices and a launcher, nothing that changes a figure, e.g.
 run.threads=1 hydra/launcher=joblib.
 
 Series: """
@@ -204,7 +204,8 @@ def reproduce(series: str, arguments: Sequence[str], folder: Path) -> int:
         raise UserError(f"There is no series '{series}'. {did_you_mean(series, list(SERIES))}")
     words = [word for word in arguments if "=" not in word]
     extra = [word for word in arguments if "=" in word]
-    chosen = [row for row in SERIES[series] if not words or any(word in row.label for word in words)]
+    chosen = [row for row in SERIES[series] if row.label in words]
+    chosen = chosen or [row for row in SERIES[series] if not words or any(word in row.label for word in words)]
     if not chosen:
         labels = "; ".join(row.label for row in SERIES[series])
         raise UserError(f"No row of {series} has {' or '.join(words)} in its label. There are: {labels}.")
