@@ -29,13 +29,18 @@ class Concat(SignalFrontend):
         waveforms (B, T) → (B, sum of the parts' num_features, L).
 
     Raises:
-        UserError: There are no parts, or two of them count frames differently.
+        UserError: There are no parts, two of them count frames differently, or one has several layers.
     """
 
     def __init__(self, parts: Mapping[str, Frontend], stft: Stft | None = None):
         super().__init__()
         if not parts:
             raise UserError("frontend.parts is empty: name at least one frontend.")
+        for name, part in parts.items():
+            if part.num_stacked > 1:
+                raise UserError(
+                    f"frontend.parts.{name}: weighted layers stand alone; take layers=mean, last or a number."
+                )
         self.names = tuple(parts)
         # A list, because a ModuleDict forbids names such as 'type' or 'values'.
         self.parts = nn.ModuleList(parts[name] for name in self.names)

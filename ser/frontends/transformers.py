@@ -32,8 +32,8 @@ class Transformers(PretrainedFrontend):
         checkpoint: A folder with config.json, preprocessor_config.json and safetensors; with `online` the name of a
             model on the hub, `openai/whisper-tiny`, or one version of it, `openai/whisper-tiny@REVISION`.
         online: Fetch it from the hub where it is not on this machine yet.
-        content: Hash of the checkpoint's content, which is compared at composition.
         layers, trainable, lr, gradient_checkpointing: As of `PretrainedFrontend`.
+        content: Hash of the checkpoint's content, which is compared at composition.
 
     Shape:
         waveforms (B, T) → (B, D, L), or (B, (N + 1)·D, L) where layers are `weighted`.
@@ -52,12 +52,12 @@ class Transformers(PretrainedFrontend):
         self,
         sample_rate: SampleRate,
         checkpoint: str | None = None,
-        content: str | None = None,
         online: bool = False,
         layers: Layers = "last",
         trainable: str = "none",
         lr: LearningRate = 1e-5,
         gradient_checkpointing: bool = False,
+        content: str | None = None,
     ):
         folder = find_or_fetch(checkpoint, "frontend.checkpoint", online)
         encoder = AutoEncoder(folder, "frontend.checkpoint")

@@ -26,9 +26,9 @@ class Wav2Vec2(PretrainedFrontend):
         sample_rate: Hz; it must be the checkpoint's.
         checkpoint: A folder of Hugging Face's with config.json and safetensors, or a file with the state dict of
             torchaudio's model.
-        content: Hash of the checkpoint's content, which is compared at composition.
         layers, trainable, lr, gradient_checkpointing: As of `PretrainedFrontend`.
         num_heads: Of the attention, which a state dict of torchaudio does not tell; None: as in its own pipelines.
+        content: Hash of the checkpoint's content, which is compared at composition.
 
     Shape:
         waveforms (B, T) → (B, D, L), or (B, (N + 1)·D, L) where layers are `weighted`.
@@ -41,12 +41,12 @@ class Wav2Vec2(PretrainedFrontend):
         self,
         sample_rate: SampleRate,
         checkpoint: str | None = None,
-        content: str | None = None,
         layers: Layers = "last",
         trainable: str = "none",
         lr: LearningRate = 1e-5,
         gradient_checkpointing: bool = False,
         num_heads: Count | None = None,
+        content: str | None = None,
     ):
         found = describe(find_checkpoint(checkpoint, "frontend.checkpoint"), "frontend.checkpoint", num_heads)
         check_sample_rate(sample_rate, found.sample_rate)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ser.errors import UserError
+from ser.frontends.concat import Concat
 from ser.frontends.time_stats import TimeStats
 from ser.frontends.transformers import Transformers
 from ser.frontends.wav2vec2 import Wav2Vec2
@@ -99,6 +100,17 @@ def test_statistics_of_weighted_layers_are_those_of_each_layer(folder, batch, fr
     assert stacked.num_stacked == 3
     each = [TimeStats(BOTH[frontend](16000, str(folder), layers=n), ["mean", "std"])(*batch)[0] for n in range(3)]
     torch.testing.assert_close(stacked(*batch)[0], torch.cat(each, dim=1))
+
+
+def test_beside_other_features_one_layer_or_the_mean(folder, batch, compose):
+    with_mfcc = TimeStats(compose("frontend=mfcc"), ["mean"])
+    for layers, width in {"mean": 16 + 40, "weighted": None}.items():
+        parts = {"own": TimeStats(Wav2Vec2(16000, str(folder), layers), ["mean"]), "mfcc": with_mfcc}
+        if width is None:
+            with pytest.raises(UserError, match="frontend.parts.own: weighted layers stand alone"):
+                Concat(parts)
+        else:
+            assert Concat(parts)(*batch)[0].shape[1] == width
 
 
 def test_a_checkpoint_in_shards_and_in_a_larger_model_is_the_same(folder, batch, tmp_path):
