@@ -106,6 +106,9 @@ class Run:
         counted["batch_size"] = self.flat.get("batch_size", 0) * _devices(self.flat)
         if counted.get("init_from"):
             counted["init_from"] = Path(str(counted["init_from"])).name
+        for key, value in counted.items():
+            if value and key.endswith(".content"):  # of a pretrained model; its place may differ from run to run
+                counted[key] = str(value)[:8]
         return {key: value for key, value in counted.items() if key not in DRAWN}
 
     @cached_property

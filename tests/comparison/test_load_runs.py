@@ -92,3 +92,10 @@ def test_a_condition_chooses_and_says_what_is_there(tmp_path):
         gather([tmp_path], Condition("model=cnn", "--where"))
     with pytest.raises(UserError, match="Did you mean 'optimizer.lr'"):
         gather([tmp_path], Condition("optimiser.lr=1", "--where"))
+
+
+def test_a_pretrained_model_is_one_wherever_it_lies(tmp_path):
+    for seed, place in ((0, "a/wavlm"), (1, "b/wavlm")):
+        write(tmp_path, seed=seed, **{"frontend.checkpoint": place, "frontend.content": "0123456789abcdef"})
+    one, other = gather([tmp_path]).runs
+    assert one.configuration == other.configuration and one.settings["frontend.content"] == "01234567"
