@@ -172,8 +172,8 @@ SERIES = {
 COMMANDS = {"train": train, "crossval": crossval}
 HELP = """scripts/reproduce <series> [word …] [key=value …]: trains what is missing, writes docs/results/<series>.json
 and the tables of README and docs, row by row. Words choose the rows whose label has one of them, a whole label that row
-alone; the others keep what stands there. Settings go to `ser train`: paths, devices and a launcher, nothing that changes a figure, e.g.
-run.threads=1 hydra/launcher=joblib.
+alone; the others keep what stands there. Settings go to `ser train`: paths, devices, a launcher, nothing that changes a
+figure, e.g. run.threads=1 hydra/launcher=joblib.
 
 Series: """
 
