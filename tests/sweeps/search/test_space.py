@@ -63,7 +63,7 @@ def test_shuffled_choices_are_one_space_whenever_they_are_read():
         ("batch_size=tag(int,interval(1.5,9))", "not whole numbers"),
         ("batch_size=range(9,1)", "holds no value"),
         ("batch_size=range(1,9,0)", "never ends"),
-        ("model=glob(transformer*)", "fits no choice"),
+        ("model=glob(lstm*)", "fits no choice"),
         ("seed=glob(*)", "which this is not"),
         ("model=tag(log,choice(a,b))", "not for choices"),
         ("model.dropout=interval(0,half)", "cannot be read as key=value"),
