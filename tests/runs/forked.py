@@ -10,6 +10,7 @@ import pkgutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -89,6 +90,8 @@ def _call(variables: dict[str, str], folder: Path, function: Callable[..., int],
         code = function(*arguments)
     except SystemExit as ended:
         code = ended.code
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -103,5 +106,7 @@ def _ser(command: list[str], patches: dict[str, Any]) -> int:
     for place, value in patches.items():
         module, _, inside = place.partition(":")
         *owner, name = inside.split(".")
-        setattr(pkgutil.resolve_name(f"{module}:{'.'.join(owner)}"), name, value)
+        holder = pkgutil.resolve_name(f"{module}:{'.'.join(owner)}")
+        assert hasattr(holder, name), f"there is no {place}"
+        setattr(holder, name, value)
     return main(command)

@@ -30,7 +30,7 @@ def waiting(*arguments, **more):
     time.sleep(600)
 
 
-def locked(folder, fill):
+def locked(*arguments):
     """Another process is filling the store."""
     fcntl.flock(os.open("held.lock", os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
     Path("stuck").touch()
