@@ -76,7 +76,7 @@ def home(tmp_path_factory, tiny_ravdess, tiny_tess):
     return home
 
 
-ELSEWHERE = ("ser train", "ser crossval", "ser download")  # the last in tests/commands, on a server of its own
+ELSEWHERE = ("ser train", "ser crossval", "ser download", "ser demo")  # in tests/commands: from a server, and as one
 OTHERS = [line for line in LINES if line.startswith("ser ") and not line.startswith(ELSEWHERE)]
 MORE = {"tune": ["run.dry_run=true", "trainer=cpu"], "compare": []}  # so that it takes seconds
 

@@ -20,6 +20,7 @@ class Wandb(WandbLogger):
 
     def __init__(self, **settings: Any):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reports its own errors, offline too
+        os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # it advertises it where huggingface_hub is imported
         import wandb
 
         check_settings(wandb.init, settings, "logger.wandb")
