@@ -182,7 +182,7 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     from ser.inference.limits import MOST_BYTES
     from ser.inference.source import check_model
     from ser.runs.directory import RunDirectory, load_config
-    from ser.runs.identity import counts
+    from ser.runs.identity import counts, flatten
 
     config = load_config(run)
     if RunDirectory(run, "").recorded_identity() is None:
@@ -194,7 +194,8 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
             continue
         if key.startswith("hydra."):
             raise UserError(f"run.resume={run} continues in its own directory: leave out {key}.")
-        if counts(key) or key in ("batch_size", "init_from", "run.rerun") or key in config["choices"]:
+        fixed = key in ("batch_size", "init_from", "run.rerun") or key in config["choices"]
+        if fixed or counts(key, dict(flatten(config))):
             raise UserError(
                 f"run.resume={run} takes its config from the run: only paths, devices and verbosity may differ, and "
                 f"{key} is none of them."

@@ -69,6 +69,11 @@ class Answered:
         """Whether it is about numbers, and not classes."""
         return self.true.ndim > 1
 
+    @property
+    def main_figure(self) -> str:
+        """What it is compared by."""
+        return "ccc" if self.are_numbers else "uar"
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -102,7 +107,7 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The settings of its identity, by dotted key, without those drawn anew in each run of a configuration."""
-        counted = {key: value for key, value in self.flat.items() if counts(key) or key in COUNTED_OTHERWISE}
+        counted = {key: value for key, value in self.flat.items() if counts(key, self.flat) or key in COUNTED_OTHERWISE}
         counted["batch_size"] = self.flat.get("batch_size", 0) * _devices(self.flat)
         if counted.get("init_from"):
             counted["init_from"] = Path(str(counted["init_from"])).name

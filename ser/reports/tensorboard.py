@@ -88,8 +88,9 @@ def hyperparameters(config: dict[str, Any]) -> dict[str, str | float | bool]:
     {'model': 'mlp', 'model.hidden': '[8]', 'model.dropout': 0.1}
     """
     row = {group: str(choice) for group, choice in config.get("choices", {}).items()}
-    for key, value in flatten(config):
-        if (key == "batch_size" or counts(key)) and not _named_by_choice(key, value, row):
+    flat = dict(flatten(config))
+    for key, value in flat.items():
+        if (key == "batch_size" or counts(key, flat)) and not _named_by_choice(key, value, row):
             row[key] = value if isinstance(value, (bool, int, float, str)) else str(value)
     return row
 

@@ -7,35 +7,41 @@ and the management of runs (`run.name`, `run.rerun`, `sweep.skip`).
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 ABSENT = ("loss.numbers",)  # settings that are younger than some runs: null is as without them
-FRONTEND_KEYS = frozenset(["checkpoint", "gradient_checkpointing", "online"])  # what a checkpoint holds is in `content`
+# of a node that has `content`, which says what its checkpoint holds
+CHECKPOINT_KEYS = frozenset(["checkpoint", "gradient_checkpointing", "online"])
 OTHER_KEYS = frozenset(
     ["batch_size", "choices", "init_from", "lower_is_better", "logger", "members", "published", "run", "sweep", "tune"]
 )
 COUNTED_OTHERWISE = ("batch_size", "init_from")  # of OTHER_KEYS: part of the identity in another shape
 
 
-def counts(key: str) -> bool:
+def counts(key: str, beside: Collection[str] = ()) -> bool:
     """Whether the dotted config key belongs to the identity.
+
+    Args:
+        key: Of a setting.
+        beside: The other keys of the config: where a checkpoint's content is among them, its place does not count.
 
     >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
     (True, False, False, True)
     >>> counts("dataset.metadata"), counts("dataset.of.tess.root")
     (False, False)
-    >>> counts("checkpoint"), counts("frontend.checkpoint"), counts("frontend.of.content")
-    (True, False, True)
+    >>> counts("checkpoint"), counts("frontend.checkpoint"), counts("frontend.checkpoint", {"frontend.content"})
+    (True, True, False)
     """
     if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
         return False  # the names of a list's columns make no difference, their content does
-    if key.startswith("frontend.") and key.split(".")[-1] in FRONTEND_KEYS:
+    node, _, name = key.rpartition(".")
+    if name in CHECKPOINT_KEYS and f"{node}.content" in beside:
         return False
-    return not PATH_KEY.search(key.split(".")[-1])
+    return not PATH_KEY.search(name)
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -64,7 +70,8 @@ def identity(config: dict[str, Any], fingerprints: dict[str, str], num_devices: 
 
     Numbers that are equal are one setting, `1`, `1.0` and `1e0`; a number and a text (`'1'`) or a boolean are two.
     """
-    counted = {key: plain(value) for key, value in flatten(config) if counts(key)}
+    flat = dict(flatten(config))
+    counted = {key: plain(value) for key, value in flat.items() if counts(key, flat)}
     counted = {key: value for key, value in counted.items() if value is not None or key not in ABSENT}
     counted["batch_size"] = config["batch_size"] * num_devices
     text = json.dumps({"config": counted, "content": fingerprints}, sort_keys=True, default=str)

@@ -22,12 +22,11 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
-from ser.runs.identity import counts, flatten
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
 from ser.training.module import EmotionClassifier
 from ser.training.notebook import NotebookConsole
-from ser.training.pretrained import with_checkpoints
+from ser.training.pretrained import what_computes, with_checkpoints
 from ser.training.trainer import free_memory, num_devices
 
 Blocks = Iterator[tuple[torch.Tensor, torch.Tensor]]  # features (B, F, L), frames (B,), not normalised
@@ -143,12 +142,11 @@ def what_decides(
     code = parts_fingerprint(config["frontend"], "ser.data.features.sources")
     if code is None:
         return None
-    frontend = with_checkpoints(config)["frontend"]
     return {
         "waveforms": source.waveforms.folder.name,
         "num_samples": source.num_samples,
         "padding_is_signal": source.padding_is_signal,
-        "frontend": {key: value for key, value in flatten(frontend, "frontend") if counts(key) and key[-3:] != ".lr"},
+        "frontend": what_computes(with_checkpoints(config)["frontend"]),
         "code": code,
         "libraries": {name: version(name) for name in _libraries(classifier.frontend)},
         # two devices, or two versions of torch, agree to rounding only

@@ -12,6 +12,7 @@ from ser.data.store.hashes import content_hash, hash_files
 from ser.errors import UserError
 from ser.frontends.checkpoint import content_files, find_checkpoint
 from ser.frontends.hub import find_or_fetch
+from ser.runs.identity import CHECKPOINT_KEYS
 from ser.system.cache import cache_folder
 
 
@@ -48,6 +49,16 @@ def offline(config: dict[str, Any]) -> dict[str, Any]:
         **config,
         "frontend": _each(config.get("frontend"), "frontend", lambda node, _: node | {"online": False}, "online"),
     }
+
+
+def what_computes(frontend: dict[str, Any]) -> dict[str, Any]:
+    """A frontend's node with what decides the values of its features: of a checkpoint its content, not its place.
+
+    Args:
+        frontend: From `with_checkpoints`.
+    """
+    idle = (*CHECKPOINT_KEYS, "lr")
+    return _each(frontend, "frontend", lambda node, _: {key: it for key, it in node.items() if key not in idle})
 
 
 def content_of(place: Path) -> str:

@@ -115,11 +115,13 @@ def test_beside_other_features_one_layer_or_the_mean(folder, batch, compose):
 
 def test_a_checkpoint_in_shards_and_in_a_larger_model_is_the_same(folder, batch, tmp_path):
     expected = Wav2Vec2(16000, str(folder))(*batch)[0]
-    for name, settings in {"shards": {"max_shard_size": "10KB"}, "task": {"task": "ForCTC"}}.items():
-        write_folder(tmp_path / name, "wav2vec2_base", **settings)
+    write_folder(tmp_path / "shards", "wav2vec2_base", max_shard_size="10KB")
     assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
     assert torch.equal(Wav2Vec2(16000, str(tmp_path / "shards"))(*batch)[0], expected)
-    assert Wav2Vec2(16000, str(tmp_path / "task"))(*batch)[0].isfinite().all()
+    shutil.copytree(folder, tmp_path / "task")
+    larger = {f"wav2vec2.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
+    save_file(larger | {"lm_head.weight": torch.zeros(5, 16)}, tmp_path / "task" / "model.safetensors")
+    assert torch.equal(Wav2Vec2(16000, str(tmp_path / "task"))(*batch)[0], expected)
     older = load_file(folder / "model.safetensors")  # as on the hub: a weight norm's parts by their older names
     for new, old in {"original0": "weight_g", "original1": "weight_v"}.items():
         older |= {

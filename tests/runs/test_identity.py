@@ -226,3 +226,15 @@ def test_identity_changes_nothing(configs):
 )
 def test_flatten(config, expected):
     assert dict(flatten(config)) == expected
+
+
+def test_a_checkpoints_place_is_left_out_where_its_content_is_known_only(configs):
+    """A frontend of a user's own may have a checkpoint too, and knows nothing of contents."""
+    own, ours = (copy.deepcopy(configs[0]) for _ in range(2))
+    for config in (own, ours):
+        config["frontend"]["checkpoint"] = "a.pt"
+    ours["frontend"]["content"] = "0123"
+    moved_own, moved_ours = copy.deepcopy(own), copy.deepcopy(ours)
+    for config in (moved_own, moved_ours):
+        config["frontend"]["checkpoint"] = "b.pt"
+    assert name(own) != name(moved_own) and name(ours) == name(moved_ours)

@@ -13,6 +13,7 @@ import yaml
 from ser.data.store.array_store import list_entries
 from ser.runs.weights import read_checkpoint
 from ser.system.cache import cache_folder
+from ser.training.pretrained import what_computes
 from tests.conftest import only_run
 from tests.frontends.pretrained import write_folder
 
@@ -50,8 +51,8 @@ def test_a_sweep_over_heads_computes_features_once_and_loads_nothing_after(ser, 
         code, _, err = ser(*plain, *head.split())
         assert code == 0, err
     assert len(loads) == 1 and [entry.kind for entry in list_entries(cache_folder())].count("features") == 1
-    sizes = [path.stat().st_size for path in in_tmp.glob("runs/*/checkpoints/best.ckpt")]
-    assert len(sizes) == 4 and not any("frontend" in key for key in state(next(in_tmp.glob("runs/*mlp*"))))
+    runs = [path.parents[1] for path in in_tmp.glob("runs/*/checkpoints/best.ckpt")]
+    assert len(runs) == 4 and not any("frontend" in key for run in runs for key in state(run))
 
 
 def state(run: Path) -> dict:
@@ -192,3 +193,11 @@ def wait_for(condition, seconds: float = 300.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_features_are_named_by_the_content_of_a_checkpoint_and_by_every_setting_of_other_frontends():
+    ours = {"_target_": "a", "checkpoint": "x", "content": "01", "lr": 1e-4, "layers": "last"}
+    assert what_computes(ours) == {"_target_": "a", "content": "01", "layers": "last"}
+    assert what_computes({"of": ours})["of"] == what_computes(ours)
+    own = {"_target_": "b", "checkpoint": "x", "weights_path": "y", "columns": [1], "lr": 1}
+    assert what_computes(own) == own
