@@ -51,6 +51,7 @@ def tables(folder: Path) -> dict[str, str]:
     kept = folder / "docs" / "results"
     read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(kept.glob("*.json"))}
     graphs = kept / "gpu" / "graphs.json"
+    leaderboard = kept / "leaderboard.md"
     files = [kept / "performance" / f"{name}.json" for name in BENCHMARKS]
     measured = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     return {
@@ -59,8 +60,14 @@ def tables(folder: Path) -> dict[str, str]:
         "choices_in_words": choices_in_words(),
         **{name: results.table(found) for name, found in read.items()},
         "performance": performance.markdown(measured),
+        **({"leaderboard": ranking(leaderboard)} if leaderboard.is_file() else {}),
         **({"gpu": gpu.markdown(json.loads(graphs.read_text(encoding="utf-8")))} if graphs.is_file() else {}),
     }
+
+
+def ranking(page: Path) -> str:
+    """The first table of what `ser leaderboard` wrote."""
+    return next(block for block in page.read_text(encoding="utf-8").split("\n\n") if block.startswith("|"))
 
 
 def choices() -> str:

@@ -81,11 +81,14 @@ def trials_of(runs: Sequence[Run]) -> tuple[list[Trial], list[list[Run]]]:
 
 def incomplete_remarks(incomplete: Sequence[Sequence[Run]]) -> list[str]:
     """Why some runs are left out, a sentence each."""
-    return [
-        f"{folds[0].path.name} is left out: of its cross-validation {len(folds)} of "
-        f"{(fold_of(folds[0].protocol) or (0, 1))[1]} folds are finished."
-        for folds in incomplete
-    ]
+    return [f"{folds[0].path.name} is left out: {_why_incomplete(folds)}." for folds in incomplete]
+
+
+def _why_incomplete(folds: Sequence[Run]) -> str:
+    counts = {(fold_of(run.protocol) or (0, 1))[1] for run in folds}
+    if len(counts) > 1 or len(folds) == max(counts):  # all are there, and a recording is tested twice
+        return "its folds are not of one cross-validation"
+    return f"of its cross-validation {len(folds)} of {max(counts)} folds are finished"
 
 
 def chosen(

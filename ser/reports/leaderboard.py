@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ser.comparison.leaderboard import Leaderboard, Recipe, value_in
-from ser.comparison.leaderboard_table import sheet_of
+from ser.comparison.leaderboard_table import figure_cell, sheet_of
 from ser.comparison.published import METRICS
 from ser.reports.comparison_figures import short
 from ser.reports.figures import BLUE, GREY, ORANGE, Picture, blank, light_grid, png_of
@@ -51,8 +51,7 @@ def intervals(board: Leaderboard, stamp: str) -> Picture:
             if it.low is not None:
                 axes.plot([100 * it.low, 100 * it.high], [place, place], color=BLUE, lw=2.2, solid_capstyle="butt")
             axes.plot([value], [place], "o", color=BLUE, ms=5)
-            limits = "" if it.low is None else f" ({100 * it.low:.1f} to {100 * it.high:.1f})"
-            words.append(f"{line.name} {value:.1f}{limits}")
+            words.append(f"{line.name} {figure_cell(it)}")
         else:
             axes.plot([value], [place], "D", color=ORANGE, ms=4.5)
             words.append(f"{line.system}, published, {value:.1f}")

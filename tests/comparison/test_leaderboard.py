@@ -14,6 +14,7 @@ from ser.comparison.conditions import Condition
 from ser.comparison.leaderboard import Choice, Recipe, leaderboard, position
 from ser.comparison.leaderboard_table import sheet_of
 from ser.comparison.load_runs import Gathered
+from ser.comparison.protocols import incomplete_remarks, trials_of
 from ser.comparison.text_tables import difference_cell
 from ser.errors import UserError
 from ser.evaluation.confidence import Estimate
@@ -138,6 +139,15 @@ def test_what_is_left_out_is_named_with_the_reason(board):
     assert "Left out: ravdess, random, 4 classes (2 runs). The protocol four is another: its test speakers" in words
     assert "since test was in training: Leaky (A <b> 2020)" in words
     assert "since it has 8 emotions" in words and "Whisper large-v3" in words
+
+
+def test_folds_that_test_a_recording_twice_are_of_no_cross_validation(tmp_path):
+    part = part_of_fold(0)
+    for fold in range(4):
+        write_run(tmp_path, {"split.fold": fold}, part, answers(part, 0.9, fold))
+    trials, incomplete = trials_of(load_runs.gather([tmp_path]).runs)
+    (words,) = incomplete_remarks(incomplete)
+    assert trials == [] and words.endswith("is left out: its folds are not of one cross-validation.")
 
 
 def test_another_metric_ranks_and_another_system_is_measured_to(made):

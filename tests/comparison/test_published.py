@@ -1,5 +1,7 @@
 """The list of published systems: ser's own is whole, and mistakes in a user's are named."""
 
+import re
+
 import pytest
 import yaml
 
@@ -38,8 +40,7 @@ def test_the_runs_of_a_protocol_are_known_by_what_they_tested():
 )
 def test_the_first_difference_is_the_reason(others, reason):
     (protocol,) = (it for it in read_published().protocols if it.name == "emobox")
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(protocol.mismatch(Facts(**{**EMOBOX, **others})))
+    assert re.search(reason, protocol.mismatch(Facts(**{**EMOBOX, **others})))
 
 
 def test_a_system_of_the_users_replaces_one_of_its_name(tmp_path):
