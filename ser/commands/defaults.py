@@ -30,6 +30,7 @@ def of_target(config: dict[str, Any], app: str, typed: Sequence[str]) -> dict[st
     for key, value in OF_NUMBERS.items():
         name = key.rpartition(".")[2]
         default, node = (by_default["loss"], changed["loss"]) if "." in key else (by_default, changed)
-        if node.get(name) is None or key not in chosen and node[name] == default[name]:
+        typed_so = bool({key, key.partition(".")[0]} & chosen)  # by itself, or with the node around it
+        if node.get(name) is None or not typed_so and node[name] == default[name]:
             node[name] = value
     return changed

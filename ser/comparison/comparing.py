@@ -99,8 +99,7 @@ def _order(runs: Sequence[Run]) -> tuple[str, str]:
     """The metric that ranks runs without using test, and why."""
     metric = ranking_metric(run.config for run in runs)
     if not any(is_number(run.metrics.get(metric)) for run in runs):
-        main = "test/ccc" if runs[0].answered.are_numbers else "test/uar"
-        return main, f"since none of the runs has {metric}, the validation metric"
+        return f"test/{runs[0].answered.main_figure}", f"since none of the runs has {metric}, the validation metric"
     if metric == runs[0].config.get("monitor"):
         return metric, "the runs' monitor, which does not use test"
     monitors = sorted({str(run.config.get("monitor")) for run in runs})

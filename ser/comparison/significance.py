@@ -35,7 +35,7 @@ from ser.comparison.load_runs import Answered
 from ser.comparison.rows import Row
 from ser.evaluation.confidence import DIFFERENCE, FEWEST_SPEAKERS, Estimate, Speakers
 from ser.evaluation.metrics import mean_of_defined, uar
-from ser.evaluation.numbers import FIGURES, moments
+from ser.evaluation.numbers import FIGURES, moments, relative_errors
 from ser.evaluation.predictions import Predictions
 
 FEWEST_RUNS = 6  # two-sided p of n signs that agree is 2 / 2^n
@@ -234,8 +234,7 @@ def _right(answered: Answered) -> np.ndarray:
     """How right each answer is (N,): 1 or 0; of numbers the error, negative, in standard deviations."""
     if not answered.are_numbers:
         return (answered.predicted == answered.true).astype(np.int64)
-    spread = answered.true.std(axis=0)
-    return -(np.abs(answered.predicted - answered.true) / np.where(spread > 0, spread, 1)).mean(axis=1)
+    return -relative_errors(answered.true, answered.predicted)
 
 
 def _sums(answered: Answered, numbers: np.ndarray, count: int) -> np.ndarray:

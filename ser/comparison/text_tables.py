@@ -136,7 +136,7 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
     if num_unshown(section, comparison.question):
         number = len(section.rows) * (len(section.rows) - 1) // 2
         counted = f" of rows ({number} here), not only those shown: a figure of test decides which row is first."
-    figure = "CCC" if section.rows[0].runs[0].answered.are_numbers else "UAR"
+    figure = section.rows[0].runs[0].answered.main_figure.upper()
     notes = [
         f"{ON_PAIRS.format(figure)}{counted}",
         *(f"No interval for some pairs: {remark}." for remark in without),

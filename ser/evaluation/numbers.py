@@ -100,6 +100,12 @@ FIGURES: Mapping[str, NumberFigure] = {
 }
 
 
+def relative_errors(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Absolute error of each utterance in standard deviations of the true number, mean over targets: (N, D) → (N,)."""
+    spread = true.std(axis=0)
+    return (np.abs(predicted - true) / np.where(spread > 0, spread, 1)).mean(axis=1)
+
+
 def number_sums(part: NumberPredictions, speakers: Speakers, rows: np.ndarray | None = None) -> np.ndarray:
     """The sums of the part itself and of each resample, (1 + R, D, 7); of utterances in the mask `rows` (N,) only."""
     cells = np.zeros(len(part), dtype=np.int64) if rows is None else np.where(rows, 0, -1)

@@ -1,5 +1,6 @@
 """`transformers` and the hub of Hugging Face: asked only where a config says so."""
 
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -48,11 +49,13 @@ def find_or_fetch(named: str | None, where: str, online: bool) -> Path:
         return found
 
 
+@cache  # asked several times in a run, and the hub's answer may change in between
 def _from_hub(name: str, revision: str | None, online: bool, where: str) -> Path | None:
     """The hub's folder of a model; None where it is not on this machine, and the network may not be used."""
-    transformers_library()
-    import huggingface_hub
-
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise UserError(f"A name on the hub needs huggingface_hub: {INSTALL}.") from error
     try:
         wanted = {"revision": revision, "allow_patterns": list(FILES), "local_files_only": not online}
         return Path(huggingface_hub.snapshot_download(name, **wanted))

@@ -112,8 +112,9 @@ class AutoEncoder(Encoder):
 
     def parts(self) -> tuple[Sequence[nn.Module], Sequence[nn.Module]]:
         stacks = [part for part in self.model.modules() if isinstance(part, nn.ModuleList)]
+        layers = [stack for stack in stacks if len(stack) == self.num_layers]
         # convolutions may be as many, and are smaller
-        return [*max((stack for stack in stacks if len(stack) == self.num_layers), key=count_parameters)], []
+        return [*max(layers, key=lambda stack: sum(weights.numel() for weights in stack.parameters()))], []
 
     def checkpoint_gradients(self) -> None:
         self.model.gradient_checkpointing_enable()
@@ -181,11 +182,6 @@ def _encoder_of(model: nn.Module) -> nn.Module:
 
 def _num_layers(config: Any) -> int:
     return int(getattr(config, "encoder_layers", None) or config.num_hidden_layers)
-
-
-def count_parameters(module: nn.Module) -> int:
-    """All of them, frozen ones too."""
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _by_length(lengths: Tensor) -> Iterator[list[int]]:

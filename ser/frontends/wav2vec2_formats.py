@@ -101,7 +101,9 @@ def _folder(folder: Path, where: str) -> Described:
         raise UserError(f"{where}: {folder} has no config.json: name the folder of one pretrained model.")
     kind = config.get("model_type")
     if kind not in KINDS:
-        raise UserError(f"{where}: {folder} is of the kind {kind}, and frontend=wav2vec2 reads {KINDS}: {OTHER}.")
+        raise UserError(
+            f"{where}: {folder} is of the kind {kind}, and frontend=wav2vec2 reads {', '.join(KINDS)}: {OTHER}."
+        )
     unlike = {
         "add_adapter": False, "adapter_attn_dim": None, "conv_pos_batch_norm": False, "feat_proj_layer_norm": True,
         "hidden_act": "gelu", "feat_extract_activation": "gelu",

@@ -96,7 +96,7 @@ def _player(found: DemoAnswer) -> tuple[np.ndarray, int]:
 def _figures(metrics: dict[str, float]) -> str:
     """`UAR 0.652 (0.580 to 0.719), WA … on 240 recordings`, and what is in the brackets, or why there are none."""
     words = one_line(metrics)
-    brackets = "in brackets 95 %" if "(" in words else "too few speakers for an interval"
+    brackets = "in brackets 95 %" if "(" in words else "without an interval"
     return f"{words} on {metrics.get('num_test', 0):.0f} recordings; {brackets}" if words else "not known"
 
 

@@ -68,8 +68,7 @@ def heat_keys(section: Section, metric: str) -> tuple[str, str] | None:
 
 
 def _parts(comparison: Comparison, section: Section, sheet: Sheet, heat: Sequence[str]) -> list[str]:
-    main = "test/ccc" if section.rows[0].runs[0].answered.are_numbers else "test/uar"
-    metric = section.sort if "/" in section.sort else main
+    metric = section.sort if "/" in section.sort else f"test/{section.rows[0].runs[0].answered.main_figure}"
     parts = [table(sheet.header, sheet.rows, f"Sorted by {section.sort}", sheet.stamp)]
     if sheet.pairs:
         parts.append(table(sheet.pairs_header, sheet.pairs, "Paired tests", sheet.stamp))

@@ -7,6 +7,7 @@ import numpy as np
 from ser.data.audio.prepare import AudioSettings
 from ser.data.recordings import Decoded
 from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.numbers import relative_errors
 from ser.evaluation.predictions import AnyPredictions, Predictions
 from ser.reports.figures import Picture
 from ser.reports.page import Markup, audio, card, figure, heading, note, text, wav_bytes
@@ -62,9 +63,7 @@ def most_confident_mistakes(test: Predictions, count: int) -> list[int]:
 
 def largest_errors(test: NumberPredictions, count: int) -> list[int]:
     """Rows of the predictions farthest from the truth, the farthest first; each target by its own spread."""
-    spread = test.true.std(axis=0)
-    errors = np.abs(test.predicted - test.true) / np.where(spread > 0, spread, 1)
-    return np.argsort(-errors.mean(axis=1), kind="stable")[:count].tolist()
+    return np.argsort(-relative_errors(test.true, test.predicted), kind="stable")[:count].tolist()
 
 
 def find_mistakes(test: AnyPredictions, sounds: Sounds | None, stamp: str) -> list[Mistake]:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from ser.errors import UserError, did_you_mean
+from ser.models.layer_sum import LayerSum
 from ser.training.auxiliary import Auxiliary, auxiliary_loss
 from ser.training.task import Task
 
@@ -93,3 +95,17 @@ def parameter_groups(module: nn.Module, frontend: nn.Module) -> list[dict[str, A
         if weights.requires_grad:
             groups.setdefault(rates.get(id(weights)), []).append(weights)
     return [{"params": of, **({} if lr is None else {"lr": lr})} for lr, of in groups.items() if of]
+
+
+def parameters_of(model: nn.Module, part: str) -> list[Tensor]:
+    """Parameters of a model whose names begin with `part`; of what stands behind a `LayerSum`.
+
+    Raises:
+        UserError: There are none.
+    """
+    named = dict((model.of if isinstance(model, LayerSum) else model).named_parameters())
+    found = [weights for key, weights in named.items() if f"{key}.".startswith(f"{part}.")]
+    if not found:
+        known = list(dict.fromkeys(key.partition(".")[0] for key in named))
+        raise UserError(f"loss.l2 names '{part}', and the model has no such part. {did_you_mean(part, known)}")
+    return found

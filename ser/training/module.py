@@ -10,11 +10,11 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from ser.augmentations.base import Augmentation
-from ser.errors import UserError, did_you_mean
+from ser.errors import UserError
 from ser.system.seeding import derive_seed
 from ser.training.auxiliary import joined_targets
 from ser.training.evaluation_views import EvaluationViews
-from ser.training.learning import Learning, parameter_groups
+from ser.training.learning import Learning, parameter_groups, parameters_of
 from ser.training.nan_diagnosis import explain, explain_answers
 from ser.training.task import TargetScale
 
@@ -55,7 +55,7 @@ class EmotionClassifier(L.LightningModule):
         self.description, self.learning, self.views, self.scale = description, learning, views, scale
         self.register_buffer("class_weights", learning and learning.class_weights, persistent=False)
         for part in () if learning is None else learning.l2:
-            self._part(part)  # a misspelt one is told now, and not in the first step
+            parameters_of(self.model, part)  # a misspelt one is told now, and not in the first step
         for augment in () if learning is None else learning.feature_augmentations:
             if isinstance(augment, Augmentation):
                 augment.attach(frontend, normaliser)
@@ -144,7 +144,7 @@ class EmotionClassifier(L.LightningModule):
             features, frames, targets = mix(features, frames, targets, generator)
         loss = self.learning.loss(self.model(features, frames).float(), targets, self.class_weights)
         for part, factor in self.learning.l2.items():
-            loss = loss + factor * sum(weights.square().sum() for weights in self._part(part))
+            loss = loss + factor * sum(weights.square().sum() for weights in parameters_of(self.model, part))
         return loss
 
     def augmented(self, batch: dict[str, Tensor], generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -229,15 +229,6 @@ class EmotionClassifier(L.LightningModule):
             for group in state["param_groups"]:  # a run may be continued on another kind of device
                 if "capturable" in group:
                     group["capturable"] = False
-
-    def _part(self, name: str) -> list[Tensor]:
-        """Parameters of the model whose names begin with `name`."""
-        named = dict(getattr(self.model, "of", self.model).named_parameters())  # of what stands behind a `LayerSum`
-        found = [weights for key, weights in named.items() if f"{key}.".startswith(f"{name}.")]
-        if not found:
-            known = list(dict.fromkeys(key.partition(".")[0] for key in named))
-            raise UserError(f"loss.l2 names '{name}', and the model has no such part. {did_you_mean(name, known)}")
-        return found
 
     def _watched(self, monitor: str) -> float:
         if monitor not in self.scores:

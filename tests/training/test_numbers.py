@@ -200,6 +200,7 @@ def test_what_else_training_can_do(words, ser, in_tmp):
     [
         (["loss.class_weights=balanced"], "loss.class_weights=balanced is of classes"),
         (["loss.label_smoothing=0.1"], "loss.label_smoothing=0.1 is of classes"),
+        (["loss={label_smoothing: 0.1}"], "loss.label_smoothing=0.1 is of classes"),
         (["loss.numbers=mae"], "Did you mean 'mse'"),
         (["monitor=val/uar"], "monitor=val/uar must be val/ccc"),
         (["dataset.merge={calm: neutral}"], "dataset.merge is about classes"),

@@ -118,7 +118,7 @@ class CsvList(Corpus):
     def _check_names(self, columns: Sequence[str]) -> None:
         # a target that is no class is taken for a column: a slip of the hand is not
         for name in self.numbers:
-            hint = did_you_mean(name, list(CLASSES))
+            hint = did_you_mean(name, [*CLASSES, *columns])
             if name not in (*columns, *(self.columns or ())) and hint.startswith("Did"):
                 raise UserError(f"dataset.target={name} does not exist, and is no column of {self.csv}. {hint}")
 

@@ -20,12 +20,10 @@ class Journal:
 
     Args:
         values: The file, open for appending; what no line of the journal names is cut off.
-        every_s: Seconds between two blocks; None: `EVERY_S`.
     """
 
-    def __init__(self, values: BinaryIO, every_s: float | None = None):
+    def __init__(self, values: BinaryIO):
         self.values, self.path = values, Path(values.name).with_name(NAME)
-        self.every_s = EVERY_S if every_s is None else every_s
         self.blocks = self._read()
         values.truncate(self.blocks[-1]["end"] if self.blocks else 0)
         values.seek(0, os.SEEK_END)
@@ -33,7 +31,7 @@ class Journal:
 
     def is_due(self) -> bool:
         """Whether the next block may be added."""
-        return time.monotonic() - self._since >= self.every_s
+        return time.monotonic() - self._since >= EVERY_S
 
     def add(self, facts: dict) -> None:
         """Notes that all values written so far are a whole block.
