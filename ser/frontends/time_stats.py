@@ -10,18 +10,24 @@ from ser.frontends.base import Frontend
 from ser.frontends.functional import keep_valid, safe_sqrt
 from ser.frontends.signal import Signal, SignalFrontend
 
-STATISTICS = ("mean", "std")
+# name: order of the differences from frame to frame (None: the mean), whose standard deviation it is
+STATISTICS = {"mean": None, "std": 0, "delta_std": 1, "delta2_std": 2}
 
 
 class TimeStats(SignalFrontend):
-    """Mean, or mean and standard deviation, of another frontend's features over their valid frames.
+    """Statistics of another frontend's features over their valid frames.
 
-    Rows: the first statistic of every feature, then the second one's (layer by layer, where `of` has several). The
-    deviation is the population's (numpy's `ddof=0`); a feature that does not change has deviation 0 and gradient 0.
+    `mean`; `std`, the standard deviation; `delta_std` and `delta2_std`, those of the differences from frame to frame,
+    x[l + 1] − x[l], and of the differences between these (`numpy.diff` with n=1 and n=2): how fast a feature moves,
+    which mean and deviation, the same in any order of the frames, do not tell.
+
+    Rows: the first statistic of every feature, then the second one's (layer by layer, where `of` has several).
+    Deviations are the population's (numpy's `ddof=0`); a feature that does not change has deviation 0 and gradient 0,
+    and so has one of too few frames to have differences.
 
     Args:
         of: Any frontend.
-        statistics: `mean`, `std`, or both, in the order of the rows.
+        statistics: Some of `mean`, `std`, `delta_std`, `delta2_std`, in the order of the rows.
 
     Shape:
         waveforms (B, T) → (B, len(statistics) * of.num_features, 1), frames all 1.
@@ -41,7 +47,8 @@ class TimeStats(SignalFrontend):
                 hint = did_you_mean(str(name), list(STATISTICS))
                 raise UserError(f"frontend.statistics has '{name}', which is not a statistic. {hint}")
         if not self.statistics or len(set(self.statistics)) < len(self.statistics):
-            raise UserError(f"frontend.statistics={list(self.statistics)} must name mean, std or both, each once.")
+            names = f"{', '.join(list(STATISTICS)[:-1])} or {list(STATISTICS)[-1]}"
+            raise UserError(f"frontend.statistics={list(self.statistics)} must name {names}, each once.")
 
     def count_frames(self, lengths: Tensor) -> Tensor:
         """Always 1."""
@@ -50,13 +57,21 @@ class TimeStats(SignalFrontend):
     def from_signal(self, signal: Signal) -> tuple[Tensor, Tensor]:
         """Statistics of the inner features."""
         features, frames = signal.through(self.of)
-        # (B,) → (B, 1, 1)
-        count = frames[:, None, None]
-        mean = features.sum(dim=-1, keepdim=True) / count
-        rows = {"mean": mean}
-        if "std" in self.statistics:
-            deviation = keep_valid(features - mean, frames)
-            rows["std"] = safe_sqrt(deviation.square().sum(dim=-1, keepdim=True) / count)
+        rows = [_statistic(features, frames, STATISTICS[name]) for name in self.statistics]
         # of several layers: all statistics of the first, then those of the second; (B, S·F, 1) of one
-        layers = [rows[name].unflatten(1, (self.num_stacked, -1)) for name in self.statistics]
+        layers = [row.unflatten(1, (self.num_stacked, -1)) for row in rows]
         return torch.cat(layers, dim=2).flatten(1, 2), torch.ones_like(frames)
+
+
+def _statistic(features: Tensor, frames: Tensor, order: int | None) -> Tensor:
+    """The mean, or the deviation of differences of an order: (B, F, L), (B,) → (B, F, 1)."""
+    for _ in range(order or 0):
+        frames = (frames - 1).clamp(min=0)
+        # the difference behind the valid ones reaches into the padding; of one frame there is none, and L is 0
+        features = keep_valid(features[..., 1:] - features[..., :-1], frames)
+    # (B,) → (B, 1, 1)
+    count = frames.clamp(min=1)[:, None, None]
+    mean = features.sum(dim=-1, keepdim=True) / count
+    if order is None:
+        return mean
+    return safe_sqrt(keep_valid(features - mean, frames).square().sum(dim=-1, keepdim=True) / count)

@@ -1,5 +1,6 @@
 """Statistics over the valid frames, against numpy."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +32,25 @@ def test_mean_and_population_deviation(error):
         assert error(row, [valid.mean(), 7.0, valid.std(), 0.0]) < 1e-6
 
 
+def test_deviations_of_the_differences(error):
+    waveforms = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([50, 20, 2, 1])
+    stats, _ = TimeStats(Steps(), ["delta_std", "delta2_std"])(waveforms, lengths)
+    for row, samples, length in zip(stats[..., 0], waveforms.numpy(), lengths, strict=True):
+        once, twice = (np.diff(samples[:length], n=order) for order in (1, 2))
+        assert error(row, [once.std() if length > 1 else 0, 0, twice.std() if length > 2 else 0, 0]) < 1e-6
+    one_frame, _ = TimeStats(Steps(), ["delta_std", "delta2_std"])(waveforms[:, :1], torch.ones(4, dtype=torch.int64))
+    assert not one_frame.any()
+
+
+def test_order_tells_differences_and_nothing_else():
+    waveforms, lengths = torch.randn(1, 50), torch.tensor([50])
+    ordered = waveforms.sort().values
+    every = TimeStats(Steps(), ["mean", "std", "delta_std"])
+    before, after = every(waveforms, lengths)[0][0, ::2, 0], every(ordered, lengths)[0][0, ::2, 0]
+    assert torch.allclose(before[:2], after[:2], atol=1e-6) and before[2] > 2 * after[2]
+
+
 def test_order_of_the_rows_is_the_users():
     waveforms, lengths = torch.randn(1, 50), torch.tensor([50])
     mean, std = (TimeStats(Steps(), [name])(waveforms, lengths)[0] for name in ("mean", "std"))
@@ -40,5 +60,5 @@ def test_order_of_the_rows_is_the_users():
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_gradient_of_the_deviation_of_a_constant_is_zero(value):
     waveforms = torch.full((1, 8), value, requires_grad=True)
-    TimeStats(Steps(), ["std"])(waveforms, torch.tensor([8]))[0].sum().backward()
+    TimeStats(Steps(), ["std", "delta_std", "delta2_std"])(waveforms, torch.tensor([8]))[0].sum().backward()
     assert not waveforms.grad.any()
