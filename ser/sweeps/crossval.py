@@ -28,7 +28,7 @@ from ser.runs.directory import safe_name
 from ser.sweeps.scans import Scans
 from ser.system.files import write_text
 from ser.training.augment import without_augmentation
-from ser.training.job import Job, find_job
+from ser.training.job import Job, find_job, readable_name
 from ser.training.results import baselines_of
 from ser.training.setup import prepare
 from ser.training.task import task_of
@@ -193,10 +193,9 @@ def _metrics(runs: Sequence[FinishedRun], test: AnyPredictions, evaluation: Eval
 
 def pooled_folder(jobs: list[Job]) -> Path:
     """The directory of the pooled result of these folds: beside them, named after them."""
-    config, chosen = jobs[0].config, jobs[0].config["choices"]
-    first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
-    readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
+    config = jobs[0].config
     runs_dir = Path(config["run"]["dir"]).expanduser().absolute()
+    readable = readable_name(config, jobs[0].recordings)
     return runs_dir / pooled_name(readable, [job.directory.identity for job in jobs])
 
 

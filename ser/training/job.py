@@ -75,11 +75,16 @@ def find_job(
     name = identity(config, fingerprints, num_devices(config["trainer"]))
     if run_dir is not None:
         return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone, loggers)
-    chosen = config["choices"]
-    first = config["run"]["name"] or chosen.get("experiment") or chosen["dataset"]
-    readable = "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
     runs_dir = Path(config["run"]["dir"]).expanduser().absolute()
-    return Job(config, recordings, RunDirectory.find(runs_dir, readable, name), alone, loggers)
+    return Job(config, recordings, RunDirectory.find(runs_dir, readable_name(config, recordings), name), alone, loggers)
+
+
+def readable_name(config: dict[str, Any], recordings: Recordings) -> str:
+    """A run's directory in words, before the identity: `ravdess-log_mel-cnn2d-speaker-s0`; with emobox its corpus."""
+    chosen = config["choices"]
+    corpus = chosen["dataset"] + (f"_{recordings.corpus}" if recordings.corpus != chosen["dataset"] else "")
+    first = config["run"]["name"] or chosen.get("experiment") or corpus
+    return "-".join([str(first), chosen["frontend"], chosen["model"], chosen["split"], f"s{config['seed']}"])
 
 
 def claim(directory: RunDirectory, rerun: bool) -> bool:

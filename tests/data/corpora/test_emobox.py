@@ -258,6 +258,7 @@ def test_on_the_command_line(ser, clone, in_tmp):
     code, out, err = ser("train", *base, *quick, "split=official", "split.fold=2")
     assert code == 0, err
     assert "iemocap: 100 recordings, 4 classes" in out and "fold 3 of 5" in out
+    assert only_run(in_tmp).name.startswith("emobox_iemocap-")
     tested = (only_run(in_tmp) / "predictions.csv").read_text().splitlines()[1:]
     assert len(tested) == 20 and all(row.startswith("Session3/") for row in tested)
     code, _, err = ser("train", "dataset=demo", "split=official", "run.dry_run=true")
