@@ -172,7 +172,7 @@ def test_composed_configs_share_it_exactly_where_nothing_that_counts_differs(com
 
 
 @pytest.mark.slow
-@examples(600)
+@examples(200)
 @given(st.data())
 def test_many_composed_configs(compose, data):
     one, other = composed_pairs(compose, data)
