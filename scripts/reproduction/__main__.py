@@ -13,6 +13,7 @@ from ser.errors import UserError, did_you_mean
 from ser.system.files import write_text
 
 FIVE = tuple(range(5))
+SIX = "0,1,2,3,4,5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +82,22 @@ def _tried(name: str, label: str, *arguments: str, folds: str = "0,1") -> Row:
 
 
 _LAYERS = "{channels: 128, kernel_size: 5, pool: 2}, {channels: 256, kernel_size: 5, pool: 2}"
-_CONCAT = (
-    "frontend=concat", "~frontend.log_offset", "~frontend.top_db", "frontend.parts.log_mel.log_offset=1e-3",
-    "frontend.parts.log_mel.top_db=null", "frontend.parts.mfcc.deltas=2", "~frontend.parts.zcr_rms_chroma",
-)  # fmt: skip
+_LEVELS = "{_target_: ser.augmentations.offsets.LevelOffset, utterance: 0.3, feature: 0.1}"
+_MASKS = "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125}"
+_BANDS_ALONE = ("~frontend.of.parts.mfcc", "~frontend.of.parts.zcr_rms_chroma")
 
 CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`")
 CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
 
 SERIES = {
     "tried": (
-        _tried("ravdess_mlp", "as it is", folds="0,1,2"),
-        _tried("ravdess_mlp", "MFCC with two derivatives", "frontend=mfcc", "frontend.deltas=2", folds="0,1,2"),
-        _tried("ravdess_mlp", "attention in the pooling", "model.pooling=attention_std", folds="0,1,2"),
-        _tried(
-            "ravdess_mlp",
-            "512 and 256 units, dropout 0.5",
-            "model.hidden=[512,256]",
-            "model.dropout=0.5",
-            folds="0,1,2",
-        ),
-        _tried("ravdess_mlp", "MFCC with two derivatives beside the bands", *_CONCAT, folds="0,1,2"),
+        _tried("ravdess_mlp", "as it is", folds=SIX),
+        _tried("ravdess_mlp", "mean and deviation alone", "frontend.statistics=[mean,std]", folds=SIX),
+        _tried("ravdess_mlp", "log-mel bands alone", *_BANDS_ALONE, folds=SIX),
+        _tried("ravdess_mlp", "with masks and level offsets", f"augmentation.features=[{_LEVELS}, {_MASKS}]", folds=SIX),
+        _tried("ravdess_mlp", "without mixup", "augmentation.mixing=[]", folds=SIX),
+        _tried("ravdess_mlp", "without auxiliary targets", "loss.auxiliary=null", folds=SIX),
+        _tried("ravdess_mlp", "dropout 0.3", "model.dropout=0.3", folds=SIX),
         _tried("ravdess_cnn1d", "as it is"),
         _tried(
             "ravdess_cnn1d",
