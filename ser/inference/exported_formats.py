@@ -70,6 +70,7 @@ def program_of(network: WholeNetwork) -> ExportedProgram:
     example = torch.linspace(-0.5, 0.5, 2 * EXAMPLE).view(2, -1)
     try:
         with torch.no_grad():
+            network(example)  # a frozen pretrained model reads its weights at first use, which is not to be traced
             program = torch.export.export(network, (example,), dynamic_shapes=({0: Dim.DYNAMIC, 1: Dim.DYNAMIC},))
     except Exception as error:  # the exporter has no error of its own, and a user's part may hold anything
         raise _not_exported("torch.export", error) from error

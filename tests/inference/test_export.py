@@ -18,6 +18,7 @@ import ser as package
 from tests.conftest import REPO
 from tests.inference.trained import trained_run
 from tests.inference.untrained import side_by_side, voices
+from tests.parts import needs
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'ser[export]'")
 
@@ -98,6 +99,15 @@ def test_without_the_corpus_synthetic_voices_take_its_place_and_that_is_said(ser
     assert code == 0, err
     assert "synthetic voices, since the run's own recordings are not there" in out
     assert "synthetic voices" in (in_tmp / "moved.pt2.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_frozen_pretrained_model_reads_its_weights_before_it_is_traced(ser, in_tmp, tiny_ravdess):
+    words = needs("frontend", "wav2vec2", in_tmp)
+    pretrained = trained_run(in_tmp / "runs", tiny_ravdess, "frontend=wav2vec2", *words, "audio.duration_s=0.5")
+    for name in ("frozen.onnx", "frozen.pt2"):
+        code, out, err = ser("export", str(pretrained), "--output", name)
+        assert code == 0 and "Checked on" in out + err
 
 
 @pytest.mark.slow
@@ -216,14 +226,17 @@ def test_the_script_of_the_page_runs_without_torch(ser, in_tmp, viewed, tiny_rav
     found = sorted(tiny_ravdess.rglob("*.wav"))[:3]
     samples, rate = soundfile.read(found[0], always_2d=True)
     soundfile.write(in_tmp / "stereo.wav", samples.repeat(2, axis=1), rate)
+    soundfile.write(in_tmp / "silent.wav", np.zeros(8000), 16_000)
     done = subprocess.run(
-        [python, "emotion.py", "emotion.onnx", *map(str, found), "stereo.wav"], capture_output=True, text=True,
+        [python, "emotion.py", "emotion.onnx", *map(str, found), "stereo.wav", "silent.wav"], capture_output=True, text=True,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     model = package.load(viewed, device="cpu", calibrated=True)
     answers = list(model.files([*found, in_tmp / "stereo.wav"]))
-    for line, answer in zip(done.stdout.splitlines(), answers, strict=True):
+    *lines, silent = done.stdout.splitlines()
+    assert silent.startswith("silent.wav none ")
+    for line, answer in zip(lines, answers, strict=True):
         shares = dict(pair.split("=") for pair in line.split(" ")[-len(model.classes) :])
         for name, share in answer.probabilities.items():
             assert abs(float(shares[name]) - share) < 0.02  # its resampling is another than soxr's
