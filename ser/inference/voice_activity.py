@@ -50,7 +50,8 @@ class Silero:
         layers = [f"encoder.{i}.reparam_conv" for i in range(4)]
         self._convolutions = [(known[f"{name}.weight"], known[f"{name}.bias"]) for name in layers]
         self._last = known["decoder.decoder.2.weight"][:, :, 0], known["decoder.decoder.2.bias"]
-        self._lstm = nn.LSTM(128, 128).requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):  # initial weights, soon replaced, are random
+            self._lstm = nn.LSTM(128, 128).requires_grad_(False)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         self._lstm.load_state_dict({f"{name}_l0": known[f"decoder.rnn.{name}"] for name in names})
         self._state: tuple[torch.Tensor, torch.Tensor] | None = None

@@ -39,8 +39,9 @@ def decision_picture(decided: Decided) -> Picture:
     losses, start, sample_rate = decided.losses, decided.start, decided.sample_rate
     seconds, mel = len(decided.waveform) / sample_rate, mel_db(decided.waveform, sample_rate)
     figure = blank(1.95, "", laid_out=False)
-    axes = figure.add_axes((0.115, 0.19, 0.865, 0.77))
+    axes = figure.add_axes((0.15, 0.2, 0.83, 0.76))
     level = draw_mel(axes, mel, sample_rate, seconds, "gray_r")
+    axes.tick_params(labelsize=8)  # readable on a telephone too
     level.set_clim(mel.max() - RANGE_DB, mel.max() + 15)  # room for the colour
     bottom, top = axes.get_ylim()
     inset = axes.inset_axes((0, 0, 1, 1))  # the mel scale is linear in it
@@ -57,7 +58,7 @@ def decision_picture(decided: Decided) -> Picture:
     )
     axes.set(xlim=(0, seconds), ylim=(bottom, top))
     places = [
-        place for place in MaxNLocator(8).tick_values(start, start + seconds) if start <= place <= start + seconds
+        place for place in MaxNLocator(6).tick_values(start, start + seconds) if start <= place <= start + seconds
     ]
     axes.set_xticks(np.array(places) - start, [f"{place:g}" for place in places])
     return Picture("decision", png_of(figure), decided.words)

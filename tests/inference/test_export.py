@@ -228,7 +228,8 @@ def test_the_script_of_the_page_runs_without_torch(ser, in_tmp, viewed, tiny_rav
     soundfile.write(in_tmp / "stereo.wav", samples.repeat(2, axis=1), rate)
     soundfile.write(in_tmp / "silent.wav", np.zeros(8000), 16_000)
     done = subprocess.run(
-        [python, "emotion.py", "emotion.onnx", *map(str, found), "stereo.wav", "silent.wav"], capture_output=True, text=True,
+        [python, "emotion.py", "emotion.onnx", *map(str, found), "stereo.wav", "silent.wav"],
+        capture_output=True, text=True,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

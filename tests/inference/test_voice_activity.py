@@ -63,13 +63,14 @@ def test_silero_on_a_real_voice(package):
     assert (Energy()(samples) == (found > 0.5)).mean() > 0.8
 
 
-def test_threads_stay_as_they_were():
+def test_threads_and_random_numbers_stay_as_they_were():
     torch.set_num_threads(2)
     sys.modules.pop("silero_vad", None)
     voice_activity._silero_weights.cache_clear()
+    random = torch.get_rng_state()
     try:
         Silero()
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2 and torch.equal(torch.get_rng_state(), random)
     finally:
         torch.set_num_threads(1)
 
