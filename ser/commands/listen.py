@@ -95,7 +95,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
     parser = Parser("ser listen")
     parser.add_argument("run", metavar="run")
-    parser.add_argument("source", nargs="?", choices=("-",), metavar="-")
+    parser.add_argument("source", nargs="?", metavar="-")
     parser.add_argument("--format", choices=("bars", "jsonl"))
     parser.add_argument("--microphone", metavar="NAME")
     parser.add_argument("--rate", type=whole("a whole number above 0"), metavar="HZ")
@@ -106,6 +106,11 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--vad", choices=DETECTORS, default="auto")
     add_answers(parser)
     asked = parser.parse_intermixed_args(arguments)
+    if asked.source not in (None, "-"):
+        raise UserError(
+            "ser listen takes the microphone or standard input (-), not a file: ser predict RUN FILE --timeline gives "
+            "the emotions along one."
+        )
     if asked.source is None and asked.microphone is None and _is_piped():
         asked.source = "-"
     if asked.source == "-" and asked.microphone is not None:

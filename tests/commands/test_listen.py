@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_a_run_that_cannot_stream_says_so(heard, sound, monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [([], "Name a run"), (["none", "-"], "There is no run none"), (["RUN", "a.wav"], "invalid choice"),
+    [([], "Name a run"), (["none", "-"], "There is no run none"), (["RUN", "a.wav"], "not a file: ser predict"),
      (["RUN", "-", "--microphone", "1"], "not to both"), (["RUN", "-", "--channels", "2"], "Raw PCM needs its rate"),
      (["RUN", "-", "--rate", "0"], "'0' is not a whole number"), (["RUN", "-", "--rate", "9"], "no format of sound"),
      (["RUN", "-", "--formt", "bars"], "Did you mean '--format'"), (["RUN", "-", "--only", "sad"], "at least two")],
@@ -295,13 +296,14 @@ def test_an_hour_faster_than_time_loses_nothing(real_run):
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_a_minute_in_real_time_is_answered_as_it_goes(real_run):
-    """Each moment once and in order; how late, from the moment that a sound is written, is printed."""
+def test_in_real_time_it_is_answered_as_it_goes(real_run):
+    """Each moment once and in order, at most 300 ms behind its sound: a minute, or SER_LIVE_MINUTES=10."""
+    length = float(os.environ.get("SER_LIVE_MINUTES", 1))
     command = [*SER, "listen", str(real_run), "-", "--rate", "16000", "--format", "jsonl"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False
     )
-    samples, block = minutes(1), 800  # 50 ms
+    samples, block = minutes(length), 800  # 50 ms
     arrived: list[tuple[float, float]] = []
 
     def read():
@@ -321,7 +323,8 @@ def test_a_minute_in_real_time_is_answered_as_it_goes(real_run):
     process.stdin.close()
     assert process.wait(30) == 0
     reader.join()
-    assert [moment for moment, _ in arrived] == [round(STEP_S * k, 3) for k in range(1, int(60 / STEP_S) + 1)]
+    assert [moment for moment, _ in arrived] == [round(STEP_S * k, 3) for k in range(1, int(60 * length / STEP_S) + 1)]
     late = np.array([when - start - moment for moment, when in arrived])
     print(f"behind: median {np.median(late):.3f} s, 99 % {np.quantile(late, 0.99):.3f} s, most {late.max():.3f} s")
-    assert late.min() > -0.05 and np.median(late) < 20  # none is answered before it was spoken, nor all at the end
+    assert late.min() > -0.05 and np.median(late) < 0.3  # other programs may hold up a few answers
+    assert len(arrived) >= 4 * 60 * length
