@@ -160,7 +160,8 @@ def _picture(asked: argparse.Namespace, model: Any, path: Path, settings: Any, h
     if found.error:
         raise UserError(f"{path} cannot be used: {found.error}.")
     rows = [(row.start, row.end, row.emotion, row.probability) for row in found.stretches]
-    picture = timeline_picture(overview, rows, model.classes, printable(path.name), f"{Path(asked.run).name}. {how}")
+    stamp = f"{Path(asked.run).resolve().name}. {how} The filled height is the probability."
+    picture = timeline_picture(overview, rows, model.classes, printable(path.name), stamp)
     write_atomically(asked.output, lambda partial: partial.write_bytes(picture.png) and None)
     print(f"Written: {printable(str(asked.output))}")
     return 0

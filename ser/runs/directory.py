@@ -238,6 +238,11 @@ def load_config(path: Path) -> dict:
         UserError: Not a run directory, or its config.yaml is damaged.
     """
     if not (path / "config.yaml").exists():
+        if (path / "crossval.json").is_file():
+            raise UserError(
+                f"{path} pools the folds of a cross-validation, and each fold has a model of its own: name the run of "
+                "one fold; its crossval.json lists them."
+            )
         raise UserError(f"{path} is not a run directory: it has no config.yaml that can be read.")
     config = read_config(path / "config.yaml")
     if config.get("choices") is None:

@@ -283,6 +283,12 @@ def test_no_run_directory(tmp_path):
             load_config(path)
 
 
+def test_a_pooled_cross_validation_has_no_model(tmp_path):
+    (tmp_path / "crossval.json").write_text("{}")
+    with pytest.raises(UserError, match="pools the folds of a cross-validation, .* name the run of one fold"):
+        load_config(tmp_path)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"a: [1, 2", b"a: b: c", b"\xff\xfe\x00", b"just text", b"- 1\n- 2", b"seed: 0", b"choices: 3", b"a: \x00"],

@@ -210,8 +210,8 @@ def _in_words(error: OSError) -> str:
     for mark, words in (
         ("timed out", "no answer in time"), ("timeout", "no answer in time"),
         ("certificate", "its certificate is not valid"), ("ssl", "no secure connection"),
-        ("resolve", "no such server is known here: is there an internet connection?"),
-        ("name or service", "no such server is known here: is there an internet connection?"),
+        ("resolve", "no such server is known here (no internet connection?)"),
+        ("name or service", "no such server is known here (no internet connection?)"),
         ("refused", "the connection was refused"), ("proxy", "the proxy does not answer"),
         ("toomanyredirects", "it redirects without end"), ("another part", str(error)),
     ):  # fmt: skip

@@ -128,6 +128,15 @@ def test_nobody_listens(server, get):
         get()
 
 
+def test_no_internet(file, get, monkeypatch):
+    def no_server(*arguments, **settings):
+        raise OSError("Failed to resolve 'zenodo.org' ([Errno -3] Temporary failure in name resolution)")
+
+    monkeypatch.setattr(module.pooch.HTTPDownloader, "__call__", no_server)
+    with pytest.raises(NotSent, match=r"no such server is known here \(no internet connection\?\)"):
+        get()
+
+
 def test_wrong_bytes_are_not_used(server, get, tmp_path):
     server.faults = [("wrong",)]
     with pytest.raises(UserError, match="sends other bytes than published"):
