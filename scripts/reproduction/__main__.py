@@ -94,7 +94,9 @@ SERIES = {
         _tried("ravdess_mlp", "as it is", folds=SIX),
         _tried("ravdess_mlp", "mean and deviation alone", "frontend.statistics=[mean,std]", folds=SIX),
         _tried("ravdess_mlp", "log-mel bands alone", *_BANDS_ALONE, folds=SIX),
-        _tried("ravdess_mlp", "with masks and level offsets", f"augmentation.features=[{_LEVELS}, {_MASKS}]", folds=SIX),
+        _tried(
+            "ravdess_mlp", "with masks and level offsets", f"augmentation.features=[{_LEVELS}, {_MASKS}]", folds=SIX
+        ),
         _tried("ravdess_mlp", "without mixup", "augmentation.mixing=[]", folds=SIX),
         _tried("ravdess_mlp", "without auxiliary targets", "loss.auxiliary=null", folds=SIX),
         _tried("ravdess_mlp", "dropout 0.3", "model.dropout=0.3", folds=SIX),
