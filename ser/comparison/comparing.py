@@ -8,7 +8,7 @@ from ser.comparison.columns import value_of
 from ser.comparison.conditions import Condition, is_number
 from ser.comparison.load_runs import Run, gather
 from ser.comparison.rows import Row, ranked
-from ser.comparison.sections import Section, sections_of
+from ser.comparison.sections import Section, sections_of, validated_alike
 from ser.comparison.significance import Pair, compare_rows, corrected
 from ser.errors import UserError, check_choice, did_you_mean
 from ser.evaluation.ranking import added, ranking_metric
@@ -96,7 +96,9 @@ def _ranked(section: Section, asked: str | None) -> Section:
 
 
 def _order(runs: Sequence[Run]) -> tuple[str, str]:
-    """The metric that ranks runs without using test, and why."""
+    """The metric that ranks runs, where possible without using test, and why."""
+    if not validated_alike(runs):
+        return f"test/{runs[0].answered.main_figure}", "since the runs have different validation parts (split.val)"
     metric = ranking_metric(run.config for run in runs)
     if not any(is_number(run.metrics.get(metric)) for run in runs):
         return f"test/{runs[0].answered.main_figure}", f"since none of the runs has {metric}, the validation metric"

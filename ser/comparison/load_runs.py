@@ -21,6 +21,7 @@ from ser.runs.listing import FoundRun, find_runs
 from ser.runs.settings import devices_of
 
 DRAWN = ("seed", "split.seed", "split.fold")  # runs that differ in these alone are one configuration
+NOT_TESTED = ("split.val",)  # settings of a split that change no test part
 TOLERANCE = 1e-6  # between metrics.json and predictions.csv
 
 

@@ -4,13 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.comparison.load_runs import Answered, Run, frozen
+from ser.comparison.load_runs import NOT_TESTED, Answered, Run, frozen
 from ser.comparison.published import Facts, Library, Protocol
 from ser.data.splits.protocol import fold_of
 from ser.data.splits.published import bare_speaker
 from ser.errors import UserError, did_you_mean
-
-DRAWN = ("split.val",)  # settings of a split that change no test part
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +152,7 @@ def _grouped(trials: Sequence[Trial], library: Library) -> list[Group]:
         run = trial.runs[0]
         protocol = next((it for it in library.protocols if not it.mismatch(trial.facts)), None)
         settings = {key: value for key, value in run.settings.items() if key.startswith(("dataset.", "split."))}
-        others = {key: value for key, value in settings.items() if key not in DRAWN}
+        others = {key: value for key, value in settings.items() if key not in NOT_TESTED}
         key = frozen([trial.facts.corpus, protocol.name if protocol else [others, trial.answered.classes]])
         groups.setdefault(key, []).append(trial)
         followed[key] = protocol

@@ -7,7 +7,7 @@ speaker-independent one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.comparison.load_runs import Run, frozen
+from ser.comparison.load_runs import NOT_TESTED, Run, frozen
 from ser.comparison.rows import Row, rows_of
 from ser.data.splits.protocol import merged
 from ser.data.targets import shown_target
@@ -107,9 +107,12 @@ def runs_in_words(runs: Sequence[Run]) -> str:
 
 
 def _protocol(run: Run) -> str:
-    """Equal for runs that may be compared, by their configs: recordings, classes, and kind of split."""
+    """Equal for runs that may be compared, by their configs: recordings, classes, and kind of split.
+
+    How much is validated is no part of it: a recipe that trains on all but test is compared with one that does not.
+    """
     settings = {key: value for key, value in run.settings.items() if key.startswith(("dataset.", "split."))}
-    return frozen([settings, run.answered.classes])
+    return frozen([{key: value for key, value in settings.items() if key not in NOT_TESTED}, run.answered.classes])
 
 
 def _by_test_part(runs: Sequence[Run]) -> list[list[Run]]:
@@ -164,8 +167,19 @@ def _section(runs: Sequence[Run], group_by: Sequence[str]) -> Section:
         what_varied(runs),
         columns,
         tuple(rows),
-        (*remarks, *_pooled(rows), *_unequal(rows)),
+        (*remarks, *_pooled(rows), *_unequal(rows), *_learned_from(runs)),
     )
+
+
+def validated_alike(runs: Sequence[Run]) -> bool:
+    """Whether the runs hold back equal shares for validation, so that its figures can rank them."""
+    return len({frozen([run.settings.get(key) for key in NOT_TESTED]) for run in runs}) <= 1
+
+
+def _learned_from(runs: Sequence[Run]) -> list[str]:
+    if validated_alike(runs):
+        return []
+    return ["split.val differs: what is not validated is trained on, so that figures hold this difference too."]
 
 
 def _numbered(section: Section, number: int) -> Section:

@@ -173,6 +173,19 @@ def test_validation_ranks_where_nobody_asks_for_test(tmp_path, monitors, figures
     assert ("(3 here), not only those shown" in text) == section.sort.startswith("test/")
 
 
+def test_a_recipe_that_validates_nothing_is_compared_with_one_that_does(tmp_path):
+    write_folds(tmp_path, {"model": "mlp"}, 0.5)
+    for path in write_folds(tmp_path, {"model": "cnn1d", "split.val": 0.0}, 0.9):
+        metrics = json.loads((path / "metrics.json").read_text())
+        (path / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if not k.startswith("val/")}))
+    compared = compare([tmp_path], Question())
+    (section,), (pair,) = compared.sections, compared.pairs[0]
+    assert [row.cells["split.val"] for row in section.rows] == [0.0, 0.15] and pair.verdict == "cnn1d, val=0 is better"
+    text = as_text(*texts_of(compared))
+    assert "Sorted by test/uar, best first, since the runs have different validation parts (split.val)" in text
+    assert "split.val differs: what is not validated is trained on" in text
+
+
 def test_a_condition_on_test_is_remarked_on(grid):
     remarks = compare([grid], Question(where=Condition("test/uar > 0.1", "--where"), pairs="none")).remarks
     assert "--where selects runs by figures of test" in remarks[-1]
