@@ -1,5 +1,7 @@
 """The step that `ser` takes itself, against Lightning's automatic optimization of the same loss."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -94,7 +96,7 @@ def test_the_average_is_exponential_and_begins_with_what_was_learned_first():
             self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     module, averaging = Module(), AveragedWeights(decay=0.6)
-    averaging.setup(None, module, "fit")
+    averaging.setup(SimpleNamespace(precision="32-true"), module, "fit")
     expected = torch.zeros(3, dtype=torch.float64)
     for n in range(1, 40):
         with torch.no_grad():

@@ -146,6 +146,7 @@ def test_without_validation_the_last_epoch_is_scored(ser, quick, in_tmp):
         ["dataset.target=intensity"],
         ["frontend=mfcc", "frontend.deltas=2"],
         ["trainer.precision=bf16-mixed"],
+        ["trainer.precision=64-true", "ema=0.9"],
     ],
     ids=lambda extra: extra[0],
 )
