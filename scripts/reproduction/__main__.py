@@ -97,6 +97,9 @@ def _tried(name: str, label: str, *arguments: str, folds: str = "0,1") -> Row:
 
 
 _LAYERS = "{channels: 128, kernel_size: 5, pool: 2}, {channels: 256, kernel_size: 5, pool: 2}"
+_LEVEL_AND_FLOOR = (
+    "audio.level=rms", "audio.trim_db=30", "frontend.log_offset=1e-3", "frontend.top_db=null", "ema=0.995",
+)  # fmt: skip
 _LEVELS = "{_target_: ser.augmentations.offsets.LevelOffset, utterance: 0.3, feature: 0.1}"
 _MASKS = "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125}"
 _BANDS_ALONE = ("~frontend.of.parts.mfcc", "~frontend.of.parts.zcr_rms_chroma")
@@ -129,6 +132,10 @@ SERIES = {
         CNN2D,
         CNN1D,
         MLP,
+        Row(
+            "RAVDESS, EmoBox' six folds, the defaults (`cnn2d`) with level, floor and averaged weights of the recipes",
+            ("dataset=ravdess", "split=emobox", *_LEVEL_AND_FLOOR),
+        ),
         Row("RAVDESS, EmoBox' six folds, `ravdess_cnn1d` and `ravdess_mlp`", (), members=(CNN1D, MLP)),
         Row("RAVDESS, EmoBox' six folds, all three", (), members=(CNN2D, CNN1D, MLP)),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
