@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from scripts.reproduction import __main__ as reproduce
-from scripts.reproduction.__main__ import SERIES, Row
+from scripts.reproduction.series import SERIES, Row
 from scripts.reproduction.table import table
 from ser.errors import UserError
 
