@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning.plugins import Precision
 from torch import nn
 
 from ser.runs.weights import read_checkpoint
@@ -96,7 +97,7 @@ def test_the_average_is_exponential_and_begins_with_what_was_learned_first():
             self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     module, averaging = Module(), AveragedWeights(decay=0.6)
-    averaging.setup(SimpleNamespace(precision="32-true"), module, "fit")
+    averaging.setup(SimpleNamespace(precision_plugin=Precision()), module, "fit")
     expected = torch.zeros(3, dtype=torch.float64)
     for n in range(1, 40):
         with torch.no_grad():

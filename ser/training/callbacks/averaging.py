@@ -27,9 +27,8 @@ class AveragedWeights(EpochCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
-            self.average = copy.deepcopy(pl_module).eval().requires_grad_(False)
-            if trainer.precision == "64-true":  # Lightning converts the module later than this
-                self.average.double()
+            average = copy.deepcopy(pl_module).eval().requires_grad_(False)
+            self.average = trainer.precision_plugin.convert_module(average)  # as Lightning will convert the module
             self.num_updates = torch.zeros((), device=pl_module.device)
             pl_module.averaged = self
 
