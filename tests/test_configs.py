@@ -12,7 +12,7 @@ from ser.system.config_folder import config_folder
 from tests.conftest import only_run
 from tests.covering import pairwise_rows
 from tests.data.corpora import test_emobox
-from tests.parts import needs
+from tests.parts import needs, one_frame
 from tests.tiny_corpora import write_tone
 
 # presets, tested as they are; loggers, which change no run (test_run_loggers); and a part of frontends, tested below
@@ -28,7 +28,7 @@ WITH_STFT = {
     for name in GROUPS["frontend"]
     if "/stft@stft:" in (config_folder() / "frontend" / f"{name}.yaml").read_text(encoding="utf-8")
 } - {"zcr_rms_chroma"}
-ONE_FRAME = ("time_stats", "means_162", "means_180", "stats_392")  # statistics over time
+ONE_FRAME = one_frame()
 
 # Published corpora that need no more than a folder: their own tests write a tiny one, and say what they do not know
 WRITTEN_ABOVE = ("csv", "demo", "emobox", "folder", "joined", "ravdess", "ravdess_tess", "tess")

@@ -12,7 +12,7 @@ from ser.inference.predictor import Predictor
 from ser.inference.whole_network import WholeNetwork
 from ser.system.config_folder import config_folder
 from tests.inference.untrained import untrained, voices
-from tests.parts import needs, of_test
+from tests.parts import needs, of_test, one_frame
 
 pytest.importorskip("onnxruntime", reason="pip install 'ser[export]'")
 
@@ -21,7 +21,7 @@ def named(group: str) -> list[str]:
     return sorted(file.stem for file in Path(config_folder(), group).glob("*.yaml"))
 
 
-ONE_FRAME = ("time_stats", "means_162", "means_180", "stats_392")  # statistics over time, for model=mlp
+ONE_FRAME = one_frame()
 AUDIO = {"clip": "audio.duration_s=1.0", "whole": "audio=whole"}
 PARTS = [(name, "mlp" if name in ONE_FRAME else "cnn1d", "whole") for name in named("frontend")]  # of any length: more
 PARTS += [p for name in named("model") for audio in AUDIO if (p := ("log_mel", name, audio)) not in PARTS]
