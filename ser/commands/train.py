@@ -188,6 +188,7 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
     if RunDirectory(run, "").recorded_identity() is None:
         raise UserError(f"{run} is no run directory: it has no run.json that says which run it is.")
     config["dataset"] = never_written(config["dataset"])
+    settings = dict(flatten(config))
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
         key = override.key_or_group
         if key == "run.resume" or key.split(".")[0] == "logger":
@@ -195,7 +196,7 @@ def _resumed_config(run: Path, typed: dict[str, Any]) -> dict[str, Any]:
         if key.startswith("hydra."):
             raise UserError(f"run.resume={run} continues in its own directory: leave out {key}.")
         fixed = key in ("batch_size", "init_from", "run.rerun") or key in config["choices"]
-        if fixed or counts(key, dict(flatten(config))):
+        if fixed or counts(key, settings):
             raise UserError(
                 f"run.resume={run} takes its config from the run: only paths, devices and verbosity may differ, and "
                 f"{key} is none of them."
