@@ -58,6 +58,11 @@ class Augmentation:
         """The augmentation of view `number` (from 1) of `augmentation.views`: itself, unless each view has its own."""
         return self
 
+    @property
+    def varies(self) -> bool:
+        """Whether its result depends on what is drawn; False for a view that is the same for every seed."""
+        return True
+
     def attach(self, frontend: nn.Module, normaliser: nn.Module) -> None:
         """Called once with the parts that make the features; most augmentations ignore them.
 

@@ -13,6 +13,8 @@ class Clip:
         padding_is_signal: Count every clip as long as the padded one (`audio.padding_is_signal`).
     """
 
+    varies = False  # from draw to draw
+
     def __init__(self, num_samples: int, padding_is_signal: bool = False):
         self.num_samples, self.padding_is_signal = num_samples, padding_is_signal
 

@@ -36,6 +36,11 @@ class Speed(WaveformAugmentation):
         rate = self.rates[(number - 1) % len(self.rates)]
         return Speed((rate, rate), p=self.p)
 
+    @property
+    def varies(self) -> bool:
+        """False for one rate that every clip gets."""
+        return bool(self.rates) or self.rate[0] != self.rate[1] or self.p < 1
+
     def change(self, x: Tensor, lengths: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Resampled waveforms (B, T') and their lengths."""
         if self.rates:

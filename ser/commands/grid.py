@@ -53,6 +53,7 @@ def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
     check_run_settings(own)
 
     from ser.sweeps.launchers import settings_for
+    from ser.sweeps.side_by_side import launch_side_by_side
     from ser.sweeps.sweep import SweepOptions, sweep
 
     options = SweepOptions(
@@ -69,6 +70,9 @@ def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
     )
 
     def launch(about: "Launch", runs) -> None:
+        if about.packing.together:
+            launch_side_by_side(about, runs)
+            return
         words = settings_for(options.launcher, options.launcher_settings, about.packing, about.sweep)
         grid.launch(Task(about, os.getcwd()), runs, words)
 

@@ -17,9 +17,9 @@ from ser.errors import UserError
 from ser.models.base import Model
 from ser.models.image_layers import (
     ConvNorm,
+    FrameEmbedding,
     as_image,
     check_frames,
-    frame_embedding,
     halve,
     height_after,
     rectify,
@@ -177,12 +177,12 @@ class TimeHead(nn.Module):
         self, pool: TimePool, channels: int, height: int, embedding: int | None, num_classes: int, dropout: float
     ):
         super().__init__()
-        self.join = None if embedding is None else frame_embedding(channels, height, embedding)
+        self.join = None if embedding is None else FrameEmbedding(channels, height, embedding)
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.pool.num_outputs, num_classes)
 
     def forward(self, x: Tensor, frames: Tensor) -> Tensor:
         # (B, C, F, L) → (B, E, L); a mean, since the backward of AdaptiveAvgPool2d is not deterministic on CUDA
-        x = x.mean(dim=2) if self.join is None else self.join(x.flatten(1, 2))
+        x = x.mean(dim=2) if self.join is None else self.join(x)
         return self.linear(self.dropout(self.pool(x, frames)))

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from ser.models.base import Model
 from ser.models.image_layers import (
     ConvNorm,
+    FrameEmbedding,
     as_image,
     check_frames,
-    frame_embedding,
     height_after,
     rectify,
     residual_stages,
@@ -73,7 +73,7 @@ class CRNN(Model):
         strides = [2 if i else 1 for i in range(len(stages))]
         both_axes = list(zip(strides, strides, strict=True))
         self.stages = residual_stages(width, stages, both_axes, dropout=block_dropout)
-        self.join = frame_embedding(width * [1, *stages][-1], height_after([2, *strides], num_features), embedding)
+        self.join = FrameEmbedding(width * [1, *stages][-1], height_after([2, *strides], num_features), embedding)
         sizes = [embedding, *[2 * hidden] * (layers - 1)]
         self.layers = nn.ModuleList(BothWays(size, hidden) for size in sizes)
         self.pool = TimePool(pooling, 2 * hidden)
@@ -86,7 +86,7 @@ class CRNN(Model):
         x = rectify(x, frames)
         for stage in self.stages:
             x, frames = stage(x, frames)
-        x = self.dropout(self.join(x.flatten(1, 2))).transpose(1, 2)  # (B, C, F, L) → (B, L, E)
+        x = self.dropout(self.join(x)).transpose(1, 2)  # (B, C, F, L) → (B, L, E)
         for layer in self.layers:
             x = layer(x, frames)
         return self.linear(self.dropout(self.pool(x.transpose(1, 2), frames)))

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ser.errors import UserError
 from ser.masking import frame_mask, nothing_padded
@@ -74,10 +75,21 @@ def height_after(strides: Sequence[int], num_features: int) -> int:
     return reduce(lambda height, stride: halve(height) if stride == 2 else height, strides, num_features)
 
 
-def frame_embedding(channels: int, height: int, embedding: int) -> nn.Sequential:
-    """All channels at all heights to `embedding` values, the same layer for each frame: (B, C·F, L) → (B, E, L)."""
-    layer = nn.Conv1d(channels * height, embedding, kernel_size=1, bias=False)
-    return nn.Sequential(layer, BatchNorm(embedding), nn.ReLU())
+class FrameEmbedding(nn.Sequential):
+    """All channels at all heights to `embedding` values, the same layer for each frame: (B, C, F, L) → (B, E, L).
+
+    As a convolution over whole columns: joined channels and heights would be copied, and take twice the time.
+    """
+
+    def __init__(self, channels: int, height: int, embedding: int):
+        layer = nn.Conv1d(channels * height, embedding, kernel_size=1, bias=False)
+        super().__init__(layer, BatchNorm(embedding), nn.ReLU())
+        self.column = (embedding, channels, height, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer, norm, activation = self
+        columns = layer.weight.view(self.column).contiguous(memory_format=torch.channels_last)
+        return activation(norm(F.conv2d(x, columns).squeeze(2)))
 
 
 def check_frames(num_frames: int | None, name: str) -> None:
@@ -112,13 +124,14 @@ def slopes(x: Tensor, frames: Tensor) -> Tensor:
 def rectify(x: Tensor, frames: Tensor) -> Tensor:
     """ReLU, and zeros in the padding.
 
-    In place: the layer before it (norm or sum) does not need its output again. Multiplied, not filled: in
-    channels_last memory `masked_fill` is not vectorised and would double the time of a training step.
+    In place: the layer before it (norm or sum) does not need its output again; not on a GPU, where `BatchNorm` gives a
+    view, whose gradient would be copied. Multiplied, not filled: in channels_last memory `masked_fill` is not
+    vectorised and would double the time of a training step.
     """
     if nothing_padded(frames, x.shape[-1]):
-        return x.relu_()
+        return x.relu() if x.is_cuda else x.relu_()
     valid = frame_mask(frames, x.shape[-1])[:, None, None].to(x.dtype)  # (B, L) → (B, 1, 1, L)
-    return x.mul_(valid).relu_()
+    return (x * valid if x.is_cuda else x.mul_(valid)).relu_()
 
 
 def halve(frames: Frames) -> Frames:

@@ -57,13 +57,14 @@ def zero_padding(x: Tensor, frames: Tensor | None) -> Tensor:
 
 
 def as_row(x: Tensor) -> Tensor:
-    """(B, C, L) → (B, C, 1, L), on a CPU with the channels beside each other in memory.
+    """(B, C, L) → (B, C, 1, L), with the channels beside each other in memory.
 
-    There convolution, pooling and normalisation of images are vectorised over channels, and take two thirds of the
-    time of their kernels for sequences. The output keeps that order, so that only the first layer copies.
+    On a CPU convolution, pooling and normalisation of images are vectorised over channels then, and take two thirds of
+    the time of their kernels for sequences; on a GPU cuDNN takes no Fourier transform for the gradient of the weights,
+    which took five times as long as all else. The output keeps that order, so that only the first layer copies.
     """
-    row = x.unsqueeze(2)  # and `squeeze` behind it: an index would go back through zeros in another order
-    return row.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else row
+    # `unsqueeze`, and `squeeze` behind it: an index would go back through zeros in another order
+    return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
 class Window(nn.Module):
@@ -171,8 +172,22 @@ class BatchNorm(nn.BatchNorm1d):
         if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         if x.dim() == 3 and x.stride(1) == 1:  # from `as_row`: a sequence in this order would be copied
-            return super().forward(as_row(x)).squeeze(2)
+            return self(as_row(x)).squeeze(2)
+        if x.is_cuda and self.training and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+            return self.as_vectors(x)
         return super().forward(x)
+
+    def as_vectors(self, x: Tensor) -> Tensor:
+        """The same of an image in channels_last memory, as a batch of vectors.
+
+        A GPU computes it in torch's own kernels then. Those of cuDNN for this order in memory take the whole GPU and
+        wait for one another (PyTorch's issue 80259), and break off where several networks are trained on one.
+
+        Shape:
+            x (B, C, F, L) → the same.
+        """
+        rows = x.permute(0, 2, 3, 1)  # as it lies in memory
+        return super().forward(rows.reshape(-1, x.shape[1])).view(rows.shape).permute(0, 3, 1, 2)
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of axes behind C: the computation is the same."""

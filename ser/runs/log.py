@@ -2,9 +2,12 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ser.system.turns import is_shared
 
 log = logging.getLogger("ser")
 
@@ -28,6 +31,9 @@ def logging_to(path: Path) -> Iterator[None]:
     """Sends the log of `ser` to a file inside the block."""
     handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
+    if is_shared():  # other runs of the process have files of their own
+        mine = threading.get_ident()
+        handler.addFilter(lambda record: record.thread == mine)
     before = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -36,6 +42,7 @@ def logging_to(path: Path) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-        log.setLevel(before[0])
-        log.propagate = before[1]
+        if not is_shared():
+            log.setLevel(before[0])
+            log.propagate = before[1]
         handler.close()

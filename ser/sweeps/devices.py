@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ser.system.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
+RUNS_PER_PROCESS = 6  # side by side on a GPU: they take turns in what Python does
 _held: dict[str, FileLock] = {}  # by place: of this process
 _visible_before: list[str | None] = []  # CUDA_VISIBLE_DEVICES before a place was claimed
 
@@ -26,18 +28,45 @@ class Packing:
         threads: CPU threads of a job; None leaves torch its choice.
         slots: Names of the places for jobs, `gpu0.1`: the second place on GPU 0; `cpu3`. Empty: no claims needed.
         gpus: `CUDA_VISIBLE_DEVICES` for each slot; empty for places on the CPU.
+        together: Whether several jobs are threads of one process, and share what lies on its GPU.
+        per_process: How many of them, at most.
     """
 
     parallel: int | None
     threads: int | None
     slots: tuple[str, ...] = ()
     gpus: tuple[str, ...] = ()
+    together: bool = False
+    per_process: int = RUNS_PER_PROCESS
+
+    def processes(self) -> list[tuple[str, ...]]:
+        """Of jobs that are threads: the slots of each process, all on one GPU, about equally many."""
+        on: dict[str, list[str]] = {}
+        for slot, gpu in zip(self.slots, self.gpus or self.slots[:1] * len(self.slots), strict=True):
+            on.setdefault(gpu, []).append(slot)
+        counts = {gpu: -(-len(slots) // self.per_process) for gpu, slots in on.items()}
+        return [tuple(slots[i :: counts[gpu]]) for gpu, slots in on.items() for i in range(counts[gpu])]
+
+    def halved(self) -> "Packing":
+        """Half as many jobs at a time on each GPU, and one at least."""
+        kept: dict[str, list[int]] = {}
+        for i, gpu in enumerate(self.gpus):
+            kept.setdefault(gpu, []).append(i)
+        places = sorted(i for of_gpu in kept.values() for i in of_gpu[: max(1, len(of_gpu) // 2)])
+        slots, gpus = (tuple(values[i] for i in places) for values in (self.slots, self.gpus))
+        return replace(self, parallel=len(places), slots=slots, gpus=gpus)
 
 
 def pack(
-    launcher: str, asked: int | None, count: int, uses_gpu: bool, jobs_per_gpu: int, threads: int | None
+    launcher: str,
+    asked: int | None,
+    count: int,
+    uses_gpu: bool,
+    jobs_per_gpu: int,
+    threads: int | None,
+    per_process: int = RUNS_PER_PROCESS,
 ) -> Packing:
-    """Divides this machine among jobs.
+    """Divides this machine among jobs: processes of a launcher, or several threads for each GPU without one.
 
     Args:
         launcher: Hydra's name for it.
@@ -46,18 +75,25 @@ def pack(
         uses_gpu: Whether they train on a GPU where there is one.
         jobs_per_gpu: How many share a GPU.
         threads: The config's; null divides the cores.
+        per_process: Jobs of one GPU that are threads of one process, at most.
 
     >>> pack("basic", None, 8, False, 1, None)
     Packing(parallel=1, threads=None, slots=(), gpus=())
     """
-    if launcher in ONE_AFTER_THE_OTHER:
-        return Packing(1, threads)
     if launcher not in ON_THIS_MACHINE:
         return Packing(None, threads)
     gpus = visible_gpus() if uses_gpu else []
+    together = launcher in ONE_AFTER_THE_OTHER
+    if together and (jobs_per_gpu == 1 or count == 1 or not gpus):
+        return Packing(1, threads)
     places = [(f"gpu{gpu}.{copy}", gpu) for copy in range(jobs_per_gpu) for gpu in gpus]
     cores = num_cores()
     parallel = max(1, min(count, asked or len(places) or cores))
+    if together:
+        found = Packing(
+            parallel, threads, *zip(*places[:parallel], strict=True), together=True, per_process=per_process
+        )
+        return replace(found, threads=threads or max(1, cores // len(found.processes())))
     if gpus:
         return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True))
     return Packing(parallel, threads or max(1, cores // parallel), tuple(f"cpu{i}" for i in range(parallel)))
@@ -83,21 +119,36 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
     """
     if not packing.slots or _held:
         return next(iter(_held), None)
+    return claim_of(packing, packing.slots, 1, folder, gpu_folder)[0]
+
+
+def claim_of(packing: Packing, slots: Sequence[str], most: int, folder: Path, gpu_folder: Path) -> list[str]:
+    """Claims what is free of these places, all on one GPU, or the first that is; waits while all are taken.
+
+    Args:
+        packing, folder, gpu_folder: As of `claim`.
+        slots: The places.
+        most: How many are claimed.
+    """
     place = gpu_folder / socket.gethostname() if packing.gpus else folder
     place.mkdir(parents=True, exist_ok=True)
     while True:
-        for i, slot in enumerate(packing.slots):
-            lock = FileLock(place / f"{slot}.lock")
+        for slot in slots:
+            lock = FileLock(place / f"{slot}.lock", thread_local=False)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
             _held[slot] = lock
-            if packing.gpus:
-                _visible_before[:] = [os.environ.get("CUDA_VISIBLE_DEVICES")]
-                os.environ["CUDA_VISIBLE_DEVICES"] = packing.gpus[i]
-            return slot
+            if len(_held) == most:
+                break
+        if _held:
+            break
         time.sleep(0.2)
+    if packing.gpus:
+        _visible_before[:] = [os.environ.get("CUDA_VISIBLE_DEVICES")]
+        os.environ["CUDA_VISIBLE_DEVICES"] = packing.gpus[packing.slots.index(next(iter(_held)))]
+    return list(_held)
 
 
 def release() -> None:

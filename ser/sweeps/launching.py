@@ -20,12 +20,14 @@ Launcher = Callable[[Launch, Sequence[SweepRun]], None]
 
 
 def launch_all(
-    runs: Sequence[SweepRun], folder: SweepFolder, launcher: str, packing: Packing, launch: Launcher
-) -> None:
+    runs: Sequence[SweepRun], folder: SweepFolder, launcher: str, packing: Packing, launch: Launcher,
+    tell: Callable[[str], None] = print,
+) -> None:  # fmt: skip
     """Launches runs, and relaunches those whose process was killed, at most twice each.
 
     joblib ends a whole batch when one of its workers is killed. The missing runs are launched again: first
-    together, and a run that was hit twice alone, so that one that runs out of memory does not end others.
+    together, and a run that was hit twice alone, so that one that runs out of memory does not end others. Where a GPU
+    had no room for runs beside others, they are launched again half as many at a time.
 
     Args:
         runs: Waiting.
@@ -33,13 +35,14 @@ def launch_all(
         launcher: Its name.
         packing: How jobs share this machine.
         launch: Passes jobs to the launcher and waits.
+        tell: Prints a remark.
 
     Raises:
         Interrupted: By Ctrl-C or SIGTERM, after jobs have come to an orderly end.
         UserError: The launcher's settings are wrong.
     """
     hits = {run.identity: 0 for run in runs}
-    here = launcher in ONE_AFTER_THE_OTHER
+    here = launcher in ONE_AFTER_THE_OTHER and not packing.together
     with _stopping(folder, here) as asked:
         while missing := [run for run in runs if run.state in ("waiting", "running", "stopped")]:
             together = [run for run in missing if hits[run.identity] < RELAUNCHES]
@@ -47,7 +50,12 @@ def launch_all(
             why = _try_launch(batch, folder, packing, here, launch)
             if asked:
                 raise Interrupted(asked[0])
-            _judge(batch, hits, why)
+            crowded = [run for run in batch if run.state == "stopped" and run.reason == outcomes.NO_ROOM]
+            _judge([run for run in batch if run not in crowded], hits, why)
+            if crowded:
+                packing = packing.halved()
+                how_many = "1 run" if len(crowded) == 1 else f"{len(crowded)} runs"
+                tell(f"The GPU's memory was full: {how_many} stopped. They go on, {packing.parallel} at a time.")
 
 
 def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:
@@ -81,7 +89,7 @@ def _judge(batch: Sequence[SweepRun], hits: dict[str, int], why: str) -> None:
         if hits[run.identity] > RELAUNCHES:
             times = RELAUNCHES + 1
             run.leave_out("failed", f"its process was ended {times} times, from outside or out of memory")
-    if not begun and len(missing) == len(batch):
+    if batch and not begun and len(missing) == len(batch):
         for run in missing:
             run.leave_out("failed", f"the launcher did not start it ({why or 'no reason given'})")
 

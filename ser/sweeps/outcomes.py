@@ -15,6 +15,7 @@ from ser.runs.reading import read_json
 from ser.system.files import write_text
 
 FOLDER = ".jobs"
+NO_ROOM = "the GPU's memory was full, beside others"  # of a job that stopped: it is trained again beside fewer
 STOP = "stop"  # in that folder: no further job begins, and those that run come to an orderly end
 
 
@@ -36,7 +37,17 @@ def read_outcome(sweep: Path, identity: str) -> tuple[str, str]:
 
 def forget(sweep: Path, identity: str) -> None:
     """Removes the state of an earlier job before a launch."""
-    (sweep / FOLDER / f"{identity}.json").unlink(missing_ok=True)
+    for ending in ("json", "taken"):
+        (sweep / FOLDER / f"{identity}.{ending}").unlink(missing_ok=True)
+
+
+def take(sweep: Path, identity: str) -> bool:
+    """Takes a job of a launch for this process, unless another has it."""
+    try:
+        (sweep / FOLDER / f"{identity}.taken").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def ask_to_stop(sweep: Path) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from ser.errors import Interrupted, UserError, some
 from ser.runs.environment import made_by_others
 from ser.sweeps import outcomes
-from ser.sweeps.devices import ON_THIS_MACHINE, Packing, pack, release, trains_on_gpu
+from ser.sweeps.devices import ON_THIS_MACHINE, RUNS_PER_PROCESS, Packing, pack, release, trains_on_gpu
 from ser.sweeps.folder import SweepFolder, sweep_name
 from ser.sweeps.launchers import asked_for
 from ser.sweeps.launching import Launcher, launch_all
@@ -23,6 +23,7 @@ from ser.sweeps.watching import Watch, best_of, duration
 from ser.system.stopping import telling
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
+from ser.training.loggers.run_loggers import shares_a_process
 
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}
 AGAIN = "The same command trains only what is missing."
@@ -98,7 +99,9 @@ def _packing(plan: SweepPlan, options: SweepOptions) -> Packing:
     todo = plan.of("waiting")
     uses_gpu = any(trains_on_gpu(run.config["trainer"]) for run in todo)
     asked = asked_for(options.launcher, options.launcher_settings)
-    return pack(options.launcher, asked, len(todo), uses_gpu, options.jobs_per_gpu, options.threads)
+    alike = all(shares_a_process(run.config["logger"]) for run in todo)
+    per_process = RUNS_PER_PROCESS if alike else 1
+    return pack(options.launcher, asked, len(todo), uses_gpu, options.jobs_per_gpu, options.threads, per_process)
 
 
 def _train(
@@ -118,7 +121,7 @@ def _train(
     try:
         watch = Watch(folder, plan.runs, plan.wanted, console, options.progress, packing.parallel or 1)
         with telling(stopped), watch:
-            launch_all(todo, folder, options.launcher, packing, launch)
+            launch_all(todo, folder, options.launcher, packing, launch, lambda text: console.print(text, **PLAIN))
     except Interrupted as interrupted:
         interrupted.told = True
         console.print(stopped(), **PLAIN)

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 from ser.errors import Interrupted, UserError
 from ser.sweeps import outcomes
 from ser.sweeps.devices import Packing, claim, trains_on_gpu
+from ser.system.turns import alone
 
 LOOK_S = 0.5  # seconds between two looks at whether to stop
 _scans = None  # of this process: a worker runs many jobs
-_busy = threading.Event()  # whether one of them is at work
+_busy: set[str] = set()  # identities of those that are at work
 _parents: set[int] = set()  # that this process ends with
 
 
@@ -57,24 +58,24 @@ def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None
         Interrupted: In the sweep's own process, which ends with it.
     """
     identity = launch.identities[number]
-    if not launch.here:
-        _leave_ctrl_c_to_the_sweep()
+    if not launch.here and not launch.packing.together:
+        leave_ctrl_c_to_the_sweep()
         _end_with(launch.parent)
-    _busy.set()
+    _busy.add(identity)
     try:
         return _run_job(config, identity, launch)
     finally:
-        _busy.clear()
+        _busy.discard(identity)
 
 
 def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | None:
-    sweep = launch.sweep
+    sweep, together = launch.sweep, launch.packing.together
     if outcomes.asked_to_stop(sweep):
         return None
-    if not launch.packing.gpus or trains_on_gpu(config["trainer"]):
+    if not together and (not launch.packing.gpus or trains_on_gpu(config["trainer"])):
         claim(launch.packing, sweep / outcomes.FOLDER, launch.cache / "gpus")
     outcomes.note(sweep, identity, "running")
-    with _output_to(outcomes.output_of(sweep, identity)) as file:
+    with _output_to(outcomes.output_of(sweep, identity), redirected=not together) as file:
         try:
             value = _train(config, identity, launch, file)
         except Interrupted:
@@ -83,7 +84,10 @@ def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | N
                 raise
             return None
         except Exception as error:
-            traceback.print_exc() if _wants_traceback(error) else print(f"Error: {error}")
+            if together and len(_busy) > 1 and _out_of_memory(error):
+                outcomes.note(sweep, identity, "stopped", outcomes.NO_ROOM)
+                return None
+            traceback.print_exc(file=file) if _wants_traceback(error) else print(f"Error: {error}", file=file)
             lines = str(error).splitlines() or [""]
             named = lines[0] if isinstance(error, UserError) else f"{type(error).__name__}: {lines[0]}"
             outcomes.note(sweep, identity, "failed", named)
@@ -92,7 +96,7 @@ def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | N
     return value
 
 
-def _leave_ctrl_c_to_the_sweep() -> None:
+def leave_ctrl_c_to_the_sweep() -> None:
     """A terminal sends Ctrl-C to workers too: one between two jobs ignores it, and the sweep asks it to stop."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -108,11 +112,17 @@ def _end_with(parent: int | None) -> None:
     _parents.add(parent)
 
     def follow() -> None:
-        while os.getppid() == parent or _busy.is_set():
+        while os.getppid() == parent or _busy:
             time.sleep(LOOK_S)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error.__cause__ or error, torch.OutOfMemoryError)
 
 
 def _wants_traceback(error: Exception) -> bool:
@@ -133,7 +143,7 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
     if launch.packing.threads and not config["run"]["threads"]:
         torch.set_num_threads(launch.packing.threads)
     interruption = Interruption()
-    with interruption.listening(), _watched(launch, interruption):
+    with interruption.listening(), _watched(launch, interruption), alone():
         job = find_job(config, alone=False, scan=_scans)
         if job.directory.identity != identity:
             raise UserError(
@@ -152,9 +162,12 @@ def _wait_for_others(directory: Any, sweep: Path) -> None:
 
 
 @contextmanager
-def _output_to(path: Path) -> Iterator[Any]:
-    """Redirects output inside the block to a file: parallel jobs would print over one another."""
-    with path.open("w", encoding="utf-8", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+def _output_to(path: Path, redirected: bool) -> Iterator[Any]:
+    """A job's file; what is printed inside the block goes there too, where the process has one job at a time."""
+    with path.open("w", encoding="utf-8", buffering=1) as file, ExitStack() as stack:
+        if redirected:
+            stack.enter_context(redirect_stdout(file))
+            stack.enter_context(redirect_stderr(file))
         yield file
 
 
@@ -179,6 +192,8 @@ def _watch(launch: Launch, interruption: Any, done: threading.Event) -> None:
     while not done.wait(LOOK_S):
         orphaned = child and os.getppid() != launch.parent
         if orphaned or outcomes.asked_to_stop(launch.sweep):
-            if interruption.signum is None:  # a signal from the terminal reaches all processes by itself
+            if launch.packing.together:
+                interruption.ask(signal.SIGTERM)
+            elif interruption.signum is None:  # a signal from the terminal reaches all processes by itself
                 os.kill(os.getpid(), signal.SIGTERM)
             return

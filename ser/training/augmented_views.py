@@ -1,7 +1,7 @@
 """Pre-rendered views of the training part, for `augmentation.views`: found in the feature store, or rendered now."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -9,7 +9,13 @@ import numpy as np
 import torch
 
 from ser.data.features.feature_store import Features, open_features
-from ser.data.features.sources import MappedFeatures, ResidentFeatures, compute_features, keep_in_memory
+from ser.data.features.sources import (
+    MappedFeatures,
+    ResidentFeatures,
+    StoredWaveforms,
+    compute_features,
+    keep_in_memory,
+)
 from ser.data.features.views import HANDFUL, StackedFeatures, Views, render
 from ser.data.store.hashes import content_hash
 from ser.system.files import why_refused
@@ -42,11 +48,15 @@ class Rendering(FeatureInputs):
         """Whether batches are cut to their longest utterance."""
         return not self.classifier.model.fixed_length
 
+    def augmentations(self, number: int) -> list:
+        """Those of one view."""
+        return for_view(self.classifier.learning.waveform_augmentations, number)
+
     def view(self, number: int, done: int = 0) -> Iterable:
         """Features and frames of one view behind the first `done`, batch by batch, made as they are asked for."""
         made = render(
-            self.source, for_view(self.classifier.learning.waveform_augmentations, number), self.classifier.frontend,
-            self.train[done:], number, self.config["seed"], self.classifier.device,
+            self.source, self.augmentations(number), self.classifier.frontend, self.train[done:], number,
+            self.config["seed"], self.classifier.device,
         )  # fmt: skip
         return bar(self.console, f"view {number} of {self.count}", -(-len(self.train) // HANDFUL), done // HANDFUL)(
             made
@@ -122,19 +132,29 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
         "augmentations": [{key: value for key, value in node.items() if key != "folder"} for node in nodes],
         "folders": folder_fingerprints(config),
         "augmentation_code": code,
-        "seed": config["seed"],
-        "recordings": content_hash(np.ascontiguousarray(rows).data),
     }
+    drawn = {"seed": config["seed"], "recordings": content_hash(np.ascontiguousarray(rows).data)}
     views = [plain]
     try:
         for number in range(1, work.count + 1):
+            # what no seed changes is made of all recordings: every seed and fold finds it
+            of = work if any(getattr(part, "varies", True) for part in work.augmentations(number)) else _of_all(work)
+            depends_on = decides | {"view": number} | (drawn if of is work else {})
             settings = {"frontend": config["choices"]["frontend"], "view": number}
             about = {"name": work.corpus, "settings": settings}
-            made, kept_as = partial(work.view, number), work.classifier.frontend.kept_as
-            views.append(open_features(decides | {"view": number}, rows, len(plain), made, about, work.cache, kept_as))
+            made, kept_as = partial(of.view, number), work.classifier.frontend.kept_as
+            its_rows = of.source.rows[of.train]
+            views.append(open_features(depends_on, its_rows, len(plain), made, about, work.cache, kept_as))
     except OSError as error:
         return None, [f"views are kept in memory only, for this run: {why_refused(error)}"]
     return views, []
+
+
+def _of_all(work: Rendering) -> Rendering:
+    """The same of every usable recording of the corpus, as features of recordings are kept."""
+    usable = np.flatnonzero(work.source.waveforms.lengths)
+    source = StoredWaveforms(work.source.waveforms, usable, work.source.num_samples, work.source.padding_is_signal)
+    return replace(work, source=source, train=list(range(len(usable))))
 
 
 def _computed(work: Rendering) -> ResidentFeatures:

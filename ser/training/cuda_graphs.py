@@ -21,6 +21,7 @@ from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from ser.data.datamodule import EmotionData
 from ser.errors import UserError
+from ser.system.turns import is_shared
 from ser.training.trainer import num_devices
 
 WARM_UPS = 3  # steps before recording: cuBLAS and cuDNN choose and allocate in the first ones
@@ -102,7 +103,7 @@ class CapturedSteps:
                 self.eager = True
                 self._graphs.clear()
         _make_capturable(self.optimizer)
-        with self._rates_in_memory():
+        with self.classifier.drawing(), self._rates_in_memory():
             return self.classifier.update(batch, self.classifier.generator(step), steps)
 
     def _replayed(self, batch: dict[str, Tensor], step: int, steps: bool) -> Tensor:
@@ -133,12 +134,14 @@ class CapturedSteps:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
         _make_capturable(self.optimizer)
-        with self._unchanged(), self._rates_in_memory():
+        with self.classifier.drawing(), self._unchanged(), self._rates_in_memory():
             try:
                 self._warm_up(inputs, steps)
-                with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+                with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):
                     loss = self.classifier.update(inputs, self.generator, steps)
             except torch.OutOfMemoryError as error:
+                if is_shared():
+                    raise  # it is trained again when fewer runs are beside it
                 raise NotCaptured("the GPU has no memory for a graph") from error
             except RuntimeError as error:
                 raise NotCaptured(f"it fails as a graph ({str(error).splitlines()[0]})") from error
@@ -146,18 +149,25 @@ class CapturedSteps:
         return graph, inputs, loss
 
     def _warm_up(self, inputs: dict[str, Tensor], steps: bool) -> None:
-        side = torch.cuda.Stream()
+        side = self._stream()
         side.wait_stream(torch.cuda.current_stream())
         before = torch.cuda.get_sync_debug_mode()
         with torch.cuda.stream(side):
             try:
                 for i in range(WARM_UPS):
-                    if i == WARM_UPS - 1:
+                    if i == WARM_UPS - 1 and not is_shared():  # the check is for all threads, and others may wait
                         torch.cuda.set_sync_debug_mode("error")
                     self.classifier.update(inputs, self.generator, steps)
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(side)
+
+    @staticmethod
+    def _stream() -> torch.cuda.Stream:
+        """Where steps are recorded. cuBLAS has memory to work in for each stream: where several runs share a process, a
+        run's own stream is the one that no other graph was recorded on, so that none works in its memory.
+        """
+        return torch.cuda.current_stream() if is_shared() else torch.cuda.Stream()
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ from ser.training.cuda_graphs import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
+from ser.training.shared_features import shared_sources
 from ser.training.task import Task, task_of
 from ser.training.trainer import num_devices, training_device
 
@@ -111,7 +112,7 @@ def prepare(
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
     num_frames = count_frames(classifier.frontend, audio)
     inputs = FeatureInputs(config, source, classifier, recordings.corpus, split.train, console, cache)
-    served, views, remarks = _sources(inputs)
+    served, views, remarks = shared_sources(inputs, _sources)
     notes += remarks
     names = [utterance.key for utterance in decoded.utterances]
     data = EmotionData(served, decoded.labels, split, config["batch_size"], config["seed"], views, names)

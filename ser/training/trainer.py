@@ -20,12 +20,14 @@ from rich.console import Console
 from ser.errors import UserError
 from ser.evaluation.ranking import falls
 from ser.runs.settings import check_run_settings, devices_of
+from ser.system.turns import is_shared
 from ser.training.callbacks.averaging import AveragedWeights
-from ser.training.callbacks.checkpoint_files import background_writer
+from ser.training.callbacks.checkpoint_files import BackgroundCheckpoints
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.callbacks.curves import Curves
 from ser.training.callbacks.interruption import Interruption
 from ser.training.callbacks.progress import EpochProgress
+from ser.training.callbacks.side_by_side import SideBySide
 from ser.training.callbacks.steps import NoProfiler
 from ser.training.loggers.run_loggers import RunLoggers
 
@@ -51,7 +53,8 @@ def build_trainer(
     """The Trainer with this project's callbacks and others; `config["trainer"]` holds Lightning's own keys."""
     _silence_lightning()
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
-    callbacks = [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["run"]["progress"])]
+    callbacks: list[L.Callback] = [SideBySide()] if is_shared() else []
+    callbacks += [interruption, checkpoints, EpochProgress(console, config["monitor"], shown=config["run"]["progress"])]
     if loggers is not None:
         callbacks.append(Curves(loggers))
     if config["ema"] is not None:
@@ -63,7 +66,7 @@ def build_trainer(
         **OURS,
         callbacks=callbacks,
         plugins=[
-            background_writer(),
+            BackgroundCheckpoints(),
             LightningEnvironment(),
         ],  # `ser.training.ranks` has assigned the ranks
         profiler=config["trainer"].get("profiler") or NoProfiler(),

@@ -93,7 +93,8 @@ def render(
 ) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
     """One view of utterances, in order: yields features (B, F, L) and frames (B,).
 
-    A view depends on the clip, the seed and its number alone: each clip is augmented by itself.
+    A view depends on the clip, the seed and its number alone: each clip is augmented by itself, on the CPU, which a GPU
+    would take longer for (a transform of another length is planned anew), and which gives the same for both.
 
     Args:
         source: Waveforms.
@@ -102,21 +103,21 @@ def render(
         indices: Which utterances.
         view: Number, from 1.
         seed: Of the run.
-        device: Where to compute.
+        device: Where the frontend computes.
     """
     for start in range(0, len(indices), HANDFUL):
         clips, lengths = [], []
         for index in indices[start : start + HANDFUL]:
-            batch = source.batch([index])
-            waveform, length = (batch[name].to(device) for name in ("waveforms", "lengths"))
-            generator = torch.Generator(device).manual_seed(view_seed(seed, waveform[0, : int(length)], view))
+            waveform, length = source.batch([index]).values()
+            generator = torch.Generator().manual_seed(view_seed(seed, waveform[0, : int(length)], view))
             with torch.no_grad():
                 for augment in augmentations:
                     waveform, length = augment(waveform, length, generator)
             clips.append(waveform[0])
             lengths.append(length)
         with torch.inference_mode():
-            yield frontend(torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), torch.cat(lengths))
+            padded = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+            yield frontend(padded.to(device), torch.cat(lengths).to(device))
 
 
 def view_seed(seed: int, clip: Tensor, view: int) -> int:

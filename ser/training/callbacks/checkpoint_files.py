@@ -1,6 +1,7 @@
 """Writes checkpoints in the background and atomically."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,44 @@ def _save(checkpoint: dict[str, Any], file: Path) -> None:
     file.write_bytes(whole.getbuffer())
 
 
-def background_writer() -> AsyncCheckpointIO:
+class BackgroundCheckpoints(AsyncCheckpointIO):
     """Copies a checkpoint and writes it while training goes on, one file after the other.
 
-    Lightning waits for it at the end of training in any case; an error is raised by then at the latest.
+    Lightning waits for it at the end of training in any case; an error is raised by then at the latest. What lies on
+    a GPU is copied by the training thread, on whose stream it was computed: in one piece, since each copy waits.
     """
-    return AsyncCheckpointIO(WholeCheckpoints())
+
+    def __init__(self):
+        super().__init__(WholeCheckpoints())
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Has the copy written to `path`."""
+        super().save_checkpoint(on_host(checkpoint), path, storage_options)
+
+
+def on_host(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The same with every tensor in the host's memory; those of one type on a GPU come over together."""
+    there: dict[tuple[torch.device, torch.dtype], list[torch.Tensor]] = {}
+
+    def note(tensor: torch.Tensor) -> None:
+        there.setdefault((tensor.device, tensor.dtype), []).append(tensor.detach())
+
+    _for_each_on_a_gpu(checkpoint, note)
+    come = {kind: iter(_in_one_piece(tensors)) for kind, tensors in there.items()}
+    return _for_each_on_a_gpu(checkpoint, lambda tensor: next(come[tensor.device, tensor.dtype]))
+
+
+def _for_each_on_a_gpu(node: Any, function: Callable[[torch.Tensor], Any]) -> Any:
+    """The same dicts, lists and values, with what a function makes of each tensor that is not in the host's memory."""
+    if isinstance(node, torch.Tensor):
+        return node if node.device.type == "cpu" else function(node)
+    if isinstance(node, dict):
+        return {key: _for_each_on_a_gpu(value, function) for key, value in node.items()}
+    if type(node) in (list, tuple):
+        return type(node)(_for_each_on_a_gpu(value, function) for value in node)
+    return node
+
+
+def _in_one_piece(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    whole = torch.cat([tensor.flatten() for tensor in tensors]).cpu().split([tensor.numel() for tensor in tensors])
+    return [flat.view(tensor.shape) for flat, tensor in zip(whole, tensors, strict=True)]

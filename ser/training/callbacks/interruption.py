@@ -42,7 +42,12 @@ class Interruption(EpochCallback):
         if self.signum is not None:
             raise Interrupted(self.signum)
 
+    def ask(self, signum: int) -> None:
+        """What a signal does, where the run is one of several in a process: training ends, other work is completed."""
+        self.signum = self.signum or signum
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.raise_if_asked()
         self._take_signals()  # Lightning has put its own SIGTERM handler in front
         self._training = True
 

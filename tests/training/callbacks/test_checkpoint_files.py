@@ -8,11 +8,11 @@ import torch
 
 from ser.errors import UserError
 from ser.training.callbacks import checkpoint_files
-from ser.training.callbacks.checkpoint_files import WholeCheckpoints, background_writer
+from ser.training.callbacks.checkpoint_files import BackgroundCheckpoints, WholeCheckpoints, on_host
 
 
 def test_what_is_saved_is_what_it_was_when_it_was_saved(tmp_path):
-    writer, weights = background_writer(), torch.zeros(3)
+    writer, weights = BackgroundCheckpoints(), torch.zeros(3)
     writer.save_checkpoint({"state_dict": {"w": weights}}, tmp_path / "a.ckpt")
     weights += 1  # training goes on
     writer.teardown()
@@ -28,7 +28,7 @@ def test_files_are_written_in_the_order_of_the_calls(tmp_path, monkeypatch):
         write(path, fill)
 
     monkeypatch.setattr(checkpoint_files, "write_atomically", slow_first)
-    writer = background_writer()
+    writer = BackgroundCheckpoints()
     for name in ("best.ckpt", "last.ckpt", "best.ckpt"):
         writer.save_checkpoint({}, tmp_path / name)
     writer.teardown()
@@ -38,7 +38,7 @@ def test_files_are_written_in_the_order_of_the_calls(tmp_path, monkeypatch):
 def test_a_failure_leaves_the_old_file_and_is_raised_at_the_end(tmp_path):
     path = tmp_path / "best.ckpt"
     WholeCheckpoints().save_checkpoint({"epoch": 1}, path)
-    writer, limits = background_writer(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer, limits = BackgroundCheckpoints(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes: the system itself refuses more in a file
     try:
         with pytest.raises(UserError, match=f"Cannot write {path}: File too large"):

@@ -1,0 +1,31 @@
+"""Gives the turn to other runs of the same process while this one goes through its epochs."""
+
+from pytorch_lightning import LightningModule, Trainer
+
+from ser.system.turns import give_turn, take_turn
+from ser.training.callbacks.steps import EpochCallback
+
+
+class SideBySide(EpochCallback):
+    """The first callback of a run that is one of several in a process: what follows an epoch's end, it does alone.
+
+    See `ser.system.turns`.
+    """
+
+    def __init__(self):
+        self._given = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        give_turn()
+        self._given = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        if self._given:
+            self._given = False
+            take_turn()
