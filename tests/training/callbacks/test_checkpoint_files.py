@@ -8,7 +8,7 @@ import torch
 
 from ser.errors import UserError
 from ser.training.callbacks import checkpoint_files
-from ser.training.callbacks.checkpoint_files import BackgroundCheckpoints, WholeCheckpoints, on_host
+from ser.training.callbacks.checkpoint_files import BackgroundCheckpoints, WholeCheckpoints
 
 
 def test_what_is_saved_is_what_it_was_when_it_was_saved(tmp_path):
