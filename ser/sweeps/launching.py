@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ser.errors import Interrupted, UserError
 from ser.sweeps import outcomes
@@ -16,6 +17,10 @@ from ser.sweeps.watching import update
 from ser.system.cache import cache_folder
 
 RELAUNCHES = 2  # of a run whose process was killed
+REMEDIES: dict[str, Callable[[Packing], Packing]] = {  # for jobs that stopped beside others in one process
+    outcomes.NO_ROOM: Packing.halved,
+    outcomes.BROKEN: lambda packing: replace(packing, per_process=1),
+}
 Launcher = Callable[[Launch, Sequence[SweepRun]], None]
 
 
@@ -26,8 +31,8 @@ def launch_all(
     """Launches runs, and relaunches those whose process was killed, at most twice each.
 
     joblib ends a whole batch when one of its workers is killed. The missing runs are launched again: first
-    together, and a run that was hit twice alone, so that one that runs out of memory does not end others. Where a GPU
-    had no room for runs beside others, they are launched again half as many at a time.
+    together, and a run that was hit twice alone, so that one that runs out of memory does not end others. Runs of
+    one process that a GPU did not take together are launched again, as `REMEDIES` says.
 
     Args:
         runs: Waiting.
@@ -50,12 +55,15 @@ def launch_all(
             why = _try_launch(batch, folder, packing, here, launch)
             if asked:
                 raise Interrupted(asked[0])
-            crowded = [run for run in batch if run.state == "stopped" and run.reason == outcomes.NO_ROOM]
-            _judge([run for run in batch if run not in crowded], hits, why)
-            if crowded:
-                packing = packing.halved()
-                how_many = "1 run" if len(crowded) == 1 else f"{len(crowded)} runs"
-                tell(f"The GPU's memory was full: {how_many} stopped. They go on, {packing.parallel} at a time.")
+            beside = [run for run in batch if run.state == "stopped" and run.reason in REMEDIES]
+            others = [run for run in batch if run not in beside]
+            # where a process gave up, what was left for it has not failed
+            _judge([run for run in others if run.state != "waiting"] if beside else others, hits, why)
+            for reason in dict.fromkeys(run.reason for run in beside):
+                packing = REMEDIES[reason](packing)
+                count = sum(run.reason == reason for run in beside)
+                apart = "each in a process of its own" if packing.per_process == 1 else f"{packing.parallel} at a time"
+                tell(f"Stopped, since {reason}: {count} run{'s' * (count > 1)}. They go on now, {apart}.")
 
 
 def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:

@@ -15,7 +15,9 @@ from ser.runs.reading import read_json
 from ser.system.files import write_text
 
 FOLDER = ".jobs"
-NO_ROOM = "the GPU's memory was full, beside others"  # of a job that stopped: it is trained again beside fewer
+# Why a job stopped beside others in its process: it goes on beside fewer, or in a process of its own
+NO_ROOM = "the GPU's memory was full"
+BROKEN = "the GPU broke off a step"
 STOP = "stop"  # in that folder: no further job begins, and those that run come to an orderly end
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
@@ -22,6 +23,7 @@ from ser.sweeps.task import LOOK_S, Launch, leave_ctrl_c_to_the_sweep, run_job
 from ser.system.turns import share_process
 
 OF_A_PROCESS = ("deterministic", "benchmark", "detect_anomaly")  # settings of a Trainer that hold for all threads
+ENDING_S = 4.0  # from when jobs are asked to stop: less than their sweep has itself (`ser.system.stopping`)
 SWITCH_S = 5e-4  # a thread that computes in Python lets others go on after this; Python's 5 ms are a few steps of them
 
 
@@ -68,12 +70,17 @@ def main() -> None:
     threads = [threading.Thread(target=_train, args=(launch, waiting), daemon=True) for _ in places]
     for thread in threads:
         thread.start()
+    asked = None
     while any(thread.is_alive() for thread in threads):
-        threads[0].join(LOOK_S)
+        time.sleep(LOOK_S)
+        if asked is None and (outcomes.asked_to_stop(launch.sweep) or os.getppid() != launch.parent):
+            asked = time.monotonic()
+        if asked is not None and time.monotonic() - asked > ENDING_S:
+            os._exit(1)  # files are whole or not there, and locks end with the process
 
 
 def _train(launch: Launch, waiting: Any) -> None:
-    """One thread: job after job, until none is left or the GPU has no room for it."""
+    """One thread: job after job, until none is left or the GPU does not take it."""
     import torch
 
     with torch.cuda.stream(torch.cuda.Stream()) if torch.cuda.is_available() else nullcontext():
@@ -84,7 +91,7 @@ def _train(launch: Launch, waiting: Any) -> None:
             if not outcomes.take(launch.sweep, identity):
                 continue
             run_job(config, number, launch)
-            if outcomes.read_outcome(launch.sweep, identity) == ("stopped", outcomes.NO_ROOM):
+            if outcomes.read_outcome(launch.sweep, identity)[1] in (outcomes.NO_ROOM, outcomes.BROKEN):
                 return
 
 

@@ -84,8 +84,8 @@ def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | N
                 raise
             return None
         except Exception as error:
-            if together and len(_busy) > 1 and _out_of_memory(error):
-                outcomes.note(sweep, identity, "stopped", outcomes.NO_ROOM)
+            if together and (why := _beside_others(error, launch.packing)):
+                outcomes.note(sweep, identity, "stopped", why)
                 return None
             traceback.print_exc(file=file) if _wants_traceback(error) else print(f"Error: {error}", file=file)
             lines = str(error).splitlines() or [""]
@@ -119,10 +119,14 @@ def _end_with(parent: int | None) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _beside_others(error: Exception, packing: Packing) -> str:
+    """Why a job may end well with fewer others, or without them, in its process; empty where it fails in any case."""
     import torch
 
-    return isinstance(error.__cause__ or error, torch.OutOfMemoryError)
+    cause = error.__cause__ or error
+    if isinstance(cause, torch.OutOfMemoryError):
+        return outcomes.NO_ROOM if len(_busy) > 1 else ""
+    return outcomes.BROKEN if isinstance(cause, torch.AcceleratorError) and packing.per_process > 1 else ""
 
 
 def _wants_traceback(error: Exception) -> bool:

@@ -64,13 +64,10 @@ def _kept(sources: Sources) -> list:
 def _for_one_run(held: _Held, seed: int) -> Sources:
     """The same memory behind sources of its own: a run cuts its batches as it needs them, and draws its views."""
     served, views, notes = held.sources
-    own = copy.copy(served)
-    own.held = held  # it is there for as long as this run is
-    if views is None:
-        return own, None, [*notes]
-    source = copy.copy(views.source)
-    source.to(served.features.device)
-    return own, Views(source, views.train, views.num_views, seed), [*notes]
+    own, source = (copy.copy(it) for it in (served, None if views is None else views.source))
+    for it in filter(None, (own, source)):
+        it.held = held  # it is there for as long as this run is
+    return own, None if views is None else Views(source, views.train, views.num_views, seed), [*notes]
 
 
 def _key(inputs: FeatureInputs) -> str | None:
