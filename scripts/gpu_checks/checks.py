@@ -84,6 +84,7 @@ def all_checks(words: Sequence[str] = ()) -> Iterator[tuple[str, Callable[[], Ch
         ("resuming", partial(resuming_is_exact, ["ema=0.99", "model=cnn2d"])),
         ("waits", waits_are_none_in_a_step),
         ("refusal", what_cannot_be_is_refused),
+        ("side by side", runs_side_by_side_are_the_runs_alone),
     ]
     return ((name, check) for name, check in checks if not words or any(word in name for word in words))
 
@@ -183,3 +184,22 @@ def what_cannot_be_is_refused() -> Check:
     except UserError as error:
         return Check("run.cuda_graphs=on is not possible here" in str(error), str(error)[:200])
     return Check(False, "it was not refused")
+
+
+def runs_side_by_side_are_the_runs_alone() -> Check:
+    """Predictions of a grid trained one after the other, and as threads of one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        grid = ["model=cnn2d", "ema=0.99,null", "seed=range(4)", "run.rerun=false", "trainer.max_epochs=6"]
+        said = {}
+        for name, how in {"alone": [], "together": ["sweep.jobs_per_gpu=8"]}.items():
+            where = [f"run.dir={folder}/{name}", f"hydra.sweep.dir={folder}/{name}_sweep"]
+            said[name] = run(["-m", *grid, *how, *where])
+        runs = sorted(path.name for path in (Path(folder) / "alone").iterdir())
+        same = [
+            (Path(folder) / "alone" / name / "predictions.csv").read_text()
+            == (Path(folder) / "together" / name / "predictions.csv").read_text()
+            for name in runs
+        ]
+        apart = "Stopped, since" in said["together"]
+    words = f"predictions of {sum(same)} of {len(same)} runs are equal" + ("; some had to be trained apart" * apart)
+    return Check(all(same) and not apart, words)
