@@ -113,7 +113,7 @@ def asked_run(config: dict[str, Any], words: Sequence[str], run_dir: str | None)
         run_dir = str(Path(config["run"]["resume"]).expanduser())
         config = _resumed_config(Path(run_dir), config)
     check_trainer(config["trainer"])
-    ranks = Ranks.of(config["trainer"], [sys.executable, "-m", "ser", "train", *words])
+    ranks = Ranks.of(config["trainer"], [sys.executable, "-P", "-m", "ser", "train", *words])
     return Asked(config, None if run_dir is None else Path(run_dir), ranks, words)
 
 

@@ -47,10 +47,12 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun]) -> None:
 
 def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
     processes = []
+    # what this process imports, and not what happens to lie in the working folder (-P)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     for i, slots in enumerate(launch.packing.processes()[: len(jobs)]):
         with (launch.sweep / outcomes.FOLDER / f"process_{i}.txt").open("w", encoding="utf-8") as output:
-            command = [sys.executable, "-m", "ser.sweeps.side_by_side"]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+            command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment)
         processes.append(process)
         with suppress(BrokenPipeError), process.stdin as pipe:  # one that is gone already is heard of below
             pickle.dump((launch, jobs, slots), pipe)

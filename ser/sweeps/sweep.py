@@ -24,6 +24,7 @@ from ser.system.stopping import telling
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
 from ser.training.loggers.run_loggers import shares_a_process
+from ser.training.trainer import num_devices
 
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}
 AGAIN = "The same command trains only what is missing."
@@ -99,9 +100,10 @@ def _packing(plan: SweepPlan, options: SweepOptions) -> Packing:
     todo = plan.of("waiting")
     uses_gpu = any(trains_on_gpu(run.config["trainer"]) for run in todo)
     asked = asked_for(options.launcher, options.launcher_settings)
-    alike = all(shares_a_process(run.config["logger"]) for run in todo)
-    per_process = RUNS_PER_PROCESS if alike else 1
-    return pack(options.launcher, asked, len(todo), uses_gpu, options.jobs_per_gpu, options.threads, per_process)
+    per_process = RUNS_PER_PROCESS if all(shares_a_process(run.config["logger"]) for run in todo) else 1
+    # a run on several GPUs has them to itself
+    on_one = 1 if any(num_devices(run.config["trainer"]) > 1 for run in todo) else options.jobs_per_gpu
+    return pack(options.launcher, asked, len(todo), uses_gpu, on_one, options.threads, per_process)
 
 
 def _train(

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ser.errors import UserError
+from ser.models.image_layers import FrameEmbedding
 from ser.models.layers import BatchNorm, Conv1d, MaxPool1d, Window, initialise, make_activation
 from ser.models.pooling import POOLINGS, TimePool
 
@@ -119,3 +120,27 @@ def test_keras_initialisation():
 def test_unknown_activation_names_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'gelu'"):
         make_activation("gellu")
+
+
+def test_an_image_is_normalised_as_a_batch_of_vectors():
+    """What a GPU computes (here on the CPU) is the batch normalisation of images: values, gradients, statistics."""
+    torch.manual_seed(0)
+    image = torch.randn(4, 5, 6, 7).contiguous(memory_format=torch.channels_last)
+    norms, found = [BatchNorm(5), BatchNorm(5)], []
+    for norm, way in zip(norms, (norms[0].forward, norms[1].as_vectors), strict=True):
+        x = image.clone().requires_grad_()
+        y = way(x)
+        y.pow(3).sum().backward()
+        assert y.is_contiguous(memory_format=torch.channels_last), "nothing behind it has to copy"
+        found.append((y, x.grad, norm.weight.grad, norm.running_mean, norm.running_var, norm.num_batches_tracked))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_frame_is_embedded_by_all_its_channels_at_all_heights():
+    torch.manual_seed(0)
+    embedding = FrameEmbedding(channels=3, height=4, embedding=5).eval()
+    image = torch.randn(2, 3, 4, 7)
+    linear, norm, _ = embedding
+    expected = norm(linear(image.flatten(1, 2))).relu()
+    torch.testing.assert_close(embedding(image), expected)

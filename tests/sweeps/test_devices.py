@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from ser.sweeps import devices
-from ser.sweeps.devices import Packing, claim, pack, release, trains_on_gpu
+from ser.sweeps.devices import Packing, claim, claim_of, pack, release, trains_on_gpu
 
 
 @pytest.fixture
@@ -45,6 +45,38 @@ def test_gpus_have_as_many_places_as_jobs_per_gpu(machine):
     assert pack("joblib", None, 24, False, 4, None).gpus == (), "a run on the CPU takes none"
     machine(cores=8, gpus=1)
     assert pack("joblib", None, 24, True, 4, None).gpus == ("0",) * 4
+
+
+def test_without_a_launcher_jobs_of_a_gpu_share_processes(machine):
+    machine(cores=16, gpus=2)
+    assert pack("basic", None, 24, True, 1, None) == Packing(1, None), "one after the other, unless asked for more"
+    packed = pack("basic", None, 24, True, 8, None)
+    assert packed.together and packed.parallel == 16
+    shares = packed.processes()
+    assert sorted(map(len, shares)) == [4, 4, 4, 4] and sorted(sum(shares, ())) == sorted(packed.slots)
+    assert all(len({slot.partition(".")[0] for slot in share}) == 1 for share in shares), "each is of one GPU"
+    assert packed.threads == 4, "the cores are divided among processes"
+    assert len(pack("basic", None, 3, True, 8, None).slots) == 3, "no more places than jobs"
+    apart = pack("basic", None, 24, True, 8, None, per_process=1)
+    assert len(apart.processes()) == 16
+    assert packed.halved().parallel == 8 and packed.halved().gpus.count("0") == 4
+    assert Packing(1, 1, ("gpu0.0",), ("0",), together=True).halved().parallel == 1
+    machine(cores=8, gpus=0)
+    assert pack("basic", None, 24, True, 8, None) == Packing(1, None), "there is no GPU"
+
+
+def test_places_of_one_process_are_claimed_together(tmp_path, machine, monkeypatch):
+    machine(cores=8, gpus=1)
+    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    packing = pack("basic", None, 24, True, 4, None)
+    (tmp_path / "here").mkdir()
+    with FileLock(tmp_path / "here" / "gpu0.2.lock"):  # of another sweep
+        try:
+            assert claim_of(packing, packing.slots, 4, tmp_path, tmp_path) == ["gpu0.0", "gpu0.1", "gpu0.3"]
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+        finally:
+            release()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_what_is_visible_is_what_is_claimed(machine, monkeypatch):

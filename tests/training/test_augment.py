@@ -151,6 +151,22 @@ def test_more_views_keep_those_that_are_there(ser, quick, made, monkeypatch, tmp
     assert made == [1], "another setting is another rendering"
 
 
+def test_views_of_fixed_speeds_are_rendered_for_all_seeds_and_splits_at_once(ser, quick, made, monkeypatch, tmp_path):
+    """They depend on no draw; those of drawn noise are of one seed and one training part."""
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
+    words = [*quick, "audio=whole", "trainer.max_epochs=1"]
+    assert ser(*words, "augmentation=five_speeds")[0] == 0
+    rendered = len(made)
+    assert rendered > 0
+    for other in ("seed=7", "split.seed=7"):
+        assert ser(*words, "augmentation=five_speeds", other)[0] == 0
+        assert len(made) == rendered, f"{other} renders nothing"
+    assert ser(*words, "augmentation=noise", "augmentation.views=1")[0] == 0
+    rendered = len(made)
+    assert ser(*words, "augmentation=noise", "augmentation.views=1", "seed=7")[0] == 0
+    assert len(made) > rendered
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("audio", ["clip", "whole"])
 def test_views_in_memory_and_on_disk_learn_the_same(ser, quick, in_tmp, audio):
