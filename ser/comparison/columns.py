@@ -5,8 +5,9 @@ from typing import Any
 
 from ser.comparison.load_runs import Run, frozen, shown
 
-NO_GROUP = ("experiment",)  # a preset's name: its settings have columns of their own
-FIRST = ("dataset", "audio", "split", "frontend", "augmentation", "model", "optimizer", "scheduler", "trainer")
+# The name of a preset, or of a device: settings that make another run of it have columns of their own
+NO_GROUP = ("experiment", "trainer")
+FIRST = ("dataset", "audio", "split", "frontend", "augmentation", "model", "optimizer", "scheduler")
 
 
 def differing(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,19 +84,15 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
     """
     columns = differing(runs)
     shown = tuple(group_by) or columns
-    apart = tuple(
-        column
-        for column in columns
-        if column not in group_by and not any(belongs_to(column, group) for group in group_by)
-    )
     together: dict[str, list[Run]] = {}
     for run in runs:
         name = frozen([value_of(run, key) for key in group_by]) if group_by else run.configuration
         together.setdefault(name, []).append(run)
+    apart = tuple(column for column in columns if group_by and _is_pooled(column, group_by, together.values()))
     rows, remarks = [], []
     for members in together.values():
         cells = {column: value_of(members[0], column) for column in shown}
-        row = Row(cells, tuple(members), apart if group_by else (), tuple(group_by))
+        row = Row(cells, tuple(members), apart, tuple(group_by))
         kept = tuple(row.units().values())
         if len(kept) < len(members):
             left = sorted(run.path.name for run in members if run not in kept)
@@ -106,6 +102,13 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
             )
         rows.append(Row(cells, kept, row.apart, row.grouped))
     return shown, rows, remarks
+
+
+def _is_pooled(column: str, group_by: Sequence[str], rows: Iterable[Sequence[Run]]) -> bool:
+    """Whether runs of one row differ in a setting; what each row has one value of goes with the row's name."""
+    if any(column == group or belongs_to(column, group) for group in group_by):
+        return False
+    return any(len({frozen(value_of(run, column)) for run in members}) > 1 for members in rows)
 
 
 def ranked(rows: Sequence[Row], key: str) -> list[Row]:

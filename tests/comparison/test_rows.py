@@ -207,3 +207,16 @@ def test_order_and_unknown_names(grid):
             names(**{question: "test/ua" if question == "sort" else ("test/ua",)})
     with pytest.raises(UserError, match="do not differ in it. Settings that differ: frontend, model"):
         names(sort="batch_size")
+
+
+def test_settings_that_go_with_a_row_do_not_keep_it_from_being_paired(tmp_path):
+    """Rows that each are one configuration: what differs between them only is no part of what pairs their runs."""
+    for seed in (0, 1):
+        write(tmp_path, seed, model="mlp", **{"optimizer.lr": 0.1})
+        write(tmp_path, seed, model="cnn1d", trainer="gpu", **{"optimizer.lr": 0.2})
+    section = only_section(tmp_path, ("model",))
+    assert all(row.apart == () for row in section.rows)
+    first, second = (set(row.units()) for row in section.rows)
+    assert first == second and len(first) == 2
+    write(tmp_path, model="mlp", **{"optimizer.lr": 0.3})
+    assert all(row.apart == ("optimizer.lr",) for row in only_section(tmp_path, ("model",)).rows)
