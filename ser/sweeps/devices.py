@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,15 @@ class Packing:
         slots, gpus = (tuple(values[i] for i in places) for values in (self.slots, self.gpus))
         return replace(self, parallel=len(places), slots=slots, gpus=gpus)
 
+    def apart(self) -> "Packing":
+        """As many jobs at a time, each in a process of its own."""
+        threads = max(1, (self.threads or 1) * len(self.processes()) // len(self.slots))
+        return replace(self, per_process=1, threads=threads)
+
+    def in_words(self) -> str:
+        """How many at a time, and whether each has a process of its own."""
+        return f"{self.parallel} at a time{', each in a process of its own' if self.per_process == 1 else ''}"
+
 
 def pack(
     launcher: str,
@@ -104,6 +113,19 @@ def trains_on_gpu(trainer: dict[str, Any]) -> bool:
     return trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda")
 
 
+def shares_a_process(config: dict[str, Any]) -> bool:
+    """Whether a run may have others beside it in its process: it sets nothing that the whole process has.
+
+    Loggers but our own keep one run for the process. A profiler is one for it, and so are the search for the origin of
+    a NaN and the type of new tensors, which Lightning sets in each step of a precision such as 64-true.
+    """
+    trainer, loggers = config["trainer"], (config.get("logger") or {}).values()
+    precision = str(trainer.get("precision", "32-true"))
+    plain = precision == "32-true" or not precision.endswith("-true")
+    free = plain and not trainer.get("profiler") and not trainer.get("detect_anomaly")
+    return free and all(str(node.get("_target_", "")).startswith("ser.reports.") for node in loggers)
+
+
 def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
     """Claims a place for this process until it ends (or `release`), with one visible GPU; waits while all are taken.
 
@@ -122,13 +144,17 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
     return claim_of(packing, packing.slots, 1, folder, gpu_folder)[0]
 
 
-def claim_of(packing: Packing, slots: Sequence[str], most: int, folder: Path, gpu_folder: Path) -> list[str]:
+def claim_of(
+    packing: Packing, slots: Sequence[str], most: int, folder: Path, gpu_folder: Path,
+    gives_up: Callable[[], bool] = lambda: False,
+) -> list[str]:  # fmt: skip
     """Claims what is free of these places, all on one GPU, or the first that is; waits while all are taken.
 
     Args:
         packing, folder, gpu_folder: As of `claim`.
         slots: The places.
         most: How many are claimed.
+        gives_up: Whether to wait no longer; then none is claimed.
     """
     place = gpu_folder / socket.gethostname() if packing.gpus else folder
     place.mkdir(parents=True, exist_ok=True)
@@ -144,6 +170,8 @@ def claim_of(packing: Packing, slots: Sequence[str], most: int, folder: Path, gp
                 break
         if _held:
             break
+        if gives_up():
+            return []
         time.sleep(0.2)
     if packing.gpus:
         _visible_before[:] = [os.environ.get("CUDA_VISIBLE_DEVICES")]

@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ser.errors import Interrupted, UserError
 from ser.sweeps import outcomes
@@ -19,7 +18,7 @@ from ser.system.cache import cache_folder
 RELAUNCHES = 2  # of a run whose process was killed
 REMEDIES: dict[str, Callable[[Packing], Packing]] = {  # for jobs that stopped beside others in one process
     outcomes.NO_ROOM: Packing.halved,
-    outcomes.BROKEN: lambda packing: replace(packing, per_process=1),
+    outcomes.GPU_FAILED: Packing.apart,
 }
 Launcher = Callable[[Launch, Sequence[SweepRun]], None]
 
@@ -55,15 +54,14 @@ def launch_all(
             why = _try_launch(batch, folder, packing, here, launch)
             if asked:
                 raise Interrupted(asked[0])
-            beside = [run for run in batch if run.state == "stopped" and run.reason in REMEDIES]
-            others = [run for run in batch if run not in beside]
+            stopped_by_gpu = [run for run in batch if run.state == "stopped" and run.reason in REMEDIES]
+            rest = [run for run in batch if run not in stopped_by_gpu]
             # where a process gave up, what was left for it has not failed
-            _judge([run for run in others if run.state != "waiting"] if beside else others, hits, why)
-            for reason in dict.fromkeys(run.reason for run in beside):
+            _judge([run for run in rest if run.state != "waiting"] if stopped_by_gpu else rest, hits, why)
+            for reason in dict.fromkeys(run.reason for run in stopped_by_gpu):
                 packing = REMEDIES[reason](packing)
-                count = sum(run.reason == reason for run in beside)
-                apart = "each in a process of its own" if packing.per_process == 1 else f"{packing.parallel} at a time"
-                tell(f"Stopped, since {reason}: {count} run{'s' * (count > 1)}. They go on now, {apart}.")
+                count = sum(run.reason == reason for run in stopped_by_gpu)
+                tell(f"Stopped, since {reason}: {count} run{'s' * (count > 1)}. They go on, {packing.in_words()}.")
 
 
 def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:

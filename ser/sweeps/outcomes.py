@@ -15,9 +15,9 @@ from ser.runs.reading import read_json
 from ser.system.files import write_text
 
 FOLDER = ".jobs"
-# Why a job stopped beside others in its process: it goes on beside fewer, or in a process of its own
+# Why a job stopped beside others: it goes on beside fewer, or in a process of its own
 NO_ROOM = "the GPU's memory was full"
-BROKEN = "the GPU broke off a step"
+GPU_FAILED = "a step failed on the GPU"
 STOP = "stop"  # in that folder: no further job begins, and those that run come to an orderly end
 
 

@@ -5,6 +5,7 @@ a CUDA stream of its own; what is not an epoch, threads do one after the other (
 such processes, since Python's threads take turns too.
 """
 
+import gc
 import os
 import pickle
 import signal
@@ -12,17 +13,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from ser.sweeps import outcomes
 from ser.sweeps.devices import claim_of
 from ser.sweeps.runs import SweepRun
-from ser.sweeps.task import LOOK_S, Launch, leave_ctrl_c_to_the_sweep, run_job
+from ser.sweeps.task import LOOK_S, Launch, is_told_to_stop, leave_ctrl_c_to_the_sweep, run_job, stop_jobs
 from ser.system.turns import share_process
 
-OF_A_PROCESS = ("deterministic", "benchmark", "detect_anomaly")  # settings of a Trainer that hold for all threads
+OF_A_PROCESS = ("deterministic", "benchmark")  # settings of a Trainer that hold for all threads
 ENDING_S = 4.0  # from when jobs are asked to stop: less than their sweep has itself (`ser.system.stopping`)
 SWITCH_S = 5e-4  # a thread that computes in Python lets others go on after this; Python's 5 ms are a few steps of them
 
@@ -35,7 +38,7 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun]) -> None:
         runs: In the order of `launch.identities`.
 
     Raises:
-        ChildProcessError: One was ended from outside.
+        ChildProcessError: One was ended from outside, or by an error that is no run's.
     """
     alike: dict[tuple, list[tuple[int, dict[str, Any]]]] = {}
     for number, run in enumerate(runs):
@@ -46,56 +49,77 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun]) -> None:
 
 
 def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    processes = []
-    # what this process imports, and not what happens to lie in the working folder (-P)
+    started: list[tuple[subprocess.Popen, Path]] = []
+    try:
+        for i, slots in enumerate(launch.packing.processes()[: len(jobs)]):
+            output = launch.sweep / outcomes.FOLDER / f"process_{i}.txt"
+            started.append((_start(output), output))
+            with suppress(BrokenPipeError), started[-1][0].stdin as pipe:  # one that is gone already is heard of below
+                pickle.dump((launch, jobs, slots), pipe)
+        ended = [(process.wait(), output) for process, output in started]
+    finally:
+        for process, _ in started:
+            process.terminate()  # where this process ends before them; one that has ended is left alone
+    for code, output in ended:
+        if code:
+            raise ChildProcessError(f"a process of several runs ended with code {code}: {output}")
+
+
+def _start(output: Path) -> subprocess.Popen:
+    # with what this process imports, whatever else lies in the working folder (-P)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    for i, slots in enumerate(launch.packing.processes()[: len(jobs)]):
-        with (launch.sweep / outcomes.FOLDER / f"process_{i}.txt").open("w", encoding="utf-8") as output:
-            command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment)
-        processes.append(process)
-        with suppress(BrokenPipeError), process.stdin as pipe:  # one that is gone already is heard of below
-            pickle.dump((launch, jobs, slots), pipe)
-    if codes := [code for process in processes if (code := process.wait())]:
-        raise ChildProcessError(f"a process of several runs ended with code {codes[0]}")
+    command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
+    with output.open("a", encoding="utf-8") as file:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment)
 
 
-def main() -> None:
-    """The process: takes jobs that no other has, until there are none."""
+def main() -> int:
+    """The process: takes jobs that no other has, until there are none; 1 where a thread failed."""
     launch, jobs, slots = pickle.load(sys.stdin.buffer)  # from the process that started this one
     leave_ctrl_c_to_the_sweep()
-    signal.signal(signal.SIGTERM, lambda *_: outcomes.ask_to_stop(launch.sweep))
-    sys.setswitchinterval(SWITCH_S)
-    share_process()
-    places = claim_of(launch.packing, slots, len(slots), launch.sweep / outcomes.FOLDER, launch.cache / "gpus")
-    waiting = iter(jobs)
-    threads = [threading.Thread(target=_train, args=(launch, waiting), daemon=True) for _ in places]
+    signal.signal(signal.SIGTERM, lambda *_: stop_jobs())
+    folder = launch.sweep / outcomes.FOLDER
+    places = claim_of(launch.packing, slots, len(slots), folder, launch.cache / "gpus", lambda: _is_over(launch))
+    if len(places) > 1:
+        share_process()
+        sys.setswitchinterval(SWITCH_S)
+    waiting, failed = iter(jobs), []
+    threads = [threading.Thread(target=_train, args=(launch, waiting, failed), daemon=True) for _ in places]
     for thread in threads:
         thread.start()
-    asked = None
+    over = None
     while any(thread.is_alive() for thread in threads):
         time.sleep(LOOK_S)
-        if asked is None and (outcomes.asked_to_stop(launch.sweep) or os.getppid() != launch.parent):
-            asked = time.monotonic()
-        if asked is not None and time.monotonic() - asked > ENDING_S:
+        if over is None and _is_over(launch):
+            over = time.monotonic()
+        if over is not None and time.monotonic() - over > ENDING_S:
             os._exit(1)  # files are whole or not there, and locks end with the process
+    return int(bool(failed))
 
 
-def _train(launch: Launch, waiting: Any) -> None:
+def _is_over(launch: Launch) -> bool:
+    """Whether jobs are to stop: the sweep asks for it, or is gone, or this process was told to."""
+    return outcomes.asked_to_stop(launch.sweep) or os.getppid() != launch.parent or is_told_to_stop()
+
+
+def _train(launch: Launch, waiting: Iterator[tuple[int, dict[str, Any]]], failed: list[Exception]) -> None:
     """One thread: job after job, until none is left or the GPU does not take it."""
     import torch
 
-    with torch.cuda.stream(torch.cuda.Stream()) if torch.cuda.is_available() else nullcontext():
-        for number, config in waiting:
-            if os.getppid() != launch.parent:  # nobody waits for it any more
-                return
-            identity = launch.identities[number]
-            if not outcomes.take(launch.sweep, identity):
-                continue
-            run_job(config, number, launch)
-            if outcomes.read_outcome(launch.sweep, identity)[1] in (outcomes.NO_ROOM, outcomes.BROKEN):
-                return
+    try:
+        with torch.cuda.stream(torch.cuda.Stream()) if torch.cuda.is_available() else nullcontext():
+            for number, config in waiting:
+                identity = launch.identities[number]
+                if _is_over(launch) or not outcomes.take(launch.sweep, identity):
+                    continue
+                run_job(config, number, launch)
+                gc.collect()  # of a run that failed, with its graphs
+                if outcomes.read_outcome(launch.sweep, identity)[1] in (outcomes.NO_ROOM, outcomes.GPU_FAILED):
+                    return
+    except Exception as error:
+        traceback.print_exc()
+        failed.append(error)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,8 +12,18 @@ from rich.table import Table
 
 from ser.errors import Interrupted, UserError, some
 from ser.runs.environment import made_by_others
+from ser.runs.settings import devices_of
 from ser.sweeps import outcomes
-from ser.sweeps.devices import ON_THIS_MACHINE, RUNS_PER_PROCESS, Packing, pack, release, trains_on_gpu
+from ser.sweeps.devices import (
+    ON_THIS_MACHINE,
+    ONE_AFTER_THE_OTHER,
+    RUNS_PER_PROCESS,
+    Packing,
+    pack,
+    release,
+    shares_a_process,
+    trains_on_gpu,
+)
 from ser.sweeps.folder import SweepFolder, sweep_name
 from ser.sweeps.launchers import asked_for
 from ser.sweeps.launching import Launcher, launch_all
@@ -23,8 +33,6 @@ from ser.sweeps.watching import Watch, best_of, duration
 from ser.system.stopping import telling
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
-from ser.training.loggers.run_loggers import shares_a_process
-from ser.training.trainer import num_devices
 
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}
 AGAIN = "The same command trains only what is missing."
@@ -100,9 +108,10 @@ def _packing(plan: SweepPlan, options: SweepOptions) -> Packing:
     todo = plan.of("waiting")
     uses_gpu = any(trains_on_gpu(run.config["trainer"]) for run in todo)
     asked = asked_for(options.launcher, options.launcher_settings)
-    per_process = RUNS_PER_PROCESS if all(shares_a_process(run.config["logger"]) for run in todo) else 1
-    # a run on several GPUs has them to itself
-    on_one = 1 if any(num_devices(run.config["trainer"]) > 1 for run in todo) else options.jobs_per_gpu
+    per_process = RUNS_PER_PROCESS if all(shares_a_process(run.config) for run in todo) else 1
+    # a run that names its GPU has it to itself
+    named = any(isinstance(devices_of(run.config["trainer"].get("devices", 1)), list) for run in todo)
+    on_one = 1 if named and options.launcher in ONE_AFTER_THE_OTHER else options.jobs_per_gpu
     return pack(options.launcher, asked, len(todo), uses_gpu, on_one, options.threads, per_process)
 
 

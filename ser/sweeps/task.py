@@ -14,11 +14,13 @@ from typing import Any
 from ser.errors import Interrupted, UserError
 from ser.sweeps import outcomes
 from ser.sweeps.devices import Packing, claim, trains_on_gpu
-from ser.system.turns import alone
+from ser.system.turns import alone, others_go_on
 
 LOOK_S = 0.5  # seconds between two looks at whether to stop
 _scans = None  # of this process: a worker runs many jobs
 _busy: set[str] = set()  # identities of those that are at work
+_told_to_stop = threading.Event()  # all jobs of this process
+_gpu_failed = threading.Event()  # whatever its jobs do then
 _parents: set[int] = set()  # that this process ends with
 
 
@@ -70,7 +72,7 @@ def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None
 
 def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | None:
     sweep, together = launch.sweep, launch.packing.together
-    if outcomes.asked_to_stop(sweep):
+    if outcomes.asked_to_stop(sweep) or is_told_to_stop():
         return None
     if not together and (not launch.packing.gpus or trains_on_gpu(config["trainer"])):
         claim(launch.packing, sweep / outcomes.FOLDER, launch.cache / "gpus")
@@ -123,10 +125,26 @@ def _beside_others(error: Exception, packing: Packing) -> str:
     """Why a job may end well with fewer others, or without them, in its process; empty where it fails in any case."""
     import torch
 
-    cause = error.__cause__ or error
-    if isinstance(cause, torch.OutOfMemoryError):
-        return outcomes.NO_ROOM if len(_busy) > 1 else ""
-    return outcomes.BROKEN if isinstance(cause, torch.AcceleratorError) and packing.per_process > 1 else ""
+    from ser.training.cuda_graphs import BrokenCapture
+
+    causes = (error, error.__cause__)
+    if any(isinstance(cause, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(cause) for cause in causes):
+        return outcomes.NO_ROOM if packing.halved() != packing else ""
+    if packing.per_process == 1:
+        return ""
+    if any(isinstance(cause, torch.AcceleratorError | BrokenCapture) for cause in causes):
+        _gpu_failed.set()
+    return outcomes.GPU_FAILED if _gpu_failed.is_set() else ""
+
+
+def stop_jobs() -> None:
+    """Asks all jobs of this process to stop; those of others go on."""
+    _told_to_stop.set()
+
+
+def is_told_to_stop() -> bool:
+    """Whether they are asked to."""
+    return _told_to_stop.is_set()
 
 
 def _wants_traceback(error: Exception) -> bool:
@@ -144,10 +162,11 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
 
     global _scans
     _scans = Scans() if _scans is None or launch.here else _scans
-    if launch.packing.threads and not config["run"]["threads"]:
-        torch.set_num_threads(launch.packing.threads)
     interruption = Interruption()
     with interruption.listening(), _watched(launch, interruption), alone():
+        interruption.raise_if_asked()
+        if launch.packing.threads and not config["run"]["threads"]:
+            torch.set_num_threads(launch.packing.threads)
         job = find_job(config, alone=False, scan=_scans)
         if job.directory.identity != identity:
             raise UserError(
@@ -162,7 +181,8 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
 def _wait_for_others(directory: Any, sweep: Path) -> None:
     """Waits for a run that another process trains; it is then found finished, or continued."""
     while directory.held() and not outcomes.asked_to_stop(sweep):
-        time.sleep(LOOK_S)
+        with others_go_on():
+            time.sleep(LOOK_S)
 
 
 @contextmanager
@@ -195,7 +215,7 @@ def _watch(launch: Launch, interruption: Any, done: threading.Event) -> None:
     child = launch.parent is not None and os.getppid() == launch.parent
     while not done.wait(LOOK_S):
         orphaned = child and os.getppid() != launch.parent
-        if orphaned or outcomes.asked_to_stop(launch.sweep):
+        if orphaned or outcomes.asked_to_stop(launch.sweep) or is_told_to_stop():
             if launch.packing.together:
                 interruption.ask(signal.SIGTERM)
             elif interruption.signum is None:  # a signal from the terminal reaches all processes by itself

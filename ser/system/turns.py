@@ -1,8 +1,8 @@
 """Runs side by side in one process: whose turn it is to do what only one thread at a time may do.
 
 Weights are drawn from generators that the whole process has, figures are drawn by one library, and Lightning keeps and
-restores random states around a training. So a run has the turn for all of its work but the epochs: there it touches
-nothing but its own tensors, and gives the turn to the next.
+restores random states around a training. So a run has the turn for all of its work but the epochs, which compute with
+its own tensors on a stream of its own.
 """
 
 import threading
@@ -28,6 +28,16 @@ def alone() -> Iterator[None]:
     """Has the turn inside the block; waits for it where another thread has it."""
     with _turn:
         yield
+
+
+@contextmanager
+def others_go_on() -> Iterator[None]:
+    """Gives the turn to others inside the block, by a thread that has it."""
+    give_turn()
+    try:
+        yield
+    finally:
+        take_turn()
 
 
 def take_turn() -> None:

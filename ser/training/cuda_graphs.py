@@ -74,6 +74,10 @@ def _obstacle(config: dict[str, Any], classifier: LightningModule, data: Emotion
     return ""
 
 
+class BrokenCapture(NotCaptured):
+    """Why recording a step failed halfway, which may leave torch's memory and generators as if it went on."""
+
+
 class CapturedSteps:
     """Takes training steps of a classifier as graphs, or eagerly where they cannot be.
 
@@ -99,6 +103,8 @@ class CapturedSteps:
             try:
                 return self._replayed(batch, step, steps)
             except NotCaptured as reason:
+                if is_shared() and isinstance(reason, BrokenCapture):
+                    raise  # other runs of the process would have the damage
                 self.tell(str(reason))
                 self.eager = True
                 self._graphs.clear()
@@ -144,7 +150,7 @@ class CapturedSteps:
                     raise  # it is trained again when fewer runs are beside it
                 raise NotCaptured("the GPU has no memory for a graph") from error
             except RuntimeError as error:
-                raise NotCaptured(f"it fails as a graph ({str(error).splitlines()[0]})") from error
+                raise BrokenCapture(f"it fails as a graph ({str(error).splitlines()[0]})") from error
         self._settings = _settings(self.optimizer)
         return graph, inputs, loss
 

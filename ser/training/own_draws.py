@@ -9,7 +9,7 @@ from ser.system.turns import alone
 
 
 class OwnDraws:
-    """A run's state of the generator that dropout draws from, which is the process's (of a GPU: the device's).
+    """A run's states of the generators that dropout and a user's parts draw from: the process's, and the device's.
 
     A CUDA graph that is recorded inside `in_place` goes on drawing from this state wherever it is replayed.
 
@@ -18,29 +18,35 @@ class OwnDraws:
     """
 
     def __init__(self, device: torch.device):
-        self._own = torch.Generator(device)
+        self._host = torch.Generator()
+        self._device = torch.Generator(device) if device.type == "cuda" else None
 
     def seed(self, seed: int) -> None:
         """Begins anew."""
-        self._own.manual_seed(seed)
+        for generator in filter(None, (self._host, self._device)):
+            generator.manual_seed(seed)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Draws inside the block are this run's; other threads wait for the end of theirs."""
-        with alone():
-            if self._own.device.type == "cuda":
-                everyones = torch.cuda.default_generators[self._own.device.index or 0]
-                before = everyones.graphsafe_get_state()
-                everyones.graphsafe_set_state(self._own)
-                try:
-                    yield
-                finally:
-                    everyones.graphsafe_set_state(before)
-                return
+        with alone(), self._on_the_device():
             before = torch.default_generator.get_state()
-            torch.default_generator.set_state(self._own.get_state())
+            torch.default_generator.set_state(self._host.get_state())
             try:
                 yield
             finally:
-                self._own.set_state(torch.default_generator.get_state())
+                self._host.set_state(torch.default_generator.get_state())
                 torch.default_generator.set_state(before)
+
+    @contextmanager
+    def _on_the_device(self) -> Iterator[None]:
+        if self._device is None:
+            yield
+            return
+        everyones = torch.cuda.default_generators[self._device.device.index or 0]
+        before = everyones.graphsafe_get_state()
+        everyones.graphsafe_set_state(self._device)
+        try:
+            yield
+        finally:
+            everyones.graphsafe_set_state(before)

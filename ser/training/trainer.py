@@ -12,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
+from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -30,6 +31,20 @@ from ser.training.callbacks.progress import EpochProgress
 from ser.training.callbacks.side_by_side import SideBySide
 from ser.training.callbacks.steps import NoProfiler
 from ser.training.loggers.run_loggers import RunLoggers
+
+
+class SharedGPU(CUDAAccelerator):
+    """A GPU on which other runs of the process compute: around each training Lightning would free what it takes for
+    left over, and with it the memory that cuBLAS works in for the recorded steps of those runs.
+    """
+
+    def setup(self, trainer: L.Trainer) -> None:
+        """Frees nothing."""
+        self.set_nvidia_flags(trainer.local_rank)
+
+    def teardown(self) -> None:
+        """Frees nothing."""
+
 
 OURS = {  # Trainer arguments that this project sets (`ser.runs.settings.REFUSED`)
     "logger": False,  # `Curves` feeds the loggers once an epoch
@@ -61,8 +76,11 @@ def build_trainer(
         callbacks.append(AveragedWeights(config["ema"]))
     callbacks += early_stopping(config)
     callbacks += others  # after the curves: the epoch in which a run is pruned has its point
+    settings = {key: value for key, value in config["trainer"].items() if key not in (*IN_THE_MODULE, "profiler")}
+    if is_shared() and training_device(config["trainer"]).type == "cuda":
+        settings["accelerator"] = SharedGPU()
     return L.Trainer(
-        **{key: value for key, value in config["trainer"].items() if key not in (*IN_THE_MODULE, "profiler")},
+        **settings,
         **OURS,
         callbacks=callbacks,
         plugins=[

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from ser.sweeps import devices
-from ser.sweeps.devices import Packing, claim, claim_of, pack, release, trains_on_gpu
+from ser.sweeps.devices import Packing, claim, claim_of, pack, release, shares_a_process, trains_on_gpu
 
 
 @pytest.fixture
@@ -65,6 +65,15 @@ def test_without_a_launcher_jobs_of_a_gpu_share_processes(machine):
     assert pack("basic", None, 24, True, 8, None) == Packing(1, None), "there is no GPU"
 
 
+def test_what_a_whole_process_has_keeps_others_out_of_it():
+    ours, theirs = {"_target_": "ser.reports.tensorboard.RunBoard"}, {"_target_": "ser.training.loggers.wandb.Wandb"}
+    assert shares_a_process({"trainer": {}, "logger": {"tensorboard": ours}})
+    assert shares_a_process({"trainer": {"precision": "bf16-mixed", "profiler": None}, "logger": {}})
+    assert not shares_a_process({"trainer": {}, "logger": {"tensorboard": ours, "wandb": theirs}})
+    for setting in ({"precision": "64-true"}, {"profiler": "simple"}, {"detect_anomaly": True}):
+        assert not shares_a_process({"trainer": setting, "logger": {"tensorboard": ours}})
+
+
 def test_places_of_one_process_are_claimed_together(tmp_path, machine, monkeypatch):
     machine(cores=8, gpus=1)
     monkeypatch.setattr("socket.gethostname", lambda: "here")
@@ -77,6 +86,8 @@ def test_places_of_one_process_are_claimed_together(tmp_path, machine, monkeypat
         finally:
             release()
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    with FileLock(tmp_path / "here" / "gpu0.2.lock"):
+        assert claim_of(packing, ["gpu0.2"], 1, tmp_path, tmp_path, lambda: True) == [], "it need not wait"
 
 
 def test_what_is_visible_is_what_is_claimed(machine, monkeypatch):

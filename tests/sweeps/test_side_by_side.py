@@ -3,11 +3,11 @@
 There is no GPU here: the runs train on the CPU, in threads as on a GPU.
 """
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -71,8 +71,7 @@ def test_runs_side_by_side_are_the_runs_alone(grid, alone, tmp_path):
     assert code == 0, err
     assert "3 at a time" in out and "4 runs trained" in out
     assert figures_in(tmp_path) == alone
-    processes = {index["state"] for index in index_of(sweep_in(tmp_path))["runs"]}
-    assert processes == {"finished"}
+    assert {run["state"] for run in index_of(sweep_in(tmp_path))["runs"]} == {"finished"}
     for run in runs_in(tmp_path):
         log = (run / "train.log").read_text()
         assert log.count("epoch 0 ") == log.count("epoch 1 ") == 1, "what others log is in their own files"
@@ -94,10 +93,11 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(grid, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_process_is_launched_again(grid, alone, tmp_path):
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_is_launched_again(grid, alone, tmp_path, signum):
     process = start([*grid, *GRID, "sweep.jobs_per_gpu=3"], tmp_path)
     (worker, *_) = wait_for(lambda: running_jobs(tmp_path))
-    subprocess.run(["kill", "-9", str(worker)], check=True)
+    os.kill(worker, signum)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert figures_in(tmp_path) == alone
@@ -122,8 +122,8 @@ def _command(process: int) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "said"),
-    [("OutOfMemoryError", "memory was full: 1 run. They go on now, 1 at a time"),
-     ("AcceleratorError", "broke off a step: 1 run. They go on now, each in a process of its own")],
+    [("OutOfMemoryError", "memory was full: 1 run. They go on, 1 at a time."),
+     ("AcceleratorError", "a step failed on the GPU: 1 run. They go on, 3 at a time, each in a process of its own")],
 )  # fmt: skip
 def test_what_a_gpu_does_not_take_together_is_trained_apart(grid, tmp_path, monkeypatch, error, said):
     (tmp_path / "mine.py").write_text(MINE)
@@ -225,7 +225,5 @@ def test_a_turn_is_given_and_taken(tmp_path):
     [thread.join(30) for thread in threads]
     assert most == 1 and not any(thread.is_alive() for thread in threads)
     """
-    start = time.monotonic()
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
-    assert time.monotonic() - start < 60

@@ -43,7 +43,7 @@ class Interruption(EpochCallback):
             raise Interrupted(self.signum)
 
     def ask(self, signum: int) -> None:
-        """What a signal does, where the run is one of several in a process: training ends, other work is completed."""
+        """Asks for an orderly end, as a signal does; only training stops early."""
         self.signum = self.signum or signum
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -7,10 +7,7 @@ from ser.training.callbacks.steps import EpochCallback
 
 
 class SideBySide(EpochCallback):
-    """The first callback of a run that is one of several in a process: what follows an epoch's end, it does alone.
-
-    See `ser.system.turns`.
-    """
+    """The first callback of a run that is one of several in a process (`ser.system.turns`)."""
 
     def __init__(self):
         self._given = False
@@ -24,6 +21,7 @@ class SideBySide(EpochCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._take()
+        pl_module.on_fit_end()  # Lightning does not call it: the memory of its graphs is for others now
 
     def _take(self) -> None:
         if self._given:

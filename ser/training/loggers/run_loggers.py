@@ -70,11 +70,6 @@ class RunLoggers:
             logger.flush()
 
 
-def shares_a_process(nodes: Mapping[str, Any] | None) -> bool:
-    """Whether several runs of one process may have these loggers: our own; others keep one run for the process."""
-    return all(str(node.get("_target_", "")).startswith("ser.reports.") for node in (nodes or {}).values())
-
-
 def check_loggers(nodes: Mapping[str, Any] | None, trust: Sequence[str]) -> dict[str, Any]:
     """Refuses, before anything is read, loggers that cannot be built; connects to nothing.
 
