@@ -18,7 +18,7 @@ from ser.system.turns import alone, others_go_on
 
 LOOK_S = 0.5  # seconds between two looks at whether to stop
 _scans = None  # of this process: a worker runs many jobs
-_busy: set[str] = set()  # identities of those that are at work
+_busy = threading.Event()  # whether one of them is at work
 _told_to_stop = threading.Event()  # all jobs of this process
 _gpu_failed = threading.Event()  # whatever its jobs do then
 _parents: set[int] = set()  # that this process ends with
@@ -63,11 +63,11 @@ def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None
     if not launch.here and not launch.packing.together:
         leave_ctrl_c_to_the_sweep()
         _end_with(launch.parent)
-    _busy.add(identity)
+    _busy.set()
     try:
         return _run_job(config, identity, launch)
     finally:
-        _busy.discard(identity)
+        _busy.clear()
 
 
 def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | None:
@@ -114,7 +114,7 @@ def _end_with(parent: int | None) -> None:
     _parents.add(parent)
 
     def follow() -> None:
-        while os.getppid() == parent or _busy:
+        while os.getppid() == parent or _busy.is_set():
             time.sleep(LOOK_S)
         os._exit(1)
 
