@@ -1,12 +1,14 @@
 """Which devices compute, in every spelling of Lightning's; and seeds of any size, to the end of a run."""
 
 import pytest
+import pytorch_lightning as L
 import torch
+from pytorch_lightning.accelerators import CUDAAccelerator
 
 from ser.errors import UserError
 from ser.runs.identity import identity
 from ser.runs.settings import devices_of
-from ser.training.trainer import check_trainer, num_devices, training_device
+from ser.training.trainer import SharedGPU, check_trainer, num_devices, training_device
 
 
 @pytest.fixture
@@ -52,3 +54,16 @@ def test_what_is_unclear_is_refused(devices):
 def test_a_large_seed_works_to_the_end(ser, quick):
     code, out, err = ser(*quick, f"seed={10**19}", "trainer.max_epochs=1")
     assert code == 0 and "decision tree" in out, err
+
+
+def test_what_other_runs_of_a_process_compute_with_is_not_freed(gpus, monkeypatch):
+    """Lightning's own accelerator frees memory that cuBLAS works in, around each training."""
+    freed = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(True))
+    CUDAAccelerator().teardown()
+    assert freed, "Lightning's does"
+    freed.clear()
+    trainer = L.Trainer(accelerator=SharedGPU(), devices=1, logger=False, enable_checkpointing=False)
+    trainer.accelerator.setup(trainer)
+    trainer.accelerator.teardown()
+    assert not freed and trainer.strategy.root_device == torch.device("cuda", 0)
