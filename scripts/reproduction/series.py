@@ -126,6 +126,7 @@ SERIES = {
             ("dataset=ravdess", "split=emobox", *_LEVEL_AND_FLOOR),
         ),
         Row("RAVDESS, EmoBox' six folds, `ravdess_cnn1d` and `ravdess_mlp`", (), members=(CNN1D, MLP)),
+        Row("RAVDESS, EmoBox' six folds, both CNNs", (), members=(CNN2D, CNN1D)),
         Row("RAVDESS, EmoBox' six folds, all three", (), members=(CNN2D, CNN1D, MLP)),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
         *(_random_folds(name) for name in ("ravdess_cnn2d", "ravdess_cnn1d", "ravdess_mlp")),
