@@ -47,7 +47,12 @@ KNOWN_BY = {
 
 # names that begin with _ and are not ours, with the files that may use them; for lack of a public one
 PRIVATE = {
-    "os._exit": ("ser/system/stopping.py", "ser/sweeps/task.py", "ser/training/ranks.py"),  # documented
+    "os._exit": (  # documented
+        "ser/system/stopping.py",
+        "ser/sweeps/task.py",
+        "ser/sweeps/side_by_side.py",
+        "ser/training/ranks.py",
+    ),  # fmt: skip
     "torch._standard_gamma": ("ser/augmentations/mixing.py",),  # the only Gamma draws with a generator
     "torch._foreach_add_": ("ser/training/callbacks/averaging.py",),  # documented: one kernel for many tensors
     "torch._foreach_mul_": ("ser/training/callbacks/averaging.py",),

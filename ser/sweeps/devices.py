@@ -87,7 +87,7 @@ def pack(
         per_process: Jobs of one GPU that are threads of one process, at most.
 
     >>> pack("basic", None, 8, False, 1, None)
-    Packing(parallel=1, threads=None, slots=(), gpus=())
+    Packing(parallel=1, threads=None, slots=(), gpus=(), together=False, per_process=6)
     """
     if launcher not in ON_THIS_MACHINE:
         return Packing(None, threads)

@@ -109,7 +109,7 @@ class CapturedSteps:
                 self.eager = True
                 self._graphs.clear()
         _make_capturable(self.optimizer)
-        with self.classifier.drawing(), self._rates_in_memory():
+        with self.classifier.draws.in_place(), self._rates_in_memory():
             return self.classifier.update(batch, self.classifier.generator(step), steps)
 
     def _replayed(self, batch: dict[str, Tensor], step: int, steps: bool) -> Tensor:
@@ -140,7 +140,7 @@ class CapturedSteps:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
         _make_capturable(self.optimizer)
-        with self.classifier.drawing(), self._unchanged(), self._rates_in_memory():
+        with self.classifier.draws.in_place(), self._unchanged(), self._rates_in_memory():
             try:
                 self._warm_up(inputs, steps)
                 with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):

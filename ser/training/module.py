@@ -1,7 +1,6 @@
 """The LightningModule: waveform in, logits out, and how it learns."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from torch import Tensor, nn
 from ser.augmentations.base import Augmentation
 from ser.errors import UserError
 from ser.system.seeding import derive_seed
-from ser.system.turns import is_shared
 from ser.training.auxiliary import joined_targets
+from ser.training.draws import OwnDraws, ProcessDraws, draws_of
 from ser.training.evaluation_views import EvaluationViews
 from ser.training.learning import Learning, parameter_groups, parameters_of
 from ser.training.nan_diagnosis import explain, explain_answers
-from ser.training.own_draws import OwnDraws
 from ser.training.task import TargetScale
 
 if TYPE_CHECKING:  # for training alone
@@ -64,7 +62,7 @@ class EmotionClassifier(L.LightningModule):
                 augment.attach(frontend, normaliser)
         self.auxiliary_labels: Tensor | None = None  # of all utterances (N, A); no buffer: those are averaged
         self.averaged: AveragedWeights | None = None  # what is validated in place of the weights, while training
-        self.draws: OwnDraws | None = None  # of dropout, where the process has other runs
+        self.draws: ProcessDraws | OwnDraws  # of dropout, while it is trained
         self.capture: Callable[[], CapturedSteps] | None = None  # where steps may be CUDA graphs
         self._captured: CapturedSteps | None = None
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
@@ -105,7 +103,7 @@ class EmotionClassifier(L.LightningModule):
         if self._captured is not None:
             loss = self._captured(batch, batch_idx, steps)
         else:
-            with self.drawing():
+            with self.draws.in_place():
                 loss = self.update(batch, self.generator(batch_idx), steps)
         self._losses[batch_idx] = loss
         self._sizes.append(len(batch["labels"]))
@@ -168,21 +166,16 @@ class EmotionClassifier(L.LightningModule):
     def on_fit_start(self) -> None:
         if self.auxiliary_labels is not None:
             self.auxiliary_labels = self.auxiliary_labels.to(self.device)
-        self.draws = OwnDraws(self.device) if is_shared() else None
+        self.draws = draws_of(self.device)
         self._captured = None if self.capture is None else self.capture()
 
     def on_fit_end(self) -> None:
         self._captured = None  # with the memory of its graphs
 
     def on_train_epoch_start(self) -> None:
-        # dropout draws from the device's global generator: seeding it here makes every epoch repeatable on its own
+        # dropout draws from the device's generator: seeding it here makes every epoch repeatable on its own
         seed = derive_seed(self.learning.seed, self.current_epoch, self.global_rank)
-        if self.draws is not None:
-            self.draws.seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
-            if self.device.type == "cuda":
-                torch.cuda.manual_seed(seed)
+        self.draws.seed(seed)
         self._losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
         self._sizes: list[int] = []
 
@@ -250,10 +243,6 @@ class EmotionClassifier(L.LightningModule):
             return None
         seed = derive_seed(self.learning.seed, self.current_epoch, step, self.global_rank)
         return (seeded or torch.Generator(self.device)).manual_seed(seed)
-
-    def drawing(self) -> AbstractContextManager:
-        """Where dropout draws what is this run's own."""
-        return nullcontext() if self.draws is None else self.draws.in_place()
 
     def _evaluated(self) -> "EmotionClassifier":
         return self if self.averaged is None else self.averaged.average

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.training.own_draws import OwnDraws
+from ser.training.draws import OwnDraws
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 from tests.sweeps.test_launchers import running_jobs, wait_for
 

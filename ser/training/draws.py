@@ -1,11 +1,32 @@
-"""What dropout draws from where several runs train in one process: each has a state of its own."""
+"""What dropout draws from: the process's generators, or, where it has several runs, a state of them for each."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from ser.system.turns import alone
+from ser.system.turns import alone, is_shared
+
+
+class ProcessDraws:
+    """The generators of the process, and of the device: of a run that has them for itself.
+
+    Args:
+        device: Where it computes.
+    """
+
+    def __init__(self, device: torch.device):
+        self._device = device
+
+    def seed(self, seed: int) -> None:
+        """Begins anew."""
+        torch.default_generator.manual_seed(seed)
+        if self._device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def in_place(self) -> AbstractContextManager:
+        """Draws inside the block are this run's, as all are."""
+        return nullcontext()
 
 
 class OwnDraws:
@@ -50,3 +71,8 @@ class OwnDraws:
             yield
         finally:
             everyones.graphsafe_set_state(before)
+
+
+def draws_of(device: torch.device) -> ProcessDraws | OwnDraws:
+    """Those of a run that computes on a device."""
+    return OwnDraws(device) if is_shared() else ProcessDraws(device)
