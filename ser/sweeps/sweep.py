@@ -92,6 +92,10 @@ def sweep(runs: Sequence[SweepRun], options: SweepOptions, launch: Launcher) -> 
         raise UserError(f"Nothing is left to train: {_counted(plan)}.")
     packing = _packing(plan, options)
     _report_plan(plan, packing, console)
+    if options.jobs_per_gpu > 1 and plan.of("waiting") and not packing.gpus and packing.parallel is not None:
+        console.print(
+            f"Note: sweep.jobs_per_gpu={options.jobs_per_gpu} has no effect: no run takes a GPU here.", **PLAIN
+        )
     if options.dry_run:
         return 0
     folder = SweepFolder(options.folder or Path("sweeps").absolute() / sweep_name(plan.wanted), options.command)

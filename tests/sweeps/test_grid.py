@@ -39,6 +39,12 @@ def stepped(monkeypatch):
     return tried
 
 
+def test_places_on_a_gpu_that_is_not_there_are_a_note(grid, in_tmp, ser):
+    code, out, err = ser(*grid, "seed=0,1", "sweep.jobs_per_gpu=4", "run.dry_run=true")
+    assert code == 0 and "sweep.jobs_per_gpu=4 has no effect: no run takes a GPU here" in " ".join(out.split()), err
+    assert "no effect" not in ser(*grid, "seed=0,1", "run.dry_run=true")[1]
+
+
 def test_a_grid_is_trained_once_and_found_again(ser, grid, in_tmp, trained, stepped):
     code, out, err = ser(*grid, "seed=0,1", "model.dropout=0,0.5")
     assert code == 0, err
