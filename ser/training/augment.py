@@ -74,6 +74,11 @@ def for_view(waveform: Sequence[Callable], number: int) -> list[Callable]:
     return [augment.for_view(number) if isinstance(augment, Augmentation) else augment for augment in waveform]
 
 
+def varies(waveform: Sequence[Callable]) -> bool:
+    """Whether what these augmentations make of a clip depends on what is drawn; of a user's own nobody knows."""
+    return any(getattr(augment, "varies", True) for augment in waveform)
+
+
 def folder_fingerprints(config: dict[str, Any]) -> dict[str, str]:
     """Fingerprints of the augmentations' folders, by setting: part of a run's identity, unlike their places.
 

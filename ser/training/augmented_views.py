@@ -12,7 +12,6 @@ from ser.data.features.feature_store import Features, open_features
 from ser.data.features.sources import (
     MappedFeatures,
     ResidentFeatures,
-    StoredWaveforms,
     compute_features,
     keep_in_memory,
 )
@@ -20,7 +19,7 @@ from ser.data.features.views import HANDFUL, StackedFeatures, Views, render
 from ser.data.store.hashes import content_hash
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
-from ser.training.augment import folder_fingerprints, for_view
+from ser.training.augment import folder_fingerprints, for_view, varies
 from ser.training.feature_cache import (
     BLOCK,
     Blocks,
@@ -138,7 +137,7 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
     try:
         for number in range(1, work.count + 1):
             # what no seed changes is made of all recordings: every seed and fold finds it
-            of = work if any(getattr(part, "varies", True) for part in work.augmentations(number)) else _of_all(work)
+            of = work if varies(work.augmentations(number)) else _of_all(work)
             depends_on = decides | {"view": number} | (drawn if of is work else {})
             settings = {"frontend": config["choices"]["frontend"], "view": number}
             about = {"name": work.corpus, "settings": settings}
@@ -152,9 +151,8 @@ def _stored_views(work: Rendering) -> tuple[list[Features] | None, list[str]]:
 
 def _of_all(work: Rendering) -> Rendering:
     """The same of every usable recording of the corpus, as features of recordings are kept."""
-    usable = np.flatnonzero(work.source.waveforms.lengths)
-    source = StoredWaveforms(work.source.waveforms, usable, work.source.num_samples, work.source.padding_is_signal)
-    return replace(work, source=source, train=list(range(len(usable))))
+    source = work.source.of_all()
+    return replace(work, source=source, train=list(range(len(source.rows))))
 
 
 def _computed(work: Rendering) -> ResidentFeatures:

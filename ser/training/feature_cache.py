@@ -113,9 +113,7 @@ def stored_features(inputs: FeatureInputs) -> tuple[Features | None, list[str]]:
     depends_on = what_decides(config, source, classifier)
     if depends_on is None:
         return None, []
-    whole = StoredWaveforms(
-        source.waveforms, np.flatnonzero(source.waveforms.lengths), source.num_samples, source.padding_is_signal
-    )
+    whole = source.of_all()
     everyone = range(len(whole.rows))
 
     def compute(done: int) -> Blocks:

@@ -15,7 +15,7 @@ from ser.data.features.views import Views
 from ser.data.store.hashes import content_hash
 from ser.system.source_code import parts_fingerprint
 from ser.system.turns import is_shared
-from ser.training.augment import folder_fingerprints, for_view
+from ser.training.augment import folder_fingerprints, for_view, varies
 from ser.training.feature_cache import FeatureInputs, what_decides
 
 Sources = tuple[BatchSource, Views | None, list[str]]
@@ -91,11 +91,7 @@ def _key(inputs: FeatureInputs) -> str | None:
             return None
         rendered = {key: value for key, value in config["augmentation"].items() if key not in ("features", "mixing")}
         decides |= {"views": rendered, "code_of_views": code, "folders": folder_fingerprints(config)}
-        decides["seed"] = config["seed"] if _varies(inputs) else None
+        waveform, numbers = classifier.learning.waveform_augmentations, range(1, config["augmentation"]["views"] + 1)
+        drawn = any(varies(for_view(waveform, number)) for number in numbers)
+        decides["seed"] = config["seed"] if drawn else None
     return json.dumps(decides, sort_keys=True, default=str)
-
-
-def _varies(inputs: FeatureInputs) -> bool:
-    waveform = inputs.classifier.learning.waveform_augmentations
-    count = inputs.config["augmentation"]["views"]
-    return any(getattr(part, "varies", True) for number in range(1, count + 1) for part in for_view(waveform, number))

@@ -39,6 +39,11 @@ class StoredWaveforms:
         self.waveforms, self.rows = waveforms, rows
         self.num_samples, self.padding_is_signal = num_samples, padding_is_signal
 
+    def of_all(self) -> "StoredWaveforms":
+        """The same of every usable recording of the store."""
+        usable = np.flatnonzero(self.waveforms.lengths)
+        return StoredWaveforms(self.waveforms, usable, self.num_samples, self.padding_is_signal)
+
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]:
         """waveforms (B, T) float32 and lengths (B,) int64."""
         waveforms, lengths = self.waveforms.batch(self.rows[np.asarray(indices)], self.num_samples)
