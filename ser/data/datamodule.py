@@ -8,7 +8,7 @@ import pytorch_lightning as L
 import torch
 from torch import Tensor
 
-from ser.data.features.sources import StoredWaveforms
+from ser.data.features.sources import ResidentFeatures, StoredWaveforms
 from ser.data.features.views import Views
 from ser.data.splits import Split
 from ser.errors import UserError
@@ -77,10 +77,17 @@ class EpochOrder:
 
 
 class IndexLoader:
-    """Serves batches of one part; Lightning takes any iterable with a length."""
+    """Serves batches of one part; Lightning takes any iterable with a length.
 
-    def __init__(self, source: BatchSource | Views, labels: Tensor, order: EpochOrder):
-        self.source, self.labels = source, labels
+    Args:
+        source: Of their tensors.
+        labels: Of all utterances (N,).
+        order: Of the part.
+        gathered: Whether batches have their tensors; else they are indices on the device (`EmotionData.gather`).
+    """
+
+    def __init__(self, source: BatchSource | Views, labels: Tensor, order: EpochOrder, gathered: bool = True):
+        self.source, self.labels, self.gathered = source, labels, gathered
         self.batch_sampler = order  # Lightning looks here for `sampler.set_epoch`
 
     def __len__(self) -> int:
@@ -93,7 +100,7 @@ class IndexLoader:
         # the whole order goes to the device at once: a copy in each step would make the host wait
         order = torch.as_tensor(np.concatenate(batches), device=self.labels.device)
         for indices, chosen in zip(batches, order.split([len(batch) for batch in batches]), strict=True):
-            yield self._batch(indices, chosen)
+            yield self._batch(indices, chosen) if self.gathered else {"indices": chosen}
 
     def batch_at(self, step: int) -> dict[str, Tensor]:
         """The batch of one step of the current epoch, once more."""
@@ -129,6 +136,8 @@ class EmotionData(L.LightningDataModule):
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be at least 1.")
         self.source, self.labels, self.split = source, torch.as_tensor(labels), split
+        self.host_labels = self.labels.numpy()
+        self.gathered = True  # whether batches have their tensors (`leave_batches_to_the_step`)
         self.batch_size, self.seed, self.views = batch_size, seed, views
         self.names = names
 
@@ -139,15 +148,38 @@ class EmotionData(L.LightningDataModule):
             source.to(device)
         self.labels = self.labels.to(device)
 
+    def teardown(self, stage: str) -> None:
+        """Has loaders of what follows give whole batches again."""
+        self.gathered = True
+
     @property
     def computes_features(self) -> bool:
         """Whether training batches are waveforms, whose features each step computes."""
         return isinstance(self.views or self.source, StoredWaveforms)
 
     def pad_to_one_length(self) -> None:
-        """Leaves training batches as wide as the longest utterance of all, so that they have one shape."""
-        source = self.source if self.views is None else self.views.source
-        source.trim = False
+        """Leaves batches as wide as the longest utterance of all, so that they have one shape."""
+        for source in (self.source, *(() if self.views is None else (self.views.source,))):
+            source.trim = False
+
+    def leave_batches_to_the_step(self) -> bool:
+        """Has loaders of training and validation give indices alone, where all features lie on the device.
+
+        Returns:
+            Whether they do now; then `gather` has the tensors.
+        """
+        sources = (self.source, self.source if self.views is None else self.views.source)
+        self.gathered = not all(isinstance(source, ResidentFeatures) for source in sources)
+        return not self.gathered
+
+    def gather(self, indices: Tensor, training: bool) -> dict[str, Tensor]:
+        """The batch of indices (B,) on the device, from what lies there; in training from the views, where there are.
+
+        Shape:
+            indices (B,) → features (B, F, L), frames (B,), labels (B,), indices (B,).
+        """
+        source = self.views if training and self.views is not None else self.source
+        return {**source.gather(indices), "labels": self.labels.index_select(0, indices), "indices": indices}
 
     def transfer_batch_to_device(self, batch: dict, device: torch.device, dataloader_idx: int) -> dict:
         """Moves waveforms; everything else is already on the device."""
@@ -176,4 +208,5 @@ class EmotionData(L.LightningDataModule):
         if len(indices) < world_size:
             raise UserError(f"The {part} part has {len(indices)} recordings for {world_size} devices.")
         source = self.views if part == "train" and self.views is not None else self.source
-        return IndexLoader(source, self.labels, EpochOrder(indices, batch_size, seed, rank, world_size))
+        order = EpochOrder(indices, batch_size, seed, rank, world_size)
+        return IndexLoader(source, self.labels, order, self.gathered or part == "test")

@@ -21,7 +21,7 @@ from ser.training.task import TargetScale
 
 if TYPE_CHECKING:  # for training alone
     from ser.training.callbacks.averaging import AveragedWeights
-    from ser.training.cuda_graphs import CapturedSteps
+    from ser.training.captured_steps import CapturedSteps
 
 
 class EmotionClassifier(L.LightningModule):
@@ -67,7 +67,7 @@ class EmotionClassifier(L.LightningModule):
         self._captured: CapturedSteps | None = None
         self.scores: dict[str, float] = {}  # of the last epoch, as Python floats
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # indices (N,) and logits (N, K) of the last part
-        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._outputs: list[tuple[Tensor, Tensor]] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes here which hook runs, fifty times a step; torch would look each time what kind of thing it is
@@ -101,12 +101,11 @@ class EmotionClassifier(L.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         steps = (batch_idx + 1) % self.learning.accumulate == 0 or self.trainer.is_last_batch
         if self._captured is not None:
-            loss = self._captured(batch, batch_idx, steps)
+            self._captured(batch, batch_idx, steps)
         else:
             with self.draws.in_place():
-                loss = self.update(batch, self.generator(batch_idx), steps)
-        self._losses[batch_idx] = loss
-        self._sizes.append(len(batch["labels"]))
+                self._losses[batch_idx] = self.update(batch, self.generator(batch_idx), steps)
+        self._sizes.append(len(batch["indices"]))
         scheduler = self.lr_schedulers()
         if steps and not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             scheduler.step()
@@ -176,7 +175,11 @@ class EmotionClassifier(L.LightningModule):
         # dropout draws from the device's generator: seeding it here makes every epoch repeatable on its own
         seed = derive_seed(self.learning.seed, self.current_epoch, self.global_rank)
         self.draws.seed(seed)
-        self._losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
+        batches = int(self.trainer.num_training_batches)
+        if self._captured is None:
+            self._losses = torch.zeros(batches, device=self.device)
+        else:
+            self._losses = self._captured.begin_epoch(list(self.trainer.train_dataloader.batch_sampler)[:batches])
         self._sizes: list[int] = []
 
     def on_validation_model_zero_grad(self) -> None:
@@ -201,7 +204,7 @@ class EmotionClassifier(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         if self.trainer.world_size > 1:  # ranks keep their own batch statistics; what is saved and scored is rank 0's
-            for buffer in self._evaluated().buffers():
+            for buffer in self.evaluated().buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -244,30 +247,34 @@ class EmotionClassifier(L.LightningModule):
         seed = derive_seed(self.learning.seed, self.current_epoch, step, self.global_rank)
         return (seeded or torch.Generator(self.device)).manual_seed(seed)
 
-    def _evaluated(self) -> "EmotionClassifier":
+    def evaluated(self) -> "EmotionClassifier":
+        """The weights that are validated: their average, where there is one."""
         return self if self.averaged is None else self.averaged.average
 
     def _evaluate(self, batch: dict[str, Tensor]) -> None:
         if not len(batch["indices"]):  # a rank with fewer utterances than the others has an empty last batch
             return
-        if "features" in batch:
-            logits = self._evaluated().classify(batch["features"], batch["frames"])
+        if self._captured is not None and not self.trainer.datamodule.gathered:
+            logits = self._captured.answer(batch["indices"])
+        elif "features" in batch:
+            logits = self.evaluated().classify(batch["features"], batch["frames"])
         elif self.trainer.state.fn == TrainerFn.FITTING:  # between epochs each recording is seen once, as it is
-            logits = self._evaluated()(batch["waveforms"], batch["lengths"])
+            logits = self.evaluated()(batch["waveforms"], batch["lengths"])
         else:
             logits = self.answer(batch["waveforms"], batch["lengths"])
-        self._outputs.append((batch["indices"], batch["labels"], logits.float()))
+        self._outputs.append((batch["indices"], logits.float()))
 
     def _score(self, part: str) -> None:
-        indices, labels, logits = (torch.cat(column).cpu().numpy() for column in zip(*self._outputs, strict=True))
+        indices, logits = (torch.cat(column).cpu().numpy() for column in zip(*self._outputs, strict=True))
         self._outputs.clear()
         if self.trainer.world_size > 1:
             gathered: list = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(gathered, (indices, labels, logits))
-            indices, labels, logits = (np.concatenate(column) for column in zip(*gathered, strict=True))
+            torch.distributed.all_gather_object(gathered, (indices, logits))
+            indices, logits = (np.concatenate(column) for column in zip(*gathered, strict=True))
         if not (fine := np.isfinite(logits).all(axis=1)).all():  # the weights may break in the very last step
             raise UserError(explain_answers(self, part, indices[~fine].tolist(), len(fine)))
         order = np.argsort(indices, kind="stable")
         self.scored = indices[order], logits[order]
-        scores = self.learning.task.score(labels[order], logits[order], self.learning.metrics, self.scale)
+        labels = self.trainer.datamodule.host_labels[indices[order]]
+        scores = self.learning.task.score(labels, logits[order], self.learning.metrics, self.scale)
         self.scores |= {f"{part}/{name}": value for name, value in scores.items()}

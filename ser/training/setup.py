@@ -29,7 +29,7 @@ from ser.system.seeding import derive_seed
 from ser.training.augmented_views import render_views
 from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
-from ser.training.cuda_graphs import plan_capture
+from ser.training.captured_steps import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ser.errors import UserError
-from ser.models.image_layers import FrameEmbedding
+from ser.models.image_layers import FrameEmbedding, as_product
 from ser.models.layers import BatchNorm, Conv1d, MaxPool1d, Window, initialise, make_activation
 from ser.models.pooling import POOLINGS, TimePool
 
@@ -144,3 +144,15 @@ def test_a_frame_is_embedded_by_all_its_channels_at_all_heights():
     linear, norm, _ = embedding
     expected = norm(linear(image.flatten(1, 2))).relu()
     torch.testing.assert_close(embedding(image), expected)
+
+
+@pytest.mark.parametrize(("channels", "size", "stride"), [(1, 5, (2, 2)), (3, 5, (2, 1)), (2, 3, (1, 1))])
+def test_a_convolution_of_few_channels_is_a_product(channels, size, stride):
+    conv = torch.nn.Conv2d(channels, 8, size, stride, padding=size // 2, bias=False)
+    conv = conv.to(memory_format=torch.channels_last)
+    x = torch.randn(3, channels, 20, 31, generator=torch.Generator().manual_seed(0))
+    product, convolved = as_product(x, conv), conv(x)
+    assert product.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(product, convolved, rtol=1e-5, atol=1e-5)
+    ours, theirs = (torch.autograd.grad(y.square().sum(), conv.weight)[0] for y in (product, convolved))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -73,11 +73,16 @@ class ResidentFeatures:
         """features (B, F, L) and frames (B,) int64; `chosen` are the same indices, already on the device."""
         if chosen is None:
             chosen = torch.as_tensor(np.asarray(indices), device=self.features.device)
-        # index_select: the quickest of torch's ways to gather rows
-        features = self.features.index_select(0, chosen)
+        batch = self.gather(chosen)
         if self.trim:
-            features = features[:, :, : int(self._host_frames[np.asarray(indices)].max())]
-        return {"features": features, "frames": self.frames.index_select(0, chosen)}
+            longest = int(self._host_frames[np.asarray(indices)].max())
+            batch["features"] = batch["features"][:, :, :longest]
+        return batch
+
+    def gather(self, chosen: Tensor) -> dict[str, Tensor]:
+        """The same of indices (B,) on the device, as wide as the longest of all: nothing is asked of the host."""
+        # index_select: the quickest of torch's ways to gather rows
+        return {"features": self.features.index_select(0, chosen), "frames": self.frames.index_select(0, chosen)}
 
     def to(self, device: torch.device) -> None:
         """Moves everything to `device`, once."""

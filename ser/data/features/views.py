@@ -34,7 +34,7 @@ class Views:
 
     def __init__(self, source: ResidentFeatures | MappedFeatures, train: Sequence[int], num_views: int, seed: int):
         self.source, self.train, self.num_views, self.seed = source, np.asarray(train), num_views, seed
-        self._device = torch.device("cpu")
+        self._on_device = torch.full((self.train.max() + 1,), -1)
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -43,17 +43,21 @@ class Views:
         drawn = rng.integers(self.num_views, size=len(self.train))
         self._places = np.full(self.train.max() + 1, -1)
         self._places[self.train] = drawn * len(self.train) + np.arange(len(self.train))
-        self._on_device = torch.as_tensor(self._places, device=self._device)
+        self._on_device.copy_(torch.from_numpy(self._places))  # where it is: recorded steps read it there
 
     def batch(self, indices: Sequence[int], chosen: Tensor | None = None) -> dict[str, Tensor]:
         """features (B, F, L) and frames (B,) of utterances of the training part, each as its view of this epoch."""
         on_device = None if chosen is None else self._on_device.index_select(0, chosen)
         return self.source.batch(self._places[np.asarray(indices)], on_device)
 
+    def gather(self, chosen: Tensor) -> dict[str, Tensor]:
+        """The same of indices (B,) on the device, where the source has everything there."""
+        return self.source.gather(self._on_device.index_select(0, chosen))
+
     def to(self, device: torch.device) -> None:
         """Moves what is kept to `device`, once."""
         self.source.to(device)
-        self._device, self._on_device = device, self._on_device.to(device)
+        self._on_device = self._on_device.to(device)
 
 
 class StackedFeatures:
