@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from matplotlib.image import imsave
 
 from ser.evaluation.baselines import decision_tree, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
@@ -75,10 +76,11 @@ def write_results(
     }
     metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # NaN: not defined
     name, figure = result_figure(predictions["test"], metrics, recordings.corpus, parts.split.protocol)
-    figure.savefig(directory.path / "figures" / f"{name}.png")
+    pixels = as_image(figure)  # drawn once, for the file and for TensorBoard
+    imsave(directory.path / "figures" / f"{name}.png", pixels)
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    loggers.result(config, metrics, as_image(figure), parts.split.protocol)  # a row for finished runs only
+    loggers.result(config, metrics, pixels, parts.split.protocol)  # a row for finished runs only
     loggers.flush()
     directory.finish()
     log.info("finished: %s", metrics)
