@@ -68,5 +68,12 @@ def _for_each_on_a_gpu(node: Any, function: Callable[[torch.Tensor], Any]) -> An
 
 
 def _in_one_piece(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    whole = torch.cat([tensor.flatten() for tensor in tensors]).cpu().split([tensor.numel() for tensor in tensors])
-    return [flat.view(tensor.shape) for flat, tensor in zip(whole, tensors, strict=True)]
+    """Their copies, each with the strides that it has: an optimizer refuses a state whose strides are others."""
+    laid = [tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True)) for tensor in tensors]
+    dense = [each.is_contiguous() for each in laid]  # nothing between the values
+    rows = [(each if fits else tensor).flatten() for each, fits, tensor in zip(laid, dense, tensors, strict=True)]
+    whole = torch.cat(rows).cpu().split([len(row) for row in rows])
+    return [
+        flat.as_strided(tensor.shape, tensor.stride(), flat.storage_offset()) if fits else flat.view(tensor.shape)
+        for flat, fits, tensor in zip(whole, dense, tensors, strict=True)
+    ]

@@ -51,8 +51,13 @@ def test_a_failure_leaves_the_old_file_and_is_raised_at_the_end(tmp_path):
 
 def test_tensors_of_a_gpu_come_over_in_one_piece():
     """Several of one type as parts of one copy, each as it was."""
-    tensors = [torch.arange(6.0).view(2, 3), torch.tensor(7.0), torch.ones(0), torch.arange(4.0)[::2]]
-    come = checkpoint_files._in_one_piece(tensors)
-    assert all(torch.equal(one, other) for one, other in zip(come, tensors, strict=True))
+    image = torch.arange(120.0).view(2, 3, 4, 5)
+    dense = [torch.arange(6.0).view(2, 3), torch.tensor(7.0), torch.ones(0), torch.ones(0, 4), image[:, :1].clone()]
+    dense += [tensor.to(memory_format=torch.channels_last) for tensor in (image, dense[-1])]
+    others = [torch.arange(4.0)[::2], image[0, :, ::2, ::2], torch.ones(3, 1).expand(3, 4)]
+    come = checkpoint_files._in_one_piece(dense + others)
+    assert all(torch.equal(one, other) for one, other in zip(come, dense + others, strict=True))
+    assert [tensor.stride() for tensor in come[: len(dense)]] == [tensor.stride() for tensor in dense]
+    tensors = dense
     whole = {"state_dict": {"w": tensors[0]}, "epoch": 3, "loops": [{"n": (1, 2)}]}
     assert checkpoint_files.on_host(whole) == whole, "what is in the host's memory stays as it is"
