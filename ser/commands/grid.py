@@ -52,8 +52,13 @@ def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
     own = grid.settings()
     check_run_settings(own)
 
+    from ser.sweeps.devices import ONE_AFTER_THE_OTHER
+    from ser.sweeps.side_by_side import Workers, launch_side_by_side
+
+    beside = own["sweep"]["jobs_per_gpu"] > 1 and grid.launcher in ONE_AFTER_THE_OTHER and not own["run"]["dry_run"]
+    workers = Workers(int(beside))  # imports while this process does
+
     from ser.sweeps.launchers import settings_for
-    from ser.sweeps.side_by_side import launch_side_by_side
     from ser.sweeps.sweep import SweepOptions, sweep
 
     options = SweepOptions(
@@ -71,12 +76,13 @@ def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
 
     def launch(about: "Launch", runs) -> None:
         if about.packing.together:
-            launch_side_by_side(about, runs)
+            launch_side_by_side(about, runs, workers)
             return
         words = settings_for(options.launcher, options.launcher_settings, about.packing, about.sweep)
         grid.launch(Task(about, os.getcwd()), runs, words)
 
-    return sweep(grid.runs(), options, launch)
+    with workers:
+        return sweep(grid.runs(), options, launch)
 
 
 def _own_folder(sweep_dir: str) -> Path | None:

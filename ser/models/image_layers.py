@@ -42,8 +42,8 @@ class ConvNorm(nn.Module):
 def as_product(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """A centred convolution (B, C, F, L) → (B, channels, F', L') as the product of all windows with the weights.
 
-    Of few channels a GPU takes less time for it, the gradient of the weights above all: cuDNN's deterministic kernel for
-    that is a fifteenth of a training step of `CNN2D`, and slow to launch.
+    For few channels it takes a GPU less time: cuDNN's deterministic kernel for the gradient of the weights is a
+    fifteenth of a training step of `CNN2D`, and slow to launch.
     """
     size, (down, along), pad = conv.kernel_size[0], conv.stride, conv.padding[0]
     windows = F.pad(x, (pad, pad, pad, pad)).unfold(2, size, down).unfold(3, size, along)  # (B, C, F', L', size, size)

@@ -89,8 +89,13 @@ def literal(words: str) -> str:
 
 def png_of(figure: Figure) -> bytes:
     """The figure as a PNG file, in two thirds of the time of `savefig`, which draws twice."""
+    return as_png(as_image(figure))
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    """Pixels (H, W, 3) uint8 as a PNG file."""
     with io.BytesIO() as buffer:
-        imsave(buffer, as_image(figure), format="png")
+        imsave(buffer, pixels, format="png")
         return buffer.getvalue()
 
 

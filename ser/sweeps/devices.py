@@ -14,7 +14,7 @@ from ser.system.machine import num_cores, visible_gpus
 
 ONE_AFTER_THE_OTHER = ("basic",)
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local")
-RUNS_PER_PROCESS = 6  # side by side on a GPU: they take turns in what Python does
+RUNS_PER_PROCESS = 12  # side by side on a GPU, which is at work then; processes would take turns on it
 _held: dict[str, FileLock] = {}  # by place: of this process
 _visible_before: list[str | None] = []  # CUDA_VISIBLE_DEVICES before a place was claimed
 
@@ -87,7 +87,7 @@ def pack(
         per_process: Jobs of one GPU that are threads of one process, at most.
 
     >>> pack("basic", None, 8, False, 1, None)
-    Packing(parallel=1, threads=None, slots=(), gpus=(), together=False, per_process=6)
+    Packing(parallel=1, threads=None, slots=(), gpus=(), together=False, per_process=12)
     """
     if launcher not in ON_THIS_MACHINE:
         return Packing(None, threads)

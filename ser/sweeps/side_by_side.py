@@ -30,12 +30,33 @@ ENDING_S = 4.0  # from when jobs are asked to stop: less than their sweep has it
 SWITCH_S = 5e-4  # a thread that computes in Python lets others go on after this; Python's 5 ms are a few steps of them
 
 
-def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun]) -> None:
-    """Starts the processes of a launch and waits for them.
+class Workers:
+    """Processes that import what trains a run while the sweep is planned, and wait for jobs."""
+
+    def __init__(self, count: int = 0):
+        self._idle = [_start() for _ in range(count)]
+
+    def take(self) -> subprocess.Popen:
+        """One that has no jobs yet."""
+        return self._idle.pop() if self._idle else _start()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Ends those that were not needed."""
+        for process in self._idle:
+            process.terminate()
+            process.communicate()
+
+
+def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun], workers: Workers) -> None:
+    """Gives the jobs of a launch to processes and waits for them.
 
     Args:
         launch: Its settings.
         runs: In the order of `launch.identities`.
+        workers: Whose processes are taken.
 
     Raises:
         ChildProcessError: One was ended from outside, or by an error that is no run's.
@@ -45,17 +66,18 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun]) -> None:
         settings = tuple(run.config["trainer"].get(key) for key in OF_A_PROCESS)
         alike.setdefault(settings, []).append((number, run.config))
     for jobs in alike.values():
-        _launch(launch, jobs)
+        _launch(launch, jobs, workers)
 
 
-def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
+def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]], workers: Workers) -> None:
     started: list[tuple[subprocess.Popen, Path]] = []
     try:
         for i, slots in enumerate(launch.packing.processes()[: len(jobs)]):
             output = launch.sweep / outcomes.FOLDER / f"process_{i}.txt"
-            started.append((_start(output), output))
+            output.touch()
+            started.append((workers.take(), output))
             with suppress(BrokenPipeError), started[-1][0].stdin as pipe:  # one that is gone already is heard of below
-                pickle.dump((launch, jobs, slots), pipe)
+                pickle.dump((launch, jobs, slots, output), pipe)
         ended = [(process.wait(), output) for process, output in started]
     finally:
         for process, _ in started:
@@ -65,18 +87,25 @@ def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
             raise ChildProcessError(f"a process of several runs ended with code {code}: {output}")
 
 
-def _start(output: Path) -> subprocess.Popen:
+def _start() -> subprocess.Popen:
     # with what this process imports, whatever else lies in the working folder (-P)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
-    with output.open("a", encoding="utf-8") as file:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment)
+    quiet = subprocess.DEVNULL  # until it knows its file
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environment)
 
 
 def main() -> int:
     """The process: takes jobs that no other has, until there are none; 1 where a thread failed."""
-    launch, jobs, slots = pickle.load(sys.stdin.buffer)  # from the process that started this one
     leave_ctrl_c_to_the_sweep()
+    _import_what_trains()
+    try:
+        launch, jobs, slots, output = pickle.load(sys.stdin.buffer)  # from the process that started this one
+    except EOFError:  # which has ended
+        return 0
+    with output.open("a", encoding="utf-8") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
     signal.signal(signal.SIGTERM, lambda *_: stop_jobs())
     folder = launch.sweep / outcomes.FOLDER
     places = claim_of(launch.packing, slots, len(slots), folder, launch.cache / "gpus", lambda: _is_over(launch))
@@ -95,6 +124,15 @@ def main() -> int:
         if over is not None and time.monotonic() - over > ENDING_S:
             os._exit(1)  # files are whole or not there, and locks end with the process
     return int(bool(failed))
+
+
+def _import_what_trains() -> None:
+    """Imports while the sweep is planned; what they leave in memory is no garbage, and is not searched for any."""
+    import ser.training.results
+    import ser.training.train  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def _is_over(launch: Launch) -> bool:

@@ -22,8 +22,10 @@ from ser.data.features.sources import (
     keep_in_memory,
 )
 from ser.data.features.views import StackedFeatures
+from ser.data.store.hashes import content_hash
 from ser.system.files import why_refused
 from ser.system.source_code import parts_fingerprint
+from ser.system.turns import is_shared
 from ser.training.module import EmotionClassifier
 from ser.training.notebook import NotebookConsole
 from ser.training.pretrained import what_computes, with_checkpoints
@@ -34,6 +36,7 @@ log = logging.getLogger("ser")
 
 BLOCK = 256  # utterances normalised at once
 SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
+_read: dict[tuple[str, str, str], tuple[torch.Tensor, ...]] = {}  # the last ones that a GPU was given, not normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,30 @@ def kept_features(
         batches = compute_features(source, classifier.frontend, everyone, classifier.device)
         return _normalised(keep_in_memory(batches, len(source.rows), trim), classifier, train, views), notes
     if goes_to_memory(inputs.config, features.size(source.rows), classifier.device):
-        block, frames = features.batch(source.rows)
+        resident = ResidentFeatures(*_on_device(features, source.rows, classifier.device), trim)
         features.release()  # twice in memory is once too often
         source.waveforms.release()
-        resident = ResidentFeatures(*(torch.from_numpy(a).to(classifier.device) for a in (block, frames)), trim)
         return _normalised(resident, classifier, train, views), notes
     mapped = MappedFeatures(features, source.rows, classifier.normaliser, trim)
     classifier.normaliser.fit(blocks_of(features, source.rows[train]) if views is None else views)
     features.release()
     source.waveforms.release()
     return mapped, [*notes, f"features stay on disk: {features.size(source.rows) / 2**30:.1f} GiB"]
+
+
+def _on_device(features: Features, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Features (N, F, L) and frames (N,) of some recordings, for a run to normalise in place.
+
+    Where several runs share a GPU, those that differ in their training part copy there what the first one has read.
+    """
+    if not is_shared() or device.type == "cpu":
+        return tuple(torch.from_numpy(array).to(device) for array in features.batch(rows))
+    key = (str(features.folder), content_hash(np.ascontiguousarray(rows).data), str(device))
+    if key not in _read:
+        _read.clear()
+        _read[key] = tuple(torch.from_numpy(array).to(device) for array in features.batch(rows))
+        torch.cuda.current_stream().synchronize()  # others copy it on streams of their own
+    return tuple(tensor.clone() for tensor in _read[key])
 
 
 def bar(console: Console, what: str, total: int, done: int = 0) -> Callable[[Iterable], Iterable]:

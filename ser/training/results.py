@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.image import imsave
 
 from ser.evaluation.baselines import decision_tree, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import AnyPredictions, Predictions, write_predictions
 from ser.models.base import count_parameters
-from ser.reports.figures import as_image
+from ser.reports.figures import as_image, as_png
 from ser.reports.result_figure import result_figure
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
@@ -77,7 +76,7 @@ def write_results(
     metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}  # NaN: not defined
     name, figure = result_figure(predictions["test"], metrics, recordings.corpus, parts.split.protocol)
     pixels = as_image(figure)  # drawn once, for the file and for TensorBoard
-    imsave(directory.path / "figures" / f"{name}.png", pixels)
+    (directory.path / "figures" / f"{name}.png").write_bytes(as_png(pixels))
     write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     write_text(directory.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     loggers.result(config, metrics, pixels, parts.split.protocol)  # a row for finished runs only

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
@@ -52,10 +53,12 @@ def test_without_a_launcher_jobs_of_a_gpu_share_processes(machine):
     assert pack("basic", None, 24, True, 1, None) == Packing(1, None), "one after the other, unless asked for more"
     packed = pack("basic", None, 24, True, 8, None)
     assert packed.together and packed.parallel == 16
+    assert sorted(map(len, packed.processes())) == [8, 8]
+    packed = replace(packed, per_process=6)
     shares = packed.processes()
     assert sorted(map(len, shares)) == [4, 4, 4, 4] and sorted(sum(shares, ())) == sorted(packed.slots)
     assert all(len({slot.partition(".")[0] for slot in share}) == 1 for share in shares), "each is of one GPU"
-    assert packed.threads == 4, "the cores are divided among processes"
+    assert packed.threads == 8, "the cores are divided among processes"
     assert len(pack("basic", None, 3, True, 8, None).slots) == 3, "no more places than jobs"
     apart = pack("basic", None, 24, True, 8, None, per_process=1)
     assert len(apart.processes()) == 16

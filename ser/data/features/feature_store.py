@@ -37,6 +37,11 @@ class Features:
         ]  # of the longest, its padding counted where clips have one length
         self._entry = entry
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._entry.folder
+
     def __len__(self) -> int:
         return len(self.frames)
 
