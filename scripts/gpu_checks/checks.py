@@ -54,7 +54,7 @@ SETTINGS = [
     ["augmentation=waveform", "augmentation.views=2"],
     ["optimizer._target_=torch.optim.NAdam"],
     ["normaliser=none"],
-    ["normaliser=speaker"],
+    ["normaliser=utterance"],
 ]
 
 

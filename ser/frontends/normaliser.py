@@ -9,7 +9,7 @@ from ser.errors import UserError, did_you_mean
 from ser.frontends.functional import keep_valid
 from ser.masking import frame_mask
 
-MODES = ("none", "feature", "feature_and_frame")
+MODES = ("none", "feature", "feature_and_frame", "utterance")
 
 # A deviation this small against the mean is float32's rounding of a constant.
 _ROUNDING = 1e-6
@@ -24,15 +24,17 @@ class Normaliser(nn.Module):
     Args:
         mode: `none`: nothing is changed. `feature`: one mean and deviation a feature. `feature_and_frame`: one for
             every feature at every frame, over the utterances in which that frame is valid; a frame never valid in
-            training keeps mean 0 and deviation 1.
+            training keeps mean 0 and deviation 1. `utterance`: of each utterance its own mean over time is taken away
+            first, and with it what speaker, microphone and level add to every frame of logarithmic features (cepstral
+            mean subtraction; Furui, 1981, doi:10.1109/TASSP.1981.1163530).
         num_features: F.
-        num_frames: L; needed for `feature_and_frame` only, None when lengths vary.
+        num_frames: L; needed for `feature_and_frame`, None when lengths vary.
 
     Shape:
         mean, std: (F, 1), or (F, L) for `feature_and_frame`.
 
     Raises:
-        UserError: The mode is unknown, or `feature_and_frame` with varying lengths.
+        UserError: The mode is unknown, `feature_and_frame` with varying lengths, or `utterance` with one frame.
     """
 
     def __init__(self, mode: str, num_features: int, num_frames: int | None = None):
@@ -41,6 +43,11 @@ class Normaliser(nn.Module):
             raise UserError(f"'{mode}' is not a way to normalise features. {did_you_mean(str(mode), list(MODES))}")
         if mode == "feature_and_frame" and num_frames is None:
             raise UserError("Normalising per feature_and_frame needs recordings of one length: set audio.duration_s.")
+        if mode == "utterance" and num_frames == 1:
+            raise UserError(
+                "normaliser=utterance takes an utterance's mean over time away, and these features are one vector, of "
+                "which nothing would be left: choose normaliser=feature, or a frontend with frames over time."
+            )
         self.mode = mode
         columns = num_frames if mode == "feature_and_frame" else 1
         self.register_buffer("mean", torch.zeros(num_features, columns))
@@ -64,6 +71,7 @@ class Normaliser(nn.Module):
         mean, squares = torch.zeros_like(self.mean, dtype=torch.float64, device="cpu"), 0.0
         for features, frames in batches:
             self._check(features)
+            features = self._centred(features, frames)
             # On the CPU, because not every accelerator has float64.
             x, frames = features.to("cpu", torch.float64), frames.cpu()
             valid = frame_mask(frames, x.shape[-1])[:, None]
@@ -90,7 +98,16 @@ class Normaliser(nn.Module):
         """
         self._check(features)
         with torch.autocast(device_type=features.device.type, enabled=False):
-            return keep_valid((features.float() - self.mean) / self.std, frames)
+            centred = self._centred(features.float(), frames)
+            return keep_valid((centred - self.mean) / self.std, frames)
+
+    def _centred(self, features: Tensor, frames: Tensor) -> Tensor:
+        """Without each utterance's own mean over its valid frames, where that is asked for."""
+        if self.mode != "utterance":
+            return features
+        valid = frame_mask(frames, features.shape[-1])[:, None]
+        means = torch.where(valid, features, 0.0).sum(2, keepdim=True) / frames.clamp(min=1)[:, None, None]
+        return features - means
 
     def _check(self, features: Tensor):
         if self.mode == "feature_and_frame" and features.shape[-1] != self.mean.shape[-1]:

@@ -122,3 +122,24 @@ def test_refusals():
         Normaliser("feature", 5).fit([])
     with pytest.raises(UserError, match=r"8 frames.*for 9: set audio\.duration_s"):
         Normaliser("feature_and_frame", 5, 9)(torch.zeros(1, 5, 8), torch.tensor([8]))
+
+
+@pytest.mark.parametrize("content", [0.0, 1e9, float("nan")])
+def test_of_each_utterance_its_own_mean_is_taken_away(content):
+    batches = make_batches(content)
+    normaliser = Normaliser("utterance", 5)
+    normaliser.fit(iter(batches))
+    centred = [row - row.mean(axis=1, keepdims=True) for row in valid_frames(batches)]
+    std = np.concatenate(centred, axis=1).std(1)
+    assert normaliser.std[:, 0].numpy() == pytest.approx(std, rel=1e-5)
+    outputs = [(normaliser(*batch), batch[1]) for batch in batches]
+    for row, expected in zip(valid_frames(outputs), centred, strict=True):
+        assert row == pytest.approx(expected / std[:, None], abs=1e-4)
+    louder = [(normaliser(features + 3.0, frames), frames) for features, frames in batches]
+    for row, expected in zip(valid_frames(louder), valid_frames(outputs), strict=True):
+        assert row == pytest.approx(expected, abs=1e-4), "a gain adds the same to every frame of a logarithm"
+
+
+def test_of_one_vector_nothing_would_be_left():
+    with pytest.raises(UserError, match="normaliser=utterance .* nothing would be left"):
+        Normaliser("utterance", 5, num_frames=1)
