@@ -48,7 +48,7 @@ class Recorder:
             self._warm_up(work)
             if is_shared():
                 return graph.replay, self._beside_others(graph, work)
-            with torch.cuda.graph(graph, self.pool, self._stream()):
+            with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):
                 return graph.replay, work()
         except RuntimeError as error:
             no_room = next((it for it in (error, error.__context__) if isinstance(it, torch.OutOfMemoryError)), None)
