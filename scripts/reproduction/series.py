@@ -136,7 +136,11 @@ SERIES = {
             tuple(range(10)),
         ),
         Row("TESS, random 67/33, `tess_cnn2d`", ("experiment=tess_cnn2d", *_random(0.33)), (0, 1, 2)),
-        Row("TESS, random 67/33, `tess_mlp`", ("experiment=tess_mlp", *_random(0.33)), (0, 1, 2)),
+        Row(
+            "TESS, random 67/33, `tess_mlp` with means over time",  # both actresses are in training
+            ("experiment=tess_mlp", "frontend.statistics=[mean,std,delta_std,delta2_std]", *_random(0.33)),
+            (0, 1, 2),
+        ),
         _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`"),
         _recipe("tess_mlp", "TESS, one actress to the other, `tess_mlp`"),
         *(
