@@ -134,7 +134,7 @@ def _train(
         return f"Stopped: {done} of {all_} runs are finished. {AGAIN[:-1]}, and continues what was begun."
 
     try:
-        watch = Watch(folder, plan.runs, plan.wanted, console, options.progress, packing.parallel or 1)
+        watch = Watch(folder, plan.runs, plan.wanted, console, options.progress, packing)
         with telling(stopped), watch:
             launch_all(todo, folder, options.launcher, packing, launch, lambda text: console.print(text, **PLAIN))
     except Interrupted as interrupted:
@@ -177,9 +177,8 @@ def _report_plan(plan: SweepPlan, packing: Packing, console: Console) -> None:
         console.print("Nothing varies: several values make a grid, such as seed=0,1,2.", **PLAIN)
     line = f"{_many(len(plan.runs), 'combination')}: {_counted(plan)}"
     if todo:
-        line += f"; about {duration(plan.seconds / (packing.parallel or 1))}"
-        if packing.gpus:
-            line += " on a CPU, less on a GPU"
+        if not packing.gpus:  # steps were timed on the CPU
+            line += f"; about {duration(plan.seconds / (packing.parallel or 1))}"
         line += f", {packing.parallel} at a time" if (packing.parallel or 1) > 1 else ""
     console.print(f"{line}.", **PLAIN)
 

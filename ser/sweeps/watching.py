@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ser.errors import UserError
 from ser.evaluation.ranking import added, falls, ranking_metric
 from ser.sweeps import outcomes
+from ser.sweeps.devices import Packing
 from ser.sweeps.folder import SweepFolder
 from ser.sweeps.runs import SweepRun
 from ser.system.clock import duration
@@ -27,7 +28,7 @@ class Watch:
         wanted: The runs of the sweep.
         console: For a bar on a terminal, elsewhere a line for each run that ends.
         shown: Whether there may be a bar; else there are lines.
-        parallel: Jobs at a time, for the time left.
+        packing: How many jobs there are at a time, for the time left; on GPUs nobody knows before the first has ended.
     """
 
     def __init__(
@@ -37,10 +38,10 @@ class Watch:
         wanted: Sequence[SweepRun],
         console: Console,
         shown: bool,
-        parallel: int,
+        packing: Packing,
     ):
         self.folder, self.runs, self.wanted, self.console = folder, runs, wanted, console
-        self._parallel = parallel
+        self._packing = packing
         self._told: set[str] = set()
         self._states: list[str] = []
         self._todo = [run for run in wanted if run.state == "waiting"]
@@ -115,7 +116,7 @@ class Watch:
             return None
         done = self._estimated - todo
         if done <= 0:
-            return todo / self._parallel
+            return None if self._packing.gpus else todo / (self._packing.parallel or 1)
         return (time.monotonic() - self._start) * todo / done
 
 

@@ -66,6 +66,7 @@ class EveryThird(optuna.pruners.BasePruner):
         return trial.number % 3 == 1
 
 
+@pytest.mark.slow
 def test_a_search_from_end_to_end(ser, fixed, in_tmp, trained, monkeypatch):
     """Pruned runs are marked and never finished; the printed line and the experiment both find the best run again."""
     monkeypatch.setattr("ser.sweeps.search.study.build_pruner", lambda *arguments: EveryThird())

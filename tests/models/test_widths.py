@@ -51,6 +51,7 @@ def scan(name: str, lengths: list[int], sizes: list[int], dtypes: str) -> None:
     assert last == "all trained", f"{name} ended (exit code {done.returncode}) at {last}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.slow
 def test_cnn2d_trains_at_every_width():
     scan("cnn2d", [188], [2, 5], "[torch.float32]")
 

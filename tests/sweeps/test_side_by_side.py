@@ -158,6 +158,7 @@ def test_draws_of_one_run_are_not_those_of_another():
     assert together == [draw([seeded(seed)])[0] for seed in (0, 1)] and together[0] != together[1]
 
 
+@pytest.mark.slow
 def test_runs_of_one_process_read_one_copy_of_their_features(tiny_ravdess, tmp_path):
     """Those that start from the same training part: another fold is normalised otherwise."""
     script = f"""

@@ -58,7 +58,7 @@ PLACES = {
     "scoring": {"ser.training.module:EmotionClassifier.test_step": stuck},
     "the report": {"ser.training.summary:_write_page": waiting},
 }
-LESS_OFTEN = ("hashing", "features", "scoring")
+LESS_OFTEN = ("hashing", "decoding", "features", "scoring", "the report")
 
 
 @pytest.mark.parametrize(

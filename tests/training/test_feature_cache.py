@@ -61,6 +61,7 @@ def test_what_features_depend_on_makes_another_entry(ser, quick, change):
     assert ser(*quick, change)[0] == 0 and kinds().count("features") == 2
 
 
+@pytest.mark.slow
 def test_changed_code_makes_another_entry(ser, quick, change_source):
     assert ser(*quick)[0] == 0 and kinds() == ["features", "waveforms"]
     for changed, expected in {

@@ -137,6 +137,7 @@ def test_it_is_scored_again_and_on_another_list(both, rated, ser, tmp_path):
     assert code == 0 and "test: 12 utterances, 3 speakers" in out and "training mean" in out, err
 
 
+@pytest.mark.slow
 def test_a_grid_its_comparison_and_its_average(words, ser, in_tmp):
     grid = [*words, "dataset.target=arousal", "split.test=0.84", "split.val=0.08", "trainer.max_epochs=4"]
     code, out, err = ser(*grid, "-m", "loss.numbers=ccc,mse", "seed=0,1", "split.seed=0")
@@ -160,6 +161,7 @@ def test_a_grid_its_comparison_and_its_average(words, ser, in_tmp):
     assert json.loads(out)["numbers"]["arousal"] == pytest.approx(mean[0, 0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_folds_are_pooled(words, ser, in_tmp):
     words = [word for word in words[1:] if word != "run.report=false"]
     code, out, err = ser("crossval", *words, "dataset.target=arousal", "split=speaker_kfold", "split.k=2",

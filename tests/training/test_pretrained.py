@@ -103,6 +103,7 @@ def check_predictions(ser, run: Path, root: Path) -> None:
             assert probability == pytest.approx(float(row[head.index(emotion)]), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_moved_checkpoint_is_the_same_run_and_another_one_is_not(
     ser, words, in_tmp, folder, monkeypatch, tiny_ravdess
 ):

@@ -69,7 +69,7 @@ SLOW = {
 
 @pytest.mark.parametrize(
     ("checkpoint", "epochs"),
-    [("best", 1), *(pytest.param(name, 3, marks=pytest.mark.slow) for name in ("best", "last"))],
+    [pytest.param(*way, marks=pytest.mark.slow) for way in (("best", 1), ("best", 3), ("last", 3))],
 )
 def test_all_ranks_follow_rank_0(two, tmp_path, checkpoint, epochs):
     """A slow writer, a run that is finished, and one that is trained again."""
