@@ -30,6 +30,7 @@ class Packing:
         gpus: `CUDA_VISIBLE_DEVICES` for each slot; empty for places on the CPU.
         together: Whether several jobs are threads of one process, and share what lies on its GPU.
         per_process: How many of them, at most.
+        on_gpus: Whether jobs train on GPUs of this machine.
     """
 
     parallel: int | None
@@ -38,6 +39,7 @@ class Packing:
     gpus: tuple[str, ...] = ()
     together: bool = False
     per_process: int = RUNS_PER_PROCESS
+    on_gpus: bool = False
 
     def processes(self) -> list[tuple[str, ...]]:
         """Of jobs that are threads: the slots of each process, all on one GPU, about equally many."""
@@ -87,24 +89,29 @@ def pack(
         per_process: Jobs of one GPU that are threads of one process, at most.
 
     >>> pack("basic", None, 8, False, 1, None)
-    Packing(parallel=1, threads=None, slots=(), gpus=(), together=False, per_process=12)
+    Packing(parallel=1, threads=None, slots=(), gpus=(), together=False, per_process=12, on_gpus=False)
     """
     if launcher not in ON_THIS_MACHINE:
         return Packing(None, threads)
     gpus = visible_gpus() if uses_gpu else []
     together = launcher in ONE_AFTER_THE_OTHER
     if together and (jobs_per_gpu == 1 or count == 1 or not gpus):
-        return Packing(1, threads)
+        return Packing(1, threads, on_gpus=bool(gpus))
     places = [(f"gpu{gpu}.{copy}", gpu) for copy in range(jobs_per_gpu) for gpu in gpus]
     cores = num_cores()
     parallel = max(1, min(count, asked or len(places) or cores))
     if together:
         found = Packing(
-            parallel, threads, *zip(*places[:parallel], strict=True), together=True, per_process=per_process
+            parallel,
+            threads,
+            *zip(*places[:parallel], strict=True),
+            together=True,
+            per_process=per_process,
+            on_gpus=True,
         )
         return replace(found, threads=threads or max(1, cores // len(found.processes())))
     if gpus:
-        return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True))
+        return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True), on_gpus=True)
     return Packing(parallel, threads or max(1, cores // parallel), tuple(f"cpu{i}" for i in range(parallel)))
 
 

@@ -177,7 +177,7 @@ def _report_plan(plan: SweepPlan, packing: Packing, console: Console) -> None:
         console.print("Nothing varies: several values make a grid, such as seed=0,1,2.", **PLAIN)
     line = f"{_many(len(plan.runs), 'combination')}: {_counted(plan)}"
     if todo:
-        if not packing.gpus:  # steps were timed on the CPU
+        if not packing.on_gpus:  # steps were timed on the CPU
             line += f"; about {duration(plan.seconds / (packing.parallel or 1))}"
         line += f", {packing.parallel} at a time" if (packing.parallel or 1) > 1 else ""
     console.print(f"{line}.", **PLAIN)

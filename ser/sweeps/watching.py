@@ -116,7 +116,7 @@ class Watch:
             return None
         done = self._estimated - todo
         if done <= 0:
-            return None if self._packing.gpus else todo / (self._packing.parallel or 1)
+            return None if self._packing.on_gpus else todo / (self._packing.parallel or 1)
         return (time.monotonic() - self._start) * todo / done
 
 

@@ -50,7 +50,9 @@ def test_gpus_have_as_many_places_as_jobs_per_gpu(machine):
 
 def test_without_a_launcher_jobs_of_a_gpu_share_processes(machine):
     machine(cores=16, gpus=2)
-    assert pack("basic", None, 24, True, 1, None) == Packing(1, None), "one after the other, unless asked for more"
+    assert pack("basic", None, 24, True, 1, None) == Packing(1, None, on_gpus=True), (
+        "one at a time, unless asked for more"
+    )
     packed = pack("basic", None, 24, True, 8, None)
     assert packed.together and packed.parallel == 16
     assert sorted(map(len, packed.processes())) == [8, 8]
@@ -65,7 +67,7 @@ def test_without_a_launcher_jobs_of_a_gpu_share_processes(machine):
     assert packed.halved().parallel == 8 and packed.halved().gpus.count("0") == 4
     assert Packing(1, 1, ("gpu0.0",), ("0",), together=True).halved().parallel == 1
     machine(cores=8, gpus=0)
-    assert pack("basic", None, 24, True, 8, None) == Packing(1, None), "there is no GPU"
+    assert pack("basic", None, 24, True, 8, None) == Packing(1, None), "there is no GPU, and the CPU's time is known"
 
 
 def test_what_a_whole_process_has_keeps_others_out_of_it():
