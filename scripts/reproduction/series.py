@@ -98,6 +98,8 @@ _BANDS_ALONE = ("~frontend.of.parts.mfcc", "~frontend.of.parts.zcr_rms_chroma")
 CNN2D = Row("RAVDESS, EmoBox' six folds, `ravdess_cnn2d`", ("experiment=ravdess_cnn2d",))  # 12 minutes a run: one seed
 CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
 MLP = _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`")
+TESS_CNN2D = _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`")
+TESS_MLP = _recipe("tess_mlp", "TESS, one actress to the other, `tess_mlp`")
 
 SERIES = {
     "tried": (
@@ -141,8 +143,9 @@ SERIES = {
             ("experiment=tess_mlp", "frontend.statistics=[mean,std,delta_std,delta2_std]", *_random(0.33)),
             (0, 1, 2),
         ),
-        _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`"),
-        _recipe("tess_mlp", "TESS, one actress to the other, `tess_mlp`"),
+        TESS_CNN2D,
+        TESS_MLP,
+        Row("TESS, one actress to the other, both", (), members=(TESS_CNN2D, TESS_MLP)),
         *(
             _across(name, train, test)
             for name in ("ravdess_tess_cnn2d", "ravdess_tess_mlp")

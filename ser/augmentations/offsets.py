@@ -57,9 +57,14 @@ class RandomFloor(Augmentation):
         """Reads the frontend's floor and the normaliser's statistics.
 
         Raises:
-            UserError: These features have no floor.
+            UserError: These features have no floor, or their level is not known any more.
         """
         self.floor, self.normaliser = frontend.added_floor, normaliser
+        if normaliser.mode == "utterance":
+            raise UserError(
+                "RandomFloor changes the floor under each utterance's power, and normaliser=utterance has taken the "
+                "utterance's level away: set normaliser=feature, or leave RandomFloor out."
+            )
         if not self.floor:
             raise UserError(
                 "RandomFloor changes the floor under a logarithm, and this frontend adds none: set "

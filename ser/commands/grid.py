@@ -78,6 +78,7 @@ def train_grid(grid: "Multirun", arguments: Sequence[str]) -> int:
         if about.packing.together:
             launch_side_by_side(about, runs, workers)
             return
+        workers.end_idle()
         words = settings_for(options.launcher, options.launcher_settings, about.packing, about.sweep)
         grid.launch(Task(about, os.getcwd()), runs, words)
 

@@ -13,6 +13,7 @@ MODES = ("none", "feature", "feature_and_frame", "utterance")
 
 # A deviation this small against the mean is float32's rounding of a constant.
 _ROUNDING = 1e-6
+_LEAST_WITHIN = 0.1  # of a feature's deviation over all frames, its deviation within utterances: a floor
 
 
 class Normaliser(nn.Module):
@@ -26,7 +27,8 @@ class Normaliser(nn.Module):
             every feature at every frame, over the utterances in which that frame is valid; a frame never valid in
             training keeps mean 0 and deviation 1. `utterance`: of each utterance its own mean over time is taken away
             first, and with it what speaker, microphone and level add to every frame of logarithmic features (cepstral
-            mean subtraction; Furui, 1981, doi:10.1109/TASSP.1981.1163530).
+            mean subtraction; Furui, 1981, doi:10.1109/TASSP.1981.1163530). The deviation within utterances, by which
+            the rest is divided, is a tenth of the deviation over all frames at least.
         num_features: F.
         num_frames: L; needed for `feature_and_frame`, None when lengths vary.
 
@@ -67,26 +69,19 @@ class Normaliser(nn.Module):
             return
         # Statistics are summed over the batch, and over frames unless each has its own.
         axes = (0,) if self.mode == "feature_and_frame" else (0, 2)
-        count = torch.zeros((), dtype=torch.float64)
-        mean, squares = torch.zeros_like(self.mean, dtype=torch.float64, device="cpu"), 0.0
+        within, raw = _Moments(self.mean.shape, axes), _Moments(self.mean.shape, axes)
         for features, frames in batches:
             self._check(features)
-            features = self._centred(features, frames)
-            # On the CPU, because not every accelerator has float64.
-            x, frames = features.to("cpu", torch.float64), frames.cpu()
-            valid = frame_mask(frames, x.shape[-1])[:, None]
-            added = valid.sum(dim=axes, keepdim=True)[0]
-            batch_mean = torch.where(valid, x, 0.0).sum(dim=axes, keepdim=True)[0] / added.clamp(min=1)
-            batch_squares = torch.where(valid, (x - batch_mean).square(), 0.0).sum(dim=axes, keepdim=True)[0]
-            total = (count + added).clamp(min=1)
-            shift = batch_mean - mean
-            mean = mean + shift * added / total
-            squares = squares + batch_squares + shift.square() * count * added / total
-            count = count + added
-        if not count.any():
+            within.add(self._centred(features, frames), frames)
+            if self.mode == "utterance":
+                raw.add(features, frames)
+        if not within.count.any():
             raise UserError("There is no training utterance to normalise by: check the split.")
-        std = (squares / count.clamp(min=1)).sqrt().float()
-        constant = std <= _ROUNDING * mean.abs()
+        mean, std, level = within.mean, within.std(), within.mean
+        if self.mode == "utterance":
+            # what stands still within the training part's utterances may move in others, of another corpus
+            std, level = torch.maximum(std, _LEAST_WITHIN * raw.std()), raw.mean
+        constant = std <= _ROUNDING * level.abs()
         self.mean.copy_(mean)
         self.std.copy_(torch.where(constant, 1.0, std))
 
@@ -115,3 +110,29 @@ class Normaliser(nn.Module):
                 f"Features have {features.shape[-1]} frames, but were normalised per frame for {self.mean.shape[-1]}: "
                 "set audio.duration_s to the duration used in training."
             )
+
+
+class _Moments:
+    """Count, mean and sum of squared deviations over valid frames, batch after batch, in float64 on the CPU."""
+
+    def __init__(self, shape: torch.Size, axes: tuple[int, ...]):
+        self.axes, self.count = axes, torch.zeros((), dtype=torch.float64)
+        self.mean, self.squares = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+
+    def add(self, features: Tensor, frames: Tensor) -> None:
+        """Features (B, F, L) and their valid frames (B,)."""
+        # On the CPU, because not every accelerator has float64.
+        x, frames = features.to("cpu", torch.float64), frames.cpu()
+        valid = frame_mask(frames, x.shape[-1])[:, None]
+        added = valid.sum(dim=self.axes, keepdim=True)[0]
+        mean = torch.where(valid, x, 0.0).sum(dim=self.axes, keepdim=True)[0] / added.clamp(min=1)
+        squares = torch.where(valid, (x - mean).square(), 0.0).sum(dim=self.axes, keepdim=True)[0]
+        total = (self.count + added).clamp(min=1)
+        shift = mean - self.mean
+        self.mean = self.mean + shift * added / total
+        self.squares = self.squares + squares + shift.square() * self.count * added / total
+        self.count = self.count + added
+
+    def std(self) -> Tensor:
+        """The deviation of the training part itself (not an estimate for others)."""
+        return (self.squares / self.count.clamp(min=1)).sqrt().float()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ser.data.audio.decode import LOUDEST
 from ser.data.audio.prepare import AudioSettings
@@ -13,6 +14,13 @@ from ser.inference.finished_run import FinishedRun
 from ser.inference.whole_network import WholeNetwork
 from ser.runs.directory import load_config
 from ser.system.names import printable
+
+NORMALISED = {
+    "none": "",
+    "feature": ", normalised by the training part's statistics",
+    "feature_and_frame": ", normalised by the training part's statistics, frame by frame",
+    "utterance": " without their mean over the recording, divided by the training part's deviations",
+}
 
 
 def facts_of(run: FinishedRun, network: WholeNetwork, trust: Sequence[str] = ()) -> dict[str, str]:
@@ -36,7 +44,7 @@ def facts_of(run: FinishedRun, network: WholeNetwork, trust: Sequence[str] = ())
         f"that cannot be used: {_refused(members[0].audio)}.",
         "caller": f"Decode, {channel}, resample to {rate} Hz if the file has another rate (trained with soxr HQ). "
         "Nothing else: do not trim, level, cut or pad.",
-        "inside": " | in other members: ".join(dict.fromkeys(_inside(it.audio, str(it.views)) for it in members)),
+        "inside": " | in other members: ".join(dict.fromkeys(map(_inside, members))),
         "temperature": f"{network.temperature:g}",
         "licence": licence_of(run, trust),
         "identity": str(run.directory.recorded_identity()),
@@ -72,9 +80,9 @@ def _refused(audio: AudioSettings) -> str:
     return f"silent (no sample above -80 dBFS), {shortest}, or with samples that are not finite or beyond {LOUDEST:g}"
 
 
-def _inside(audio: AudioSettings, views: str) -> str:
-    """How a recording is prepared within the network, in the order in which it is."""
-    steps = []
+def _inside(member: Any) -> str:
+    """How a recording is prepared within a member of the network, in the order in which it is."""
+    steps, audio, views = [], member.audio, str(member.views)
     if audio.offset_s:
         steps.append(f"skip the first {audio.offset_s:g} s")
     if audio.trim_db is not None:
@@ -86,7 +94,7 @@ def _inside(audio: AudioSettings, views: str) -> str:
     else:
         padding = "counts as signal" if audio.padding_is_signal else "is masked"
         steps.append(f"cut to {audio.duration_s:g} s, or pad to it with zeros (padding {padding})")
-    steps.append("compute features, normalised by the training part's statistics")
+    steps.append(f"compute features{NORMALISED[member.normaliser.mode]}")
     if views != "speeds 1":
         steps.append(f"average the probabilities of several views ({views})")
     return "; ".join(steps)

@@ -1,8 +1,8 @@
 """Several runs at once in one process: a thread for each, one copy of corpus and features for all.
 
 Kernels of small models leave most of a GPU idle, and only those of one process run side by side. Each thread trains on
-a CUDA stream of its own; what is not an epoch, threads do one after the other (`ser.system.turns`). A GPU has a few
-such processes, since Python's threads take turns too.
+a CUDA stream of its own; what is not an epoch, threads do one after the other (`ser.system.turns`). A GPU has one such
+process, or several where more than `RUNS_PER_PROCESS` are asked for.
 """
 
 import gc
@@ -15,9 +15,11 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from ser.sweeps import outcomes
 from ser.sweeps.devices import claim_of
@@ -30,24 +32,62 @@ ENDING_S = 4.0  # from when jobs are asked to stop: less than their sweep has it
 SWITCH_S = 5e-4  # a thread that computes in Python lets others go on after this; Python's 5 ms are a few steps of them
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process that waits for jobs.
+
+    Args:
+        process: It.
+        said: What it prints before it knows where to.
+    """
+
+    process: subprocess.Popen
+    said: IO[bytes]
+
+    @classmethod
+    def started(cls) -> "Worker":
+        """A new one, with what this process imports, whatever else lies in the working folder (-P)."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
+        said = TemporaryFile()  # noqa: SIM115 - as long as the process
+        return cls(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said, env=environment), said)
+
+
 class Workers:
-    """Processes that import what trains a run while the sweep is planned, and wait for jobs."""
+    """Processes that import what trains a run while the sweep is planned, and wait for jobs.
+
+    Args:
+        count: Of those that are started now.
+    """
 
     def __init__(self, count: int = 0):
-        self._idle = [_start() for _ in range(count)]
+        self._idle = [Worker.started() for _ in range(count)]
 
-    def take(self) -> subprocess.Popen:
-        """One that has no jobs yet."""
-        return self._idle.pop() if self._idle else _start()
+    def given(self, jobs: Any) -> Worker:
+        """A worker that has taken these."""
+        while True:
+            waiting = [worker for worker in self._idle if worker.process.poll() is None]
+            worker, self._idle = (waiting[0], waiting[1:]) if waiting else (Worker.started(), [])
+            try:
+                with worker.process.stdin as pipe:
+                    pickle.dump(jobs, pipe)
+                return worker
+            except BrokenPipeError:
+                if not waiting:  # a new one, of which more is heard when it is waited for
+                    return worker
+
+    def end_idle(self) -> None:
+        """Ends those that were not needed."""
+        for worker in self._idle:
+            worker.process.terminate()
+            worker.process.communicate()
+        self._idle = []
 
     def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Ends those that were not needed."""
-        for process in self._idle:
-            process.terminate()
-            process.communicate()
+        self.end_idle()
 
 
 def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun], workers: Workers) -> None:
@@ -70,29 +110,22 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun], workers: Worke
 
 
 def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]], workers: Workers) -> None:
-    started: list[tuple[subprocess.Popen, Path]] = []
+    started: list[tuple[Worker, Path]] = []
     try:
         for i, slots in enumerate(launch.packing.processes()[: len(jobs)]):
             output = launch.sweep / outcomes.FOLDER / f"process_{i}.txt"
             output.touch()
-            started.append((workers.take(), output))
-            with suppress(BrokenPipeError), started[-1][0].stdin as pipe:  # one that is gone already is heard of below
-                pickle.dump((launch, jobs, slots, output), pipe)
-        ended = [(process.wait(), output) for process, output in started]
+            started.append((workers.given((launch, jobs, slots, output)), output))
+        ended = [(worker.process.wait(), worker, output) for worker, output in started]
     finally:
-        for process, _ in started:
-            process.terminate()  # where this process ends before them; one that has ended is left alone
-    for code, output in ended:
+        for worker, _ in started:
+            worker.process.terminate()  # where this process ends before them; one that has ended is left alone
+    for code, worker, output in ended:
         if code:
+            worker.said.seek(0)
+            with output.open("ab") as file:
+                file.write(worker.said.read())
             raise ChildProcessError(f"a process of several runs ended with code {code}: {output}")
-
-
-def _start() -> subprocess.Popen:
-    # with what this process imports, whatever else lies in the working folder (-P)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-P", "-m", "ser.sweeps.side_by_side"]
-    quiet = subprocess.DEVNULL  # until it knows its file
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environment)
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ from ser.training.cuda_graphs import BrokenCapture, NotCaptured, Recorder
 from ser.training.epoch_schedule import EpochSchedule, fixed_settings, rates_ahead
 from ser.training.trainer import num_devices
 
+STEPS, ANSWERS = "training steps are", "passes over validation are"
 MOST_SHAPES = 8  # of batches; where there are more, clips differ in length and most steps would be recorded
 OPTIMIZERS = (Adam, AdamW, RMSprop, SGD)  # whose states all begin with zeros, and whose rate may be a tensor
 
@@ -37,11 +38,11 @@ def plan_capture(config: dict[str, Any], classifier: LightningModule, data: Emot
     """
     asked = {True: "on", False: "off"}.get(config["run"]["cuda_graphs"], config["run"]["cuda_graphs"])
 
-    def tell(reason: str) -> None:
-        if asked == "on":
+    def tell(reason: str, what: str = STEPS) -> None:
+        if asked == "on" and what == STEPS:
             raise UserError(f"run.cuda_graphs=on is not possible here: {reason}. Take run.cuda_graphs=auto.")
         if classifier.device.type == "cuda":
-            console.print(f"Note: training steps are no CUDA graphs: {reason}", markup=False, highlight=False)
+            console.print(f"Note: {what} no CUDA graphs: {reason}", markup=False, highlight=False)
 
     if classifier.device.type == "cuda" and not data.computes_features:
         data.pad_to_one_length()  # captured or not: dropout draws for each frame, so that the width is part of a run
@@ -77,17 +78,18 @@ class CapturedSteps:
     Args:
         classifier: `ser.training.module.EmotionClassifier` on a GPU, with its Trainer.
         data: Of the run; where its loaders give indices alone, a step begins by gathering its batch.
-        tell: Says why steps are eager; it may raise.
+        tell: Says why something (`STEPS`, `ANSWERS`) is computed eagerly; it may raise.
         recorder: Makes the graphs.
         eager: Take steps eagerly from the start, with the arithmetic of graphs: the optimizer's state on the device.
     """
 
     def __init__(
-        self, classifier: LightningModule, data: EmotionData, tell: Callable[[str], None], recorder: Recorder,
+        self, classifier: LightningModule, data: EmotionData, tell: Callable[[str, str], None], recorder: Recorder,
         eager: bool = False,
     ):  # fmt: skip
         self.classifier, self.optimizer = classifier, classifier.optimizers(use_pl_optimizer=False)
-        self.data, self.tell, self.recorder, self.eager = data, tell, recorder, eager
+        self.data, self.tell, self.recorder = data, tell, recorder
+        self.eager = self.answers_eagerly = eager
         self.generator = torch.Generator(classifier.device)
         self.schedule: EpochSchedule | None = None
         self._planned: list[list[float]] = []  # learning rates of the epoch, by step and group
@@ -125,7 +127,7 @@ class CapturedSteps:
 
     def answer(self, indices: Tensor) -> Tensor:
         """Logits (B, K) of a batch (B,) of validation, where the loader gives indices alone."""
-        if not self.eager:
+        if not self.answers_eagerly:
             try:
                 if len(indices) not in self._answers:
                     place = indices.clone()
@@ -137,20 +139,28 @@ class CapturedSteps:
                 replay()
                 return logits.clone()
             except NotCaptured as reason:
-                self._go_on_eagerly(reason)
+                self._tell(reason, ANSWERS)
+                self.answers_eagerly = True
+                self._answers.clear()
         return self._answered(indices)
 
     def _answered(self, indices: Tensor) -> Tensor:
-        batch = self.data.gather(indices, training=False)
+        batch = self._gathered(indices, training=False)
         return self.classifier.evaluated().classify(batch["features"], batch["frames"]).float()
 
+    def _gathered(self, indices: Tensor, training: bool) -> dict[str, Tensor]:
+        """A batch, in the precision in which Lightning would have handed it over."""
+        return self.classifier.trainer.precision_plugin.convert_input(self.data.gather(indices, training))
+
     def _go_on_eagerly(self, reason: NotCaptured) -> None:
-        if is_shared() and isinstance(reason, BrokenCapture):
-            raise reason  # other runs of the process would have the damage
-        self.tell(str(reason))
+        self._tell(reason, STEPS)
         self.eager = True
         self._graphs.clear()
-        self._answers.clear()
+
+    def _tell(self, reason: NotCaptured, what: str) -> None:
+        if is_shared() and isinstance(reason, BrokenCapture):
+            raise reason  # other runs of the process would have the damage
+        self.tell(str(reason), what)
 
     def _plan(self, step: int, num_steps: int) -> bool:
         """Learning rates from a step on; whether they are all that the schedule changes."""
@@ -164,7 +174,7 @@ class CapturedSteps:
         """What is recorded: the whole step, from the choice of its batch to the note of its loss."""
         count = len(inputs["indices"])
         chosen = self.schedule.take(count)
-        batch = inputs if self.data.gathered else self.data.gather(chosen, training=True)
+        batch = inputs if self.data.gathered else self._gathered(chosen, training=True)
         with self._rates_in_memory():
             loss = self.classifier.update(batch, generator, steps)
         self.schedule.advance(loss, count)
@@ -231,7 +241,9 @@ class CapturedSteps:
 
 
 def _make_capturable(optimizer: torch.optim.Optimizer) -> None:
-    """Has the optimizer count its steps on the device."""
+    """Has the optimizer count its steps on the device; its state has the order in memory of its parameters, which
+    checkpoints of November 2026 lost.
+    """
     for group in optimizer.param_groups:
         if "capturable" in group:
             group["capturable"] = True
@@ -239,6 +251,13 @@ def _make_capturable(optimizer: torch.optim.Optimizer) -> None:
             state = optimizer.state.get(parameter, {})
             if "step" in state:
                 state["step"] = state["step"].to(parameter.device)
+            for name, value in state.items():
+                if (
+                    isinstance(value, Tensor)
+                    and value.shape == parameter.shape
+                    and value.stride() != parameter.stride()
+                ):
+                    state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _states(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -49,7 +49,7 @@ class EpochSchedule:
 
     def advance(self, loss: Tensor, count: int) -> None:
         """Notes the loss () of this step; the next one is behind its utterances."""
-        torch.where(self._numbers == self._step, loss, self.losses, out=self.losses)
+        torch.where(self._numbers == self._step, loss.float(), self.losses, out=self.losses)
         self._step.add_(1).clamp_(max=len(self.rates) - 1)  # steps that try out what is recorded may go past the end
         self._begin += count
 

@@ -36,7 +36,8 @@ log = logging.getLogger("ser")
 
 BLOCK = 256  # utterances normalised at once
 SHARE_OF_FREE_MEMORY = 0.5  # that `auto` lets features take
-_read: dict[tuple[str, str, str], tuple[torch.Tensor, ...]] = {}  # the last ones that a GPU was given, not normalised
+READ_ONCE = 2**30  # bytes of features that stay in memory for the next run of the process
+_read: dict[tuple[str, str], tuple[torch.Tensor, ...]] = {}  # the last ones, not normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +97,17 @@ def kept_features(
 def _on_device(features: Features, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
     """Features (N, F, L) and frames (N,) of some recordings, for a run to normalise in place.
 
-    Where several runs share a GPU, those that differ in their training part copy there what the first one has read.
+    Where several runs share a process, those that differ in their training part find in memory what the first has read.
     """
     if not is_shared() or device.type == "cpu":
         return tuple(torch.from_numpy(array).to(device) for array in features.batch(rows))
-    key = (str(features.folder), content_hash(np.ascontiguousarray(rows).data), str(device))
+    key = (str(features.folder), content_hash(np.ascontiguousarray(rows).data))
     if key not in _read:
         _read.clear()
-        _read[key] = tuple(torch.from_numpy(array).to(device) for array in features.batch(rows))
-        torch.cuda.current_stream().synchronize()  # others copy it on streams of their own
-    return tuple(tensor.clone() for tensor in _read[key])
+    read = _read.get(key) or tuple(map(torch.from_numpy, features.batch(rows)))
+    if features.size(rows) <= READ_ONCE:
+        _read[key] = read
+    return tuple(tensor.to(device) for tensor in read)
 
 
 def bar(console: Console, what: str, total: int, done: int = 0) -> Callable[[Iterable], Iterable]:

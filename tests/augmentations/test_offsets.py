@@ -56,3 +56,9 @@ def test_a_drawn_floor_is_what_the_frontend_would_have_given_with_that_floor():
 def test_a_floor_that_is_not_there_is_not_changed(frontend):
     with pytest.raises(UserError, match="RandomFloor changes the floor under a logarithm"):
         RandomFloor().attach(frontend, Normaliser("none", 20))
+
+
+def test_a_level_that_was_taken_away_is_not_read_back():
+    frontend = LogMel(16000, STFT, n_mels=20, log_offset=1e-3, top_db=None)
+    with pytest.raises(UserError, match="normaliser=utterance has taken the utterance's level away"):
+        RandomFloor().attach(frontend, Normaliser("utterance", 20))

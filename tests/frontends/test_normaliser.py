@@ -143,3 +143,21 @@ def test_of_each_utterance_its_own_mean_is_taken_away(content):
 def test_of_one_vector_nothing_would_be_left():
     with pytest.raises(UserError, match="normaliser=utterance .* nothing would be left"):
         Normaliser("utterance", 5, num_frames=1)
+
+
+def test_what_stands_still_within_utterances_is_not_blown_up():
+    """A band above a telephone's: constant in each training utterance, and moving in those of another corpus."""
+    generator = torch.Generator().manual_seed(0)
+    levels = 5 * torch.randn(64, 1, 1, generator=generator) - 80
+    features = levels + torch.cat([torch.zeros(64, 1, 20), torch.randn(64, 1, 20, generator=generator)], dim=1)
+    frames = torch.full((64,), 20)
+    normaliser = Normaliser("utterance", 2)
+    normaliser.fit([(features, frames)])
+    deviation = float(features[:, 0].std(unbiased=False))
+    assert float(normaliser.std[0]) == pytest.approx(deviation / 10, rel=1e-4)
+    assert float(normaliser.std[1]) == pytest.approx(0.97, abs=0.05), "what moves has the deviation of its movement"
+    wide = levels + 10 * torch.randn(64, 2, 20, generator=generator)
+    assert normaliser(wide, frames).abs().max() < 100
+    silent = Normaliser("utterance", 1)
+    silent.fit([(torch.full((3, 1, 9), -80.0), torch.full((3,), 9))])
+    assert float(silent.std) == 1.0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ser.sweeps.side_by_side import Workers
 from ser.training.draws import OwnDraws
 from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
 from tests.sweeps.test_launchers import running_jobs, wait_for
@@ -228,3 +229,21 @@ def test_a_turn_is_given_and_taken(tmp_path):
     """
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
+
+
+def test_a_process_that_died_before_it_had_jobs_is_replaced(tmp_path):
+    workers = Workers(1)
+    dead = workers._idle[0].process
+    dead.kill()
+    dead.wait()
+    worker = workers.given("no launch")
+    assert worker.process.pid != dead.pid
+    assert worker.process.wait(60) == 1, "what it is given is no launch"
+    worker.said.seek(0)
+    assert b"ValueError" in worker.said.read(), "what it says before it has a file is kept"
+
+
+def test_processes_that_were_not_needed_end():
+    with Workers(2) as workers:
+        idle = [worker.process for worker in workers._idle]
+    assert all(process.poll() is not None for process in idle) and not workers._idle

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, OneC
 from ser.runs.weights import read_checkpoint
 from ser.training import setup
 from ser.training.callbacks.progress import EpochProgress
-from ser.training.captured_steps import CapturedSteps
+from ser.training.captured_steps import CapturedSteps, _make_capturable
 from ser.training.cuda_graphs import NotCaptured
 from ser.training.epoch_schedule import EpochSchedule, rates_ahead
 from ser.training.module import EmotionClassifier
@@ -42,6 +42,15 @@ class Again:
         return replay, result
 
 
+class RefusesAnswers(Again):
+    """Records what draws, which are the steps."""
+
+    def record(self, work, generator=None):
+        if generator is None:
+            raise NotCaptured("this model waits when it answers")
+        return super().record(work, generator)
+
+
 class Refuses(Again):
     def record(self, work, generator=None):
         raise NotCaptured("this device records nothing")
@@ -57,7 +66,7 @@ def recording(monkeypatch):
         def plan(config, classifier, data, console):
             def capture():
                 made.append(kind())
-                return CapturedSteps(classifier, data, console.print, made[-1])
+                return CapturedSteps(classifier, data, lambda reason, what: console.print(reason), made[-1])
 
             data.pad_to_one_length()
             data.leave_batches_to_the_step()
@@ -99,6 +108,7 @@ WAYS = [
     ["augmentation=waveform", "augmentation.views=2", "scheduler=plateau"],
     ["split.val=0", "checkpoint=last", "run.keep_features=disk", "optimizer=adam"],
     ["model=cnn2d", "model.width=4"],
+    ["trainer.precision=64-true", "augmentation=spec_mixup", "optimizer=sgd"],
 ]
 
 
@@ -116,13 +126,13 @@ def test_recorded_steps_are_those_that_the_host_takes(ser, quick, in_tmp, record
     assert code == 0, err
     run, expected = only_run(in_tmp), [*losses]
     scores = read_metrics(run)
-    results = []
+    results, validates = [], not {"split.val=0", "run.keep_features=disk"} & set(more)
     for kind in (Refuses, Again):
         losses.clear()
         made = recording(kind)
         code, out, err = ser(*command)
         assert code == 0, err
-        assert out.count("this device records nothing") == (kind is Refuses)
+        assert out.count("this device records nothing") == (2 if kind is Refuses and validates else kind is Refuses)
         assert len(losses) > 5 and len(set(losses)) > 5
         # learning rates are float32 on the device, and rounding grows from step to step
         torch.testing.assert_close(losses, expected, rtol=1e-3, atol=1e-3)
@@ -132,6 +142,25 @@ def test_recorded_steps_are_those_that_the_host_takes(ser, quick, in_tmp, record
     assert 0 < made[0].recorded < 8 and made[0].replayed > 2 * made[0].recorded
     torch.testing.assert_close(*(weights for weights, *_ in results), rtol=0, atol=0)
     assert results[0][1:] == results[1][1:]
+
+
+def test_where_answers_are_not_recorded_steps_are(ser, quick, in_tmp, recording):
+    made = recording(RefusesAnswers)
+    code, out, err = ser(*quick, "trainer.max_epochs=3", "batch_size=7")
+    assert code == 0, err
+    assert out.count("this model waits when it answers") == 1 and made[0].replayed == 3 * 10
+
+
+def test_a_state_of_other_strides_is_laid_as_its_parameter():
+    weights = torch.nn.Parameter(torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last))
+    adam = torch.optim.AdamW([weights])
+    weights.grad = torch.ones_like(weights)
+    adam.step()
+    kept = adam.state[weights]["exp_avg"].contiguous()
+    adam.state[weights]["exp_avg"] = kept
+    _make_capturable(adam)
+    laid = adam.state[weights]["exp_avg"]
+    assert laid.stride() == weights.stride() != kept.stride() and laid.equal(kept) and not laid.requires_grad
 
 
 def test_a_callback_may_change_the_learning_rate(ser, quick, in_tmp, recording, losses, monkeypatch):
@@ -156,7 +185,8 @@ def test_a_schedule_that_moves_more_than_the_rate_is_taken_eagerly(ser, quick, i
     made = recording(Again)
     code, out, err = ser(*quick, "trainer.max_epochs=2", "scheduler=one_cycle", "optimizer=sgd")
     assert code == 0, err
-    assert "scheduler.cycle_momentum" in " ".join(out.split()) and made[0].replayed == 0
+    assert "scheduler.cycle_momentum" in " ".join(out.split())
+    assert made[0].replayed == 2, "validation of two epochs alone"
 
 
 def optimizer() -> torch.optim.Optimizer:
