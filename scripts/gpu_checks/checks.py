@@ -48,6 +48,7 @@ SETTINGS = [
         "model.block_dropout=0.1",
     ],
     ["trainer.precision=16-mixed"],
+    ["trainer.precision=64-true"],
     ["trainer.deterministic=false"],
     ["run.keep_features=never"],
     ["run.keep_features=disk"],
