@@ -14,6 +14,10 @@ def markdown(found: dict[str, Any]) -> str:
         eager = row.get("eager_s_per_100_epochs")
         cells = [row["what"], f"{row['graphs_s_per_100_epochs']} s", f"{eager} s" if eager else "–", row["device"]]
         lines.append(f"| {' | '.join(cells)} |")
-    passed, where = sum(check["passed"] for check in found["checks"]), f"{found['device']}, torch {found['torch']}"
-    lines += ["", f"{passed} of {len(found['checks'])} options had the losses of eager steps (below 1e-4 apart)."]
-    return "\n".join([*lines, f"Compared on: {where} (docs/results/gpu/graphs.json)."])
+    compared = [check for check in found["checks"] if check["found"].startswith("losses")]
+    others = [check["check"] for check in found["checks"] if check not in compared and check["passed"]]
+    where = ", ".join(sorted({check.get("device", found["device"]) for check in found["checks"]}))
+    passed = sum(check["passed"] for check in compared)
+    lines += ["", f"{passed} of {len(compared)} options had the losses of eager steps (below 1e-4 apart)."]
+    lines += [f"Passed too: {', '.join(others)}."] if others else []
+    return "\n".join([*lines, f"Checked on: {where}; torch {found['torch']} (docs/results/gpu/graphs.json)."])

@@ -162,15 +162,10 @@ class EmotionData(L.LightningDataModule):
         for source in (self.source, *(() if self.views is None else (self.views.source,))):
             source.trim = False
 
-    def leave_batches_to_the_step(self) -> bool:
-        """Has loaders of training and validation give indices alone, where all features lie on the device.
-
-        Returns:
-            Whether they do now; then `gather` has the tensors.
-        """
+    def leave_batches_to_the_step(self) -> None:
+        """Has loaders of training and validation give indices alone, for `gather`, where features lie on the device."""
         sources = (self.source, self.source if self.views is None else self.views.source)
         self.gathered = not all(isinstance(source, ResidentFeatures) for source in sources)
-        return not self.gathered
 
     def gather(self, indices: Tensor, training: bool) -> dict[str, Tensor]:
         """The batch of indices (B,) on the device, from what lies there; in training from the views, where there are.

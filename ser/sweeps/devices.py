@@ -101,14 +101,8 @@ def pack(
     cores = num_cores()
     parallel = max(1, min(count, asked or len(places) or cores))
     if together:
-        found = Packing(
-            parallel,
-            threads,
-            *zip(*places[:parallel], strict=True),
-            together=True,
-            per_process=per_process,
-            on_gpus=True,
-        )
+        slots, names = zip(*places[:parallel], strict=True)
+        found = Packing(parallel, threads, slots, names, together=True, per_process=per_process, on_gpus=True)
         return replace(found, threads=threads or max(1, cores // len(found.processes())))
     if gpus:
         return Packing(parallel, threads or max(1, cores // parallel), *zip(*places, strict=True), on_gpus=True)

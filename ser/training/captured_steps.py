@@ -252,11 +252,8 @@ def _make_capturable(optimizer: torch.optim.Optimizer) -> None:
             if "step" in state:
                 state["step"] = state["step"].to(parameter.device)
             for name, value in state.items():
-                if (
-                    isinstance(value, Tensor)
-                    and value.shape == parameter.shape
-                    and value.stride() != parameter.stride()
-                ):
+                alike = isinstance(value, Tensor) and value.shape == parameter.shape
+                if alike and value.stride() != parameter.stride():
                     state[name] = torch.empty_like(parameter).copy_(value)
 
 

@@ -1,6 +1,8 @@
 """The steps that a GPU records, on a CPU: what is recorded is done again, step by step, with what the host leaves."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,27 @@ def test_recorded_steps_are_those_that_the_host_takes(ser, quick, in_tmp, record
     assert 0 < made[0].recorded < 8 and made[0].replayed > 2 * made[0].recorded
     torch.testing.assert_close(*(weights for weights, *_ in results), rtol=0, atol=0)
     assert results[0][1:] == results[1][1:]
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(ser, quick, in_tmp, recording, monkeypatch):
+    recording(Again)
+    command = [*quick, "trainer.max_epochs=4", "batch_size=7", "ema=0.9", "augmentation=spec_mixup"]
+    assert ser(*command)[0] == 0
+    whole = (only_run(in_tmp) / "predictions.csv").read_text()
+    end = EpochProgress.on_train_epoch_end
+
+    def stopped(self, trainer, module):
+        end(self, trainer, module)
+        if trainer.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochProgress, "on_train_epoch_end", stopped)
+        assert ser(*command, "run.rerun=true")[0] == 143
+    assert not (only_run(in_tmp) / "finished.json").exists()
+    code, out, err = ser(*command)
+    assert code == 0 and "Continuing from" in out, err
+    assert (only_run(in_tmp) / "predictions.csv").read_text() == whole
 
 
 def test_where_answers_are_not_recorded_steps_are(ser, quick, in_tmp, recording):
