@@ -42,7 +42,7 @@ class OfMatrix(classification.MulticlassConfusionMatrix):
     higher_is_better = True
 
     def __init__(self, figure: Callable[[np.ndarray], float], num_classes: int):
-        super().__init__(num_classes, validate_args=False)
+        super().__init__(num_classes, validate_args=False, sync_on_compute=False)  # given what all devices gathered
         self._figure = figure
 
     def compute(self) -> torch.Tensor:
@@ -59,7 +59,7 @@ class OfNumbers(Metric):
     """
 
     def __init__(self, figure: Callable[[np.ndarray], float]):
-        super().__init__()
+        super().__init__(sync_on_compute=False)  # given what all devices gathered
         self._figure = figure
         self.add_state("pairs", default=[])
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+import torch
 from torch.distributed import PrefixStore, TCPStore
 
 from ser.errors import Interrupted, UserError
@@ -137,6 +138,10 @@ class Ranks:
             raise
         finally:
             over.set()
+            if thread.ident is not None:
+                thread.join(PART_S)  # a thread that the interpreter ends inside the store would abort the process
+            if torch.distributed.is_initialized():  # Lightning would take it for the next run's, whose ranks are others
+                torch.distributed.destroy_process_group()
             self._part()
             for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
                 os.environ.pop(name, None)
@@ -222,7 +227,8 @@ class Ranks:
 
     def _explain(self, error: BaseException) -> None:
         """Raises the message for an error that was caused by the end of another rank."""
-        if isinstance(error, (UserError, SystemExit)) or self._store is None:
+        own = isinstance(error, UserError) and error.__cause__ is None  # else a broken connection may be behind it
+        if own or isinstance(error, SystemExit) or self._store is None:
             return
         look_until = time.monotonic() + (2 if isinstance(error, Exception) else 0)
         while self._lost is None and time.monotonic() < look_until:  # connections break before the rank has ended

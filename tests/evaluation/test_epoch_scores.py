@@ -151,3 +151,11 @@ def test_a_metric_that_says_no_direction_can_be_told_it():
         falling(nodes, metrics, ["val/x"])
     nodes["x"]["higher_is_better"] = False
     assert falling(nodes, added_metrics(nodes, 4), ["val/x"]) == ["x"]
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_no_metric_asks_other_ranks(numbers):
+    """Each is given what all ranks have gathered: asking again would count it twice, and hide that a rank is gone."""
+    added = {} if numbers else of("CohenKappa")
+    metrics = build_metrics(added, 3, numbers=numbers)
+    assert metrics and not any(part.sync_on_compute for metric in metrics.values() for part in metric.modules())

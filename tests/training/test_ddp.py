@@ -36,15 +36,17 @@ def test_two_ranks_share_one_run(quick, in_tmp):
 @pytest.mark.slow
 def test_who_calls_it_from_python_lives_on(quick, in_tmp):
     """Also where a rank is killed; the others start as `-m ser`, whatever the caller is."""
-    call = "import sys; from ser.cli import main; print('exit code', main(sys.argv[1:]))"
-    command = [sys.executable, "-c", call, *quick, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240)
-    assert "exit code 0" in done.stdout, done.stdout + done.stderr
-    caller = start_process([*command, "trainer.max_epochs=100000", "run.dir=more"], in_tmp)
+    call = "import sys; from ser.cli import main\nfor seed in sys.argv[1]: "
+    call += "print('exit code', main([*sys.argv[2:], f'seed={seed}']))"
+    command, ranks = [sys.executable, "-c", call], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    two_runs = [*command, "01", *quick, *ranks]  # the second meets ranks of its own
+    done = subprocess.run(two_runs, cwd=in_tmp, capture_output=True, text=True, timeout=240)
+    assert done.stdout.count("exit code 0") == 2, done.stdout + done.stderr
+    caller = start_process([*command, "0", *quick, *ranks, "trainer.max_epochs=100000", "run.dir=more"], in_tmp)
     wait_for(lambda: next((in_tmp / "more").glob("*/checkpoints/last.ckpt"), None), caller)
     (rank,) = Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()
     os.kill(int(rank), signal.SIGKILL)
-    out, err = caller.communicate(timeout=60)
+    out, err = caller.communicate(timeout=120)
     assert "exit code 2" in out and "Rank 1 ended with exit code -9" in err and "Traceback" not in err
 
 

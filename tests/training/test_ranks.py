@@ -3,6 +3,8 @@
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,19 +22,27 @@ from tests.training.test_resume import figures
 DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=1"]
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def seat(rank: int, port: int) -> dict[str, str]:
+    """What torchrun tells one of two."""
+    named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return {name: str(value) for name, value in named.items()}
+
+
 @pytest.fixture
 def two(quick, tmp_path, monkeypatch):
     """Runs the same command as two ranks: exit codes, and what each printed."""
 
     def start(*arguments: str, patches: dict | None = None) -> list[BaseProcess]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        started = []
-        for rank in ("0", "1"):
+        started, port = [], free_port()
+        for rank in range(2):
             with monkeypatch.context() as patch:
-                named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-                for name, value in {**named, "MASTER_PORT": str(port)}.items():
+                for name, value in seat(rank, port).items():
                     patch.setenv(name, value)
                 started.append(forked.start([*quick, *DDP, *arguments], tmp_path, patches))
         return started
@@ -132,6 +142,26 @@ def test_where_one_is_killed_the_other_ends(two, tmp_path, killed):
     codes, printed = two.end(started)
     assert codes[killed] == -9 and codes[1 - killed] in (1, 70), printed  # 70: an unreported error
     assert not (only_run(tmp_path) / "finished.json").exists()
+
+
+MEET_AND_PART = """
+import threading, time
+import ser.training.ranks as ranks
+ranks.LOOK_S = 0
+ranks.Ranks._ended = lambda self: time.sleep(1)  # a slow network
+with ranks.Ranks(2).together():
+    time.sleep(0.2)
+print([thread.name for thread in threading.enumerate()])
+"""
+
+
+def test_nothing_of_the_ranks_outlives_them():
+    """Where the interpreter ends a thread that asks the store, the process aborts: now and then rank 1 did, with -6."""
+    command, port = [sys.executable, "-c", MEET_AND_PART], free_port()
+    env = [{**os.environ, **seat(rank, port)} for rank in range(2)]
+    started = [subprocess.Popen(command, env=env[rank], stdout=subprocess.PIPE, text=True) for rank in range(2)]
+    assert [process.communicate(timeout=60)[0] for process in started] == ["['MainThread']\n"] * 2
+    assert [process.returncode for process in started] == [0, 0]
 
 
 def test_one_device_of_a_slurm_allocation_with_more_tasks_trains(ser, quick, monkeypatch):
