@@ -2,7 +2,8 @@
 
 `experiment=baseline_ravdess_cnn1d_1m` sets `split: {val: 0, stratify: […]}` for its own `split=random`. With
 `split=emobox` beside it, Hydra would pass those settings to EmoBox' folds, which have none of them. Here a group with
-another choice than the experiment's gets its own file's settings; typed overrides stay.
+another choice than the experiment's gets its own file's settings; typed overrides stay. An experiment that names no
+model means the default one.
 """
 
 import copy
@@ -12,18 +13,19 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ser.commands.top_file import PRESETS, SEVERAL
+from ser.commands.top_file import PRESETS, SEVERAL, top_file
 from ser.errors import UserError
 
 
 def without_stale(
-    config: dict[str, Any], chosen: Mapping[str, str], typed: Sequence[str], places: Sequence[Path]
+    config: dict[str, Any], chosen: Mapping[str, str], app: str, typed: Sequence[str], places: Sequence[Path]
 ) -> dict[str, Any]:
     """The config without the settings that an experiment made for another part than the chosen one.
 
     Args:
         config: Composed, not resolved.
         chosen: The choice in each group.
+        app: Name of the top file.
         typed: Overrides as typed.
         places: Folders with config files, the first that has a file wins.
     """
@@ -31,8 +33,8 @@ def without_stale(
     for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
         stale = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
         config = {**config, group: {key: node for key, node in config[group].items() if key not in stale}}
-    own_choices = {group: own for group, own in _own_choices(experiment) if group not in SEVERAL}
-    stale = [group for group, own in own_choices.items() if group in experiment and chosen.get(group) != own]
+    own = {"model": top_file(app).groups.get("model"), **dict(_own_choices(experiment))}  # models share few settings
+    stale = [group for group in own.keys() & experiment.keys() - set(SEVERAL) if chosen.get(group) != own[group]]
     if not stale:
         return config
     config = copy.deepcopy(config)

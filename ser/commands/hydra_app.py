@@ -146,7 +146,7 @@ def plain_config(cfg: DictConfig, app: str, whole: bool = True) -> dict[str, Any
         chosen = {str(group): name for group, name in about.runtime.choices.items() if not group.startswith("hydra/")}
         folders = [Path(source.path) for source in about.runtime.config_sources if source.schema == "file"]
         typed = OmegaConf.to_container(about.overrides.task)
-    config = without_stale(config, chosen, typed, folders)
+    config = without_stale(config, chosen, app, typed, folders)
     config, chosen = whole_config(config, chosen, app, typed, folders)
     missing = sorted(key for key, value in flatten(config) if value == "???")
     if missing and whole:

@@ -61,6 +61,16 @@ def test_another_model_has_its_own_settings_and_those_that_were_typed(config):
     assert found["split"]["val"] == 0.0
 
 
+@pytest.mark.parametrize("model", ["cnn2d", "mlp"])
+def test_an_experiment_that_names_no_model_means_the_default_one(config, in_tmp, model):
+    unnamed = EXPERIMENT.replace("  - override /model: cnn1d\n", "").replace(
+        "blocks: [{channels: 4, norm: none}]", "width: 4"
+    )
+    (in_tmp / "mine" / "experiment" / "preset.yaml").write_text(unnamed, encoding="utf-8")
+    found = config(f"model={model}")["model"]
+    assert (found.get("width"), found["dropout"] == 0.4) == ((4, True) if model == "cnn2d" else (None, False))
+
+
 def test_settings_of_a_base_file_are_taken_back_too(config, in_tmp):
     """`defaults: [base/shared, …]`, as the shipped presets have it."""
     folder = in_tmp / "mine" / "experiment"
