@@ -53,6 +53,10 @@ class Interrupted(BaseException):
         self.told = False  # whether the user has read it
 
 
+class Held(UserError):
+    """Another process trains the run."""
+
+
 class Pruned(Exception):
     """A search pruned the run: its figures were behind those of others. Not a failure; test is not scored."""
 

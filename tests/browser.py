@@ -117,8 +117,8 @@ class Browser:
     def close(self) -> None:
         """Ends it."""
         os.close(self._commands)
-        self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.kill()
+        self._process.wait()
         os.close(self._answers)
 
     def _ask(self, method: str, session: str | None = None, **parameters) -> dict:

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny_corpora import write_tiny_ravdess, write_tiny_tess
 
 REPO = Path(__file__).parents[1]
 SER = [sys.executable, "-m", "ser"]  # `ser` as a process of its own
+
+settings.register_profile("ser", deadline=None)  # no timing decides a test
+settings.load_profile("ser")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the suite is a job in the background: processes inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ from ser.data.splits import PARTS, Split
 from ser.data.utterance import Utterance
 from tests.tiny_corpora import real_corpus
 
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 seeds = st.integers(0, 2**32)
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")

@@ -156,7 +156,7 @@ def test_nothing_callable_that_any_module_of_ours_holds_leads_out():
     assert allowed > 100 and schedules == {"constant", "cosine", "one_cycle", "plateau"}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(["ser", "audio", "torch", "nn", "os", "system", "", "__init__", "load", " "]), max_size=6)
 )

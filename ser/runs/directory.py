@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from ser.errors import UserError
+from ser.errors import Held, UserError
 from ser.runs.defaults import with_defaults
 from ser.runs.reading import read_config, read_json
 from ser.system.files import check_unlinked, holder_of, write_text
@@ -112,14 +112,15 @@ class RunDirectory:
         """Takes the run for this process until it ends, however it ends.
 
         Raises:
-            UserError: Another process has it, or the folder cannot be written.
+            Held: Another process has it.
+            UserError: The folder cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             check_unlinked(self.path, WRITTEN)
             self._lock.acquire(timeout=PATIENCE_S)
         except Timeout:
-            raise UserError(
+            raise Held(
                 f"This run is being trained by {holder_of(self.path)}; its directory is {self.path}. "
                 "Wait for it, or train another configuration."
             ) from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.errors import Interrupted, UserError
+from ser.errors import Held, Interrupted, UserError
 from ser.sweeps import outcomes
 from ser.sweeps.devices import Packing, claim, trains_on_gpu
 from ser.system.turns import alone, others_go_on
@@ -173,9 +173,13 @@ def _train(config: dict[str, Any], identity: str, launch: Launch, file: Any) -> 
                 f"The recordings are not those that the sweep was planned with (the run is {job.directory.identity} "
                 f"and was {identity}). Start the sweep again."
             )
-        _wait_for_others(job.directory, launch.sweep)
-        metrics = train(job, interruption, Console(file=file, width=120))
-    return metrics.get(config["monitor"])
+        while True:
+            _wait_for_others(job.directory, launch.sweep)
+            try:
+                return train(job, interruption, Console(file=file, width=120)).get(config["monitor"])
+            except Held:  # another process was quicker
+                if outcomes.asked_to_stop(launch.sweep):
+                    raise
 
 
 def _wait_for_others(directory: Any, sweep: Path) -> None:

@@ -142,6 +142,7 @@ class CapturedSteps:
                 self._tell(reason, ANSWERS)
                 self.answers_eagerly = True
                 self._answers.clear()
+                self.recorder.release()
         return self._answered(indices)
 
     def _answered(self, indices: Tensor) -> Tensor:
@@ -156,6 +157,7 @@ class CapturedSteps:
         self._tell(reason, STEPS)
         self.eager = True
         self._graphs.clear()
+        self.recorder.release()
 
     def _tell(self, reason: NotCaptured, what: str) -> None:
         if is_shared() and isinstance(reason, BrokenCapture):

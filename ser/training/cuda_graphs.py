@@ -4,7 +4,9 @@ Nothing recorded may wait for the device, nor may its sizes depend on values: it
 last time with torch's check for waits.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +14,9 @@ import torch
 from ser.system.turns import is_shared
 
 WARM_UPS = 3  # before recording: cuBLAS and cuDNN choose and allocate in the first ones
+SHORT = 1 / 8  # of the GPU's memory: where less is free, what torch keeps for later is given back before recording
+
+_broken: list[torch.cuda.CUDAGraph] = []  # older versions of torch ask such a graph at each allocation, for ever
 
 
 class NotCaptured(Exception):
@@ -27,6 +32,7 @@ class Recorder:
 
     def __init__(self):
         self.pool = torch.cuda.graph_pool_handle()
+        self._made: list[torch.cuda.CUDAGraph] = []
 
     def record(
         self, work: Callable[[], Any], generator: torch.Generator | None = None
@@ -45,23 +51,48 @@ class Recorder:
         if generator is not None:
             graph.register_generator_state(generator)
         try:
-            self._warm_up(work)
-            if is_shared():
-                return graph.replay, self._beside_others(graph, work)
-            with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):
-                return graph.replay, work()
+            try:
+                self._warm_up(work)
+            except (torch.OutOfMemoryError, torch.AcceleratorError):
+                raise
+            except RuntimeError as error:  # an eager step raises it again, or waits
+                raise NotCaptured(f"a step fails or waits ({_first_line(error)})") from error
+            with _garbage_waits():
+                result = self._recorded(graph, work)
         except RuntimeError as error:
             no_room = next((it for it in (error, error.__context__) if isinstance(it, torch.OutOfMemoryError)), None)
             if no_room is None:
-                raise BrokenCapture(f"it fails as a graph ({str(error).splitlines()[0]})") from error
+                _broken.append(graph)
+                first = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+                raise BrokenCapture(f"it fails as a graph ({_first_line(first)})") from error
             if is_shared():
                 raise no_room from None  # it is trained again when fewer runs are beside it
             raise NotCaptured("the GPU has no memory for a graph") from error
+        self._made.append(graph)
+        return graph.replay, result
 
-    def _beside_others(self, graph: torch.cuda.CUDAGraph, work: Callable[[], Any]) -> Any:
-        """What `torch.cuda.graph` does, without the wait for the whole GPU: four runs leave it no pause, and the fifth
-        was recorded when they had ended (seen on an H200).
+    def release(self) -> None:
+        """Says that a part of the graphs is replayed no more.
+
+        Where several runs share a process they all stay: the end of one would free the memory in which cuBLAS works for
+        the others of its stream.
         """
+        if not is_shared():
+            self._made.clear()
+            self.pool = torch.cuda.graph_pool_handle()  # torch takes no pool again whose graphs have all ended
+
+    def _recorded(self, graph: torch.cuda.CUDAGraph, work: Callable[[], Any]) -> Any:
+        """The result of the work, which is recorded.
+
+        Beside other runs without the wait for the whole GPU of `torch.cuda.graph`: four runs leave it no pause, and the
+        fifth was recorded when they had ended (seen on an H200).
+        """
+        if not is_shared():
+            with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):
+                return work()
+        free, total = torch.cuda.mem_get_info()
+        if free < SHORT * total:  # nothing can be given back while recording
+            torch.cuda.empty_cache()
         with torch.cuda.stream(self._stream()):
             graph.capture_begin(self.pool, capture_error_mode="thread_local")
             try:
@@ -89,3 +120,19 @@ class Recorder:
         run's own stream is the one that no other graph was recorded on, so that none works in its memory.
         """
         return torch.cuda.current_stream() if is_shared() else torch.cuda.Stream()
+
+
+@contextmanager
+def _garbage_waits() -> Iterator[None]:
+    """A graph that nobody holds is not destroyed inside the block: CUDA takes that for a part of what is recorded."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

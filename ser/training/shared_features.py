@@ -49,9 +49,10 @@ def shared_sources(inputs: FeatureInputs, make: Callable[[FeatureInputs], Source
         sources = make(inputs)
         if not all(isinstance(source, ResidentFeatures) for source in _kept(sources)):
             return sources
+        state = copy.deepcopy(inputs.classifier.normaliser.state_dict())
         if inputs.classifier.device.type == "cuda":  # others read them on streams of their own
             torch.cuda.current_stream().synchronize()
-        held = _held[key] = _Held(sources, copy.deepcopy(inputs.classifier.normaliser.state_dict()))
+        held = _held[key] = _Held(sources, state)
     inputs.classifier.normaliser.load_state_dict(held.normaliser)
     return _for_one_run(held, inputs.config["seed"])
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ser.augmentations.spectrogram import SpecAugment
 from ser.errors import UserError
 
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = settings(max_examples=150)
 
 
 def batch(seed, size, num_features, num_frames):

@@ -286,7 +286,7 @@ def check_whole(folder: Path, wanted: int) -> None:
 def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp, storage):
     """kill -9 of the only process; what it had in work is continued and counted once."""
     fixed = [*fixed, f"tune.storage={storage}"]
-    search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "run.dir=runs"]
+    search = ["tune", *fixed, *SPACE, "tune.trials=5", "tune.startup_trials=3", "run.dir=runs", "tune.dead_after_s=10"]
     process = started(search, in_tmp)
     until(process, in_tmp / "runs", finished=1)
     process.send_signal(signal.SIGKILL)
@@ -300,7 +300,7 @@ def test_killed_in_the_middle_and_continued_by_two_workers(ser, fixed, in_tmp, s
 @pytest.mark.slow
 def test_parents_and_workers_killed_at_random_moments(fixed, in_tmp):
     """Parent killed twice (its workers end by themselves), a worker killed once, then to the end: exactly 20."""
-    search = ["tune", *fixed, *SPACE, "tune.trials=20", "tune.workers=2", "tune.pruner=none"]
+    search = ["tune", *fixed, *SPACE, "tune.trials=20", "tune.workers=2", "tune.pruner=none", "tune.dead_after_s=10"]
     for finished in (2, 6):
         process = started(search, in_tmp)
         until(process, in_tmp / "runs", finished)

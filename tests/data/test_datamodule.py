@@ -12,7 +12,7 @@ from ser.data.features.sources import ResidentFeatures
 from ser.data.splits import Split
 from ser.errors import UserError
 
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = settings(max_examples=150)
 sizes, batch_sizes, worlds = st.integers(1, 90), st.integers(1, 40), st.integers(1, 4)
 seeds, epochs = st.integers(0, 2**31), st.integers(0, 300)
 

@@ -31,7 +31,7 @@ def ece(part, bins=15):
     return expected_calibration_error(part, bins).value
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(1, 300), st.sampled_from([0.1, 1, 5, 100]), st.sampled_from([5, 15, 20]))
 def test_reliability_is_scikit_learns_curve(seed, count, sharpness, bins):
     rng = np.random.default_rng(seed)
@@ -47,7 +47,7 @@ def test_reliability_is_scikit_learns_curve(seed, count, sharpness, bins):
     assert ece(part, bins) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_ece_is_torchmetrics(seed):
     import torch

@@ -39,7 +39,7 @@ def of(name, **more):
     return {"x": {"_target_": MULTICLASS + name, **more}}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(predictions())
 def test_scores_are_scikit_learns(drawn):
     true, logits = drawn

@@ -39,7 +39,7 @@ def test_json_gives_it_back():
     assert [division["trait"] for division in data["divisions"]] == ["gender", "speaker"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(parts())
 @pytest.mark.filterwarnings("error")
 def test_json_takes_whatever_is_evaluated(part):

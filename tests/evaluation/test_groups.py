@@ -28,7 +28,7 @@ def ravdess_like(seed=0, num_speakers=24, **traits):
     return made_of(part.true, np.log(part.probabilities), part.classes, **(known | traits))
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(st.integers(0, 2**32))
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 def test_groups_are_scored_as_scikit_learn_scores_their_rows(seed):

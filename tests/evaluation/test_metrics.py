@@ -9,7 +9,7 @@ from ser.evaluation.metrics import confusion_matrix, f1_macro, f1s, precisions, 
 from tests.evaluation.test_epoch_scores import predictions
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(predictions())
 def test_matrix_and_recalls_are_scikit_learns(drawn):
     true, logits = drawn
@@ -21,7 +21,7 @@ def test_matrix_and_recalls_are_scikit_learns(drawn):
     assert set(np.flatnonzero(np.isnan(recalls(matrix)))) == set(labels) - set(true.tolist())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(predictions())
 def test_precisions_and_f1s_are_scikit_learns(drawn):
     true, logits = drawn

@@ -45,7 +45,7 @@ def assert_same(found: Predictions, expected: Predictions):
         assert getattr(found, name).dtype == getattr(expected, name).dtype
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 1, 30, 1000]))
 def test_what_was_written_is_read(tmp_path, seed, scale):
     write_predictions(tmp_path / "p.csv", predictions_of(*made_up(20, seed, scale)))
@@ -151,7 +151,7 @@ def test_a_decision_against_the_probabilities_is_refused(path):
         read_predictions(edited(path, cell(4, "predicted", other)))
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_file_cut_anywhere_is_refused(path, data):
     whole = path.read_bytes()
@@ -163,7 +163,7 @@ def test_a_file_cut_anywhere_is_refused(path, data):
         path.write_bytes(whole)
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_end_in_one_sentence(tmp_path, content):
     (tmp_path / "p.csv").write_bytes(content)

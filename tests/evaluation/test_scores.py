@@ -30,7 +30,7 @@ def parts(draw):
     return made_of(true, logits, [f"class {k}" for k in range(num_classes)], speaker=speakers)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(parts())
 def test_figures_are_scikit_learns(part):
     true, shares, labels = part.true, part.probabilities, range(len(part.classes))
@@ -50,7 +50,7 @@ def test_figures_are_scikit_learns(part):
     np.testing.assert_array_equal(scores.confusion, reference.confusion_matrix(true, part.predicted, labels=labels))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(parts())
 def test_figures_of_each_class_are_scikit_learns(part):
     labels = range(len(part.classes))
@@ -68,7 +68,7 @@ def test_figures_of_each_class_are_scikit_learns(part):
         assert np.isnan(found["recall"]) == (name in part.absent())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(3, 8))
 def test_mean_auroc_is_scikit_learns_where_all_classes_occur(seed, num_classes):
     rng = np.random.default_rng(seed)

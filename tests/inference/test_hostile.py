@@ -438,12 +438,12 @@ import resource, sys, time
 from ser.cli import main
 main(["evaluate", f"run={sys.argv[1]}"])  # what is imported counts once
 for run in sys.argv[2:]:
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     for command in (["evaluate", f"run={run}"], ["train", f"run.resume={run}"], ["predict", run, __file__]):
         assert main(command) == 2, command
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 100_000, (run, grown)
-    assert time.monotonic() - start < 10, run
+    assert time.process_time() - start < 10, run  # what could keep it busy for hours
 """
 
 

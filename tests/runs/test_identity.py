@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from ser.runs.identity import counts, flatten, identity
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-QUICK = settings(deadline=None, max_examples=200)
+QUICK = settings(max_examples=200)
 FINGERPRINTS = {"dataset": "0123456789abcdef"}
 VARIANTS = (
     [],

@@ -149,7 +149,7 @@ def same_experiment(one, other):
 
 
 def examples(count):
-    return settings(deadline=None, max_examples=count, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+    return settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def composed_pairs(compose, data):
@@ -244,7 +244,7 @@ def changed(data, node):
     return str(node) if how == "as text" else data.draw(plain_values) if how == "other" else node
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(flat_configs, batches, batches, st.data())
 def test_any_two_trees(tree, batch, other_batch, data):
     other = changed(data, tree)

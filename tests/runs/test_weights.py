@@ -96,7 +96,7 @@ def test_a_flipped_bit_anywhere_in_the_archive_is_damage(tmp_path):
     assert seen > 9
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_damage_raises_anything_else(tmp_path, data):
     path = tmp_path / "a.ckpt"

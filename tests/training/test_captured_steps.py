@@ -43,6 +43,9 @@ class Again:
 
         return replay, result
 
+    def release(self) -> None:
+        self.released = True
+
 
 class RefusesAnswers(Again):
     """Records what draws, which are the steps."""

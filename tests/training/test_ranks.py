@@ -48,7 +48,7 @@ def two(quick, tmp_path, monkeypatch):
         return started
 
     def end(started: list[BaseProcess]) -> tuple[list[int], list[str]]:
-        codes = [forked.kill_after(60, process) for process in started]
+        codes = [forked.kill_after(240, process) for process in started]
         return codes, [forked.printed(process, tmp_path) for process in started]
 
     def run(*arguments: str, patches: dict | None = None) -> tuple[list[int], list[str]]:
@@ -160,7 +160,7 @@ def test_nothing_of_the_ranks_outlives_them():
     command, port = [sys.executable, "-c", MEET_AND_PART], free_port()
     env = [{**os.environ, **seat(rank, port)} for rank in range(2)]
     started = [subprocess.Popen(command, env=env[rank], stdout=subprocess.PIPE, text=True) for rank in range(2)]
-    assert [process.communicate(timeout=60)[0] for process in started] == ["['MainThread']\n"] * 2
+    assert [process.communicate(timeout=240)[0] for process in started] == ["['MainThread']\n"] * 2
     assert [process.returncode for process in started] == [0, 0]
 
 

@@ -32,7 +32,7 @@ def test_constant():
     assert rates(constant, 20) == [PEAK] * 21
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 200), st.floats(0, 0.99), st.floats(0, 1))
 def test_cosine_rises_in_a_line_and_falls_to_its_end(steps, warmup, final):
     found = rates(cosine, steps, warmup=warmup, final=final)

@@ -77,11 +77,13 @@ def board(request, folder):
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    wait_until(lambda: len(ask(address, "/data/runs")) == len(KINDS))
-    wait_until(lambda: len(sessions(address)) == len(FINISHED))
-    yield address
-    server.terminate()
-    server.wait(timeout=20)
+    try:
+        wait_until(lambda: len(ask(address, "/data/runs")) == len(KINDS))
+        wait_until(lambda: len(sessions(address)) == len(FINISHED))
+        yield address
+    finally:
+        server.kill()
+        server.wait()
 
 
 def wait_until(holds, seconds=90):
@@ -98,7 +100,7 @@ def ask(address: str, path: str, body: dict | None = None, seconds: float = 90):
     while True:
         try:
             request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 found = json.load(answer)
             if found:
                 return found
@@ -206,7 +208,7 @@ def test_confusion_matrices_and_configs_are_there(board):
         assert any("config" in tag for tag in texts[named(texts, kind)])
     run = named(images, "wide")
     (picture,) = ask(board, f"/data/plugin/images/images?run={run}&tag=confusion_matrix&sample=0")
-    with urllib.request.urlopen(f"{board}/data/plugin/images/individualImage?{picture['query']}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{board}/data/plugin/images/individualImage?{picture['query']}", timeout=60) as answer:
         assert answer.read()[:8] == b"\x89PNG\r\n\x1a\n"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from optuna import Trial
 from rich.console import Console
 
-from ser.errors import Pruned, UserError
+from ser.errors import Held, Pruned, UserError
 from ser.reports.events import curves_of
 from ser.sweeps.search.plan import SearchPlan
 from ser.sweeps.search.trials import RUNS, VALUES
@@ -71,10 +71,8 @@ def train_when_free(job: Job, callbacks: Sequence[Any] = ()) -> dict[str, float]
         try:
             with interruption.listening():
                 return train(job, interruption, Console(quiet=True), callbacks)
-        except UserError:
-            if not job.directory.held():
-                raise
-        time.sleep(WAIT_S)
+        except Held:
+            time.sleep(WAIT_S)
 
 
 def _judge_epoch(name: str, trial: Trial, epoch: int, scores: dict[str, float], is_last: bool) -> None:

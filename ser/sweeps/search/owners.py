@@ -1,6 +1,7 @@
 """Which worker owns a trial, and whether it is alive: a lock on this machine, a heartbeat from others.
 
-In a database the heartbeat is Optuna's. It has none for journals, nor for a trial whose worker died before it began.
+Optuna's own heartbeat is not used: journals have none, and in a database it has none of a worker that died before its
+first one, whose trial would run for ever.
 """
 
 import os
@@ -14,7 +15,6 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from optuna import Study, Trial
-from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
 from ser.sweeps.search.storage import Storage, beat_s
@@ -25,7 +25,7 @@ class Owner:
     """This worker, as visible to others.
 
     The system frees its lock at the end of the process in any case. Other machines cannot see it: for them a counter in
-    the trial increases while this process lives, unless Optuna has a heartbeat.
+    the trial increases while this process lives.
 
     Args:
         folder: The search's own folder, on this machine.
@@ -51,10 +51,6 @@ class Owner:
     @contextmanager
     def working_on(self, trial: Trial) -> Iterator[None]:
         """Records its name in the trial inside the block."""
-        if self._storage.is_database:
-            trial.set_user_attr(OWNER, self.name)
-            yield
-            return
         trial.set_user_attr(OWNER, {**self.name, "beat": 0})
         stop = threading.Event()
 
@@ -86,8 +82,7 @@ class Watch:
         self._seen: dict[int, tuple[dict | None, float]] = {}  # trial → its owner, and when that was new here
 
     def requeue_dead(self, study: Study) -> list[int]:
-        """Requeues trials of dead workers; returns the numbers of those that Optuna does not find itself."""
-        fail_stale_trials(study)
+        """Requeues trials of dead workers; returns their numbers."""
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial.number for trial in running if self._is_dead(trial) and give_back(study, trial)]
 
@@ -95,8 +90,6 @@ class Watch:
         owner = trial.user_attrs.get(OWNER)
         if owner and (free := _is_free(owner)) is not None:
             return free
-        if owner and "beat" not in owner:
-            return False  # left to Optuna's heartbeat
         now = time.monotonic()
         before, since = self._seen.get(trial.number, (owner, now))
         self._seen[trial.number] = owner, since if owner == before else now

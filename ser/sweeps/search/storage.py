@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from ser.errors import UserError
-from ser.sweeps.search.trials import requeue
 
 JOURNAL = "journal.log"
 DRIVERS = frozenset(["sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb", "sqlite3"])
 DEFAULT_DRIVERS = {"postgresql://": "postgresql+psycopg://", "postgres://": "postgresql+psycopg://"}
 DEFAULT_DRIVERS |= {"mysql://": "mysql+pymysql://", "mariadb://": "mariadb+pymysql://"}
+ALREADY_MADE = ("already exists", "duplicate key")  # tables of a new database that another machine opens as well
+MAKING_S = 1.0  # until it has them all
 
 
 class Storage:
@@ -27,7 +29,7 @@ class Storage:
     Args:
         url: `tune.storage`, or None for a journal in the search's own folder.
         folder: That folder.
-        dead_after_s: Seconds without a heartbeat after which Optuna gives a trial in a database to another worker.
+        dead_after_s: Seconds without a heartbeat after which a trial of another machine is given to another worker.
     """
 
     def __init__(self, url: str | None, folder: Path, dead_after_s: float = 120.0):
@@ -56,13 +58,19 @@ class Storage:
         """
         with self.explained():
             if self.journal is None:
-                return RDBStorage(
-                    self.url, engine_kwargs=_engine_settings(self.url), heartbeat_interval=beat_s(self.dead_after_s),
-                    grace_period=round(self.dead_after_s), heartbeat_stale_trial_callback=requeue,
-                )  # fmt: skip
+                return self._database()
             self.journal.parent.mkdir(parents=True, exist_ok=True)
             _repair(self.journal)
             return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=_lock(self.journal)))
+
+    def _database(self) -> RDBStorage:
+        for again in (True, False):
+            try:
+                return RDBStorage(self.url, engine_kwargs=_engine_settings(self.url))
+            except Exception as error:
+                if not again or not any(words in str(error) for words in ALREADY_MADE):
+                    raise
+                time.sleep(MAKING_S)
 
     def turn(self) -> ExitStack:
         """To be held by a worker until it has its trial.

@@ -1,6 +1,7 @@
 """A study of Optuna that belongs to one search: made, found again, or refused."""
 
 import warnings
+from pathlib import Path
 
 import optuna
 from optuna import Study
@@ -26,8 +27,9 @@ def open_study(plan: SearchPlan) -> Study:
     with plan.storage.explained():
         storage = plan.storage.open()
         study = _create(plan, storage)
+    begun = study.get_trials(deepcopy=False)  # first: who has begun a trial on another machine set the identity before
     about = study.user_attrs
-    if about.get(IDENTITY) is None and not study.get_trials(deepcopy=False):
+    if about.get(IDENTITY) is None and not begun:
         study.set_user_attr(SPACE, plan.space.as_dict())
         study.set_user_attr(IDENTITY, plan.identity)
     elif about.get(IDENTITY) != plan.identity:
@@ -65,8 +67,12 @@ def check_folder(plan: SearchPlan) -> None:
                 f"{plan.folder} holds another search (identity {found}, this one is {plan.identity}): the space, "
                 "fixed settings, recordings, the metric, seeds or folds differ. Name another tune.dir, or leave it out."
             )
-    elif plan.folder.is_dir() and {path.name for path in plan.folder.iterdir() if path.name[0] != "."} - {JOURNAL}:
+    elif plan.folder.is_dir() and _visible(plan.folder) - {JOURNAL, file.name}:
         raise UserError(f"{plan.folder} is not empty and holds no search. Name another tune.dir.")
+
+
+def _visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.name[0] != "."}
 
 
 def quiet() -> None:

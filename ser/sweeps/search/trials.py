@@ -70,7 +70,7 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
     """Queues the settings of a FAIL for the next worker, with its reported epochs: its run continues.
 
     Args:
-        study: Of Optuna, which calls this itself where the heartbeat in a database has stopped.
+        study: Of Optuna.
         trial: FAIL.
     """
     again = deepcopy(trial)

@@ -1,5 +1,8 @@
 """Gives the turn to other runs of the same process while this one goes through its epochs."""
 
+from contextlib import suppress
+
+import torch
 from pytorch_lightning import LightningModule, Trainer
 
 from ser.system.turns import give_turn, take_turn
@@ -21,6 +24,9 @@ class SideBySide(EpochCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._take()
+        if pl_module.device.type == "cuda":
+            with suppress(RuntimeError):  # the error that ended it comes once more
+                torch.cuda.current_stream().synchronize()  # steps that are on their way work in what is freed now
         pl_module.on_fit_end()  # Lightning does not call it: the memory of its graphs is for others now
 
     def _take(self) -> None:

@@ -32,13 +32,13 @@ def words(quick, in_tmp) -> list[str]:
 @pytest.fixture
 def interrupted_when():
     """Starts a thread that sends a signal to this process once something is true."""
-    threads = []
+    threads, over = [], threading.Event()
 
     def start(ready, signum=signal.SIGINT):
         def send():
-            end = time.monotonic() + 60
-            while not ready() and time.monotonic() < end:
-                time.sleep(0.01)
+            while not ready():
+                if over.wait(0.01):  # the call has ended without it
+                    return
             times.append(time.monotonic())
             os.kill(os.getpid(), signum)
 
@@ -48,6 +48,7 @@ def interrupted_when():
         return times
 
     yield start
+    over.set()
     for thread in threads:
         thread.join()
 

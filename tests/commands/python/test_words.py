@@ -34,7 +34,7 @@ def plain(value):
     return getattr(value, "text", value)  # a text in quotes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES)
 @example("it's")
 @example("a\\")

@@ -55,7 +55,7 @@ def bursts(seed, pieces, longest=6000):
     return np.concatenate(parts).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.floats(5, 90))
 def test_trim_is_librosas(seed, pieces, trim_db):
     waveform = bursts(seed, pieces)
@@ -181,7 +181,7 @@ def test_ogg_that_ends_between_two_pages(tmp_path):
     assert len(load(path, AS_IT_IS)) == 32000
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_cut_anywhere_goes_unnoticed(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
@@ -218,7 +218,7 @@ def test_codecs_that_can_only_be_read_from_the_start(tmp_path, format, subtype):
     assert np.abs(found).max() == pytest.approx(0.3, abs=0.05)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_damaged_bytes_raise_nothing_else(tmp_path_factory, data):
     """Whatever the damage, the file is read or is a bad recording; in the header, where lengths stand, most of all."""
@@ -469,7 +469,7 @@ def test_trim_takes_what_librosa_would():
     assert len(prepare(waveform, 16000, AS_IT_IS)) == len(waveform)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.floats(1e-3, 2.0))
 def test_levels(seed, gain):
     waveform = (gain * np.random.default_rng(seed).standard_normal(4000)).astype(np.float32)

@@ -37,7 +37,7 @@ def resident(count=6, num_features=3, seed=0):
     return features * (torch.arange(features.shape[2]) < frames[:, None])[:, None], frames
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.one_of(st.none(), st.integers(1, 4000)))
 def test_stored_batches_are_what_indexing_says(waveforms, indices, num_samples):
     rows = np.arange(10)[::-1].copy()
@@ -59,7 +59,7 @@ def test_padding_may_be_signal(waveforms):
     assert own_lengths["lengths"].tolist() == [len(waveforms[0]), len(waveforms[3])]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=9), st.booleans(), st.integers(0, 99))
 def test_kept_batches_are_what_indexing_says(indices, trim, seed):
     features, frames = resident(seed=seed)

@@ -168,7 +168,7 @@ def test_a_missing_half_is_never_used(paths, cache):
         check(open_(paths, cache), paths)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_changed_byte_of_the_index_goes_unnoticed(paths, cache, data):
     open_(paths, cache)
