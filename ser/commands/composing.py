@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 from omegaconf import OmegaConf
 
-from ser.commands.hydra_app import plain_config
+from ser.commands.hydra_app import config_at_hand, plain_config
 from ser.commands.mistakes import in_users_words
 from ser.commands.overrides import as_hydra_takes_them
 from ser.commands.top_file import composed
@@ -45,9 +45,7 @@ class Composer:
         folders = [config_folder(), *map(Path, self.folders)]
         words = as_hydra_takes_them([*self.words, *more], self.name, folders)
         with in_users_words(self.name, words, folders):
-            cfg = composed(self.name, words, folders)
-            HydraConfig.instance().set_config(cfg)
-            cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+            cfg = config_at_hand(composed(self.name, words, folders))
         config = plain_config(cfg, self.name, self.whole)
         return {key: value for key, value in config.items() if key not in self.without}
 

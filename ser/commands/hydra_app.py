@@ -97,10 +97,13 @@ def run_app(name: str, arguments: Sequence[str], task: Task, sweep: Sweep | None
     GlobalHydra.instance().clear()  # of what was composed before the app
     try:
         with in_users_words(name, words, folders):
-            own = words_of_the_grid(words)
-            ours = sweep is not None and _goes_to_our_sweeper(name, flags, own, folders)
-            sys.argv = [f"ser {name}", *flags, *(own if ours else words)]
-            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(app)()
+            if flags or any(word.lstrip("+~").startswith(("experiment=", "hydra")) for word in words):
+                own = words_of_the_grid(words)
+                ours = sweep is not None and _goes_to_our_sweeper(name, flags, own, folders)
+                sys.argv = [f"ser {name}", *flags, *(own if ours else words)]
+                hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)(app)()
+            else:  # one config: Hydra's main would compose it twice
+                app(config_at_hand(composed(name, words, folders)))
     except UserError:
         if app.raised is None:
             raise
@@ -123,6 +126,16 @@ def _goes_to_our_sweeper(name: str, flags: Sequence[str], own: Sequence[str], fo
         return asked
     about = composed([*values_of(flags, "--config-name", "-cn"), name][0], own, folders).hydra
     return (asked or about.mode == RunMode.MULTIRUN) and about.runtime.choices["hydra/sweeper"] == "ser"
+
+
+def config_at_hand(cfg: DictConfig) -> DictConfig:
+    """A composed config without Hydra's own node, which `HydraConfig` has from now on.
+
+    Args:
+        cfg: From `composed`.
+    """
+    HydraConfig.instance().set_config(cfg)
+    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
 
 
 def is_multirun() -> bool:
@@ -199,5 +212,5 @@ def chosen_run_dir(run: DictConfig) -> str | None:
 
 
 def explicit_run_dir() -> str | None:
-    """What `chosen_run_dir` gave at the start, in a job that Hydra runs."""
-    return HydraConfig.get().run.get("chosen")  # in a job of a grid nobody looked
+    """What `chosen_run_dir` gave at the start; None where no argument was Hydra's own, and in a job of a grid."""
+    return HydraConfig.get().run.get("chosen")

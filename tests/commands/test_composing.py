@@ -285,3 +285,9 @@ def test_a_signal_in_the_middle_of_a_composition_stops_the_command():
             raise Interrupted(15)
         finally:
             raise AttributeError("'NoneType' object has no attribute '_invalidate_flags_cache'")
+
+
+def test_one_run_is_the_same_whether_hydras_main_composes_it(ser, quick):
+    """An argument of Hydra's own needs its main, which composes twice."""
+    said = [ser(*quick, "run.dry_run=true", *more)[1] for more in ([], ["hydra.verbose=false"])]
+    assert said[0] == said[1] and "directory" in said[0]

@@ -38,6 +38,13 @@ def run(trained, in_tmp) -> Path:
     return Path(shutil.copytree(trained, in_tmp / "my runs (old)" / trained.name))
 
 
+@pytest.fixture
+def no_page(monkeypatch):
+    """Drawing it takes seconds, and is not what is looked at."""
+    monkeypatch.setattr("ser.inference.reevaluate.write_run_report", lambda *_: Path("left out in this test"))
+    monkeypatch.setattr("ser.inference.cross_corpus.write_report", lambda *_: Path("left out in this test"))
+
+
 @pytest.fixture(autouse=True)
 def brief(monkeypatch):
     """One mistake says as much as ten."""
@@ -108,7 +115,7 @@ def test_recordings_that_have_moved(ser, run, tiny_ravdess):
     assert "<audio" in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_other_recordings_under_the_same_names(ser, run, tiny_ravdess, tmp_path):
+def test_other_recordings_under_the_same_names(ser, run, tiny_ravdess, tmp_path, no_page):
     """As many files, of other emotions: neither seen nor tested by this run."""
     other = Path(shutil.copytree(tiny_ravdess, tmp_path / "other"))
     first = next(path for path in sorted(other.rglob("*.wav")) if path.name.split("-")[2] == "05")
@@ -135,7 +142,7 @@ def test_another_corpus(ser, run, tiny_tess):
     assert len((folder / "predictions.csv").read_text().splitlines()) == 43
 
 
-def test_a_map_says_what_counts_as_what(ser, run, tiny_tess):
+def test_a_map_says_what_counts_as_what(ser, run, tiny_tess, no_page):
     words = ["dataset=tess", f"dataset.root={tiny_tess}", "device=cpu"]
     code, out, err = ser("evaluate", f"run={run}", *words, "map={ps: happy, neutral: calm, disgust: null}")
     assert code == 0, err
@@ -170,7 +177,7 @@ def test_what_cannot_be_told_from_training_is_refused(ser, run, tiny_ravdess):
     assert code == 2 and "may have been in the run's training" in err and "root=FOLDER" in err
 
 
-def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess):
+def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess, no_page):
     move_away(run)
     code, out, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
     assert code == 0, err
@@ -221,7 +228,7 @@ def test_damaged_files_are_named(ser, run, file):
     assert code == 2 and file in err
 
 
-def test_nothing_in_a_run_is_executed(ser, run, tiny_tess):
+def test_nothing_in_a_run_is_executed(ser, run, tiny_tess, no_page):
     """A config and a checkpoint may come from anybody."""
     config = yaml.safe_load((run / "config.yaml").read_text())
     config |= {"frontend": {"_target_": "os.system", "command": "touch executed"}, "run": {"trust": ["os"]}}
@@ -231,12 +238,6 @@ def test_nothing_in_a_run_is_executed(ser, run, tiny_tess):
     code, _, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
     assert code == 2 and "outside the trusted packages" in err
     assert not Path("executed").exists()
-
-
-@pytest.fixture
-def no_page(monkeypatch):
-    """Drawing it takes seconds, and is not what is looked at."""
-    monkeypatch.setattr("ser.inference.reevaluate.write_run_report", lambda *_: Path("left out in this test"))
 
 
 def say(run: Path, **nodes: dict) -> None:

@@ -284,21 +284,21 @@ def minutes(count: float) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_an_hour_faster_than_time_loses_nothing(real_run):
+def test_minutes_faster_than_time_lose_nothing(real_run):
     command = [*SER, "listen", str(real_run), "-", "--rate", "16000", "--format", "jsonl"]
     start = time.monotonic()
-    done = subprocess.run(command, input=minutes(60).tobytes(), capture_output=True)
-    print(f"an hour in {time.monotonic() - start:.0f} s")
+    done = subprocess.run(command, input=minutes(15).tobytes(), capture_output=True)
+    print(f"a quarter of an hour in {time.monotonic() - start:.0f} s")
     assert done.returncode == 0, done.stderr
     times = [json.loads(line)["time"] for line in done.stdout.splitlines()]
-    assert times == [round(STEP_S * k, 3) for k in range(1, int(3600 / STEP_S) + 1)]
+    assert times == [round(STEP_S * k, 3) for k in range(1, int(900 / STEP_S) + 1)]
 
 
 @pytest.mark.slow
 @pytest.mark.corpus
 def test_in_real_time_it_is_answered_as_it_goes(real_run):
-    """Each moment once and in order, as its sound comes: a minute, or SER_LIVE_MINUTES=10. How late is printed."""
-    length = float(os.environ.get("SER_LIVE_MINUTES", 1))
+    """Each moment once and in order, as its sound comes: 15 seconds, or SER_LIVE_MINUTES=10. How late is printed."""
+    length = float(os.environ.get("SER_LIVE_MINUTES", 0.25))
     command = [*SER, "listen", str(real_run), "-", "--rate", "16000", "--format", "jsonl"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False

@@ -276,16 +276,6 @@ def check_real(utterances, tmp_path):
 
 
 @pytest.mark.corpus
-def test_real_voices(tmp_path):
-    """Two actors in all emotions and takes, and 400 words in one voice."""
-    utterances = RavdessTess(str(real_corpus("ravdess").parent)).scan().utterances
-    words = {"OAF_neutral", "OAF_angry"}
-    some = [u for u in utterances if u.speaker in ("ravdess_01", "ravdess_02") or u.path.parent.name in words]
-    assert len(some) == 520
-    check_real(some, tmp_path)
-
-
-@pytest.mark.corpus
 @pytest.mark.slow
 def test_no_false_alarm_among_the_4240_real_recordings(tmp_path):
     """Not for takes of a sentence, nor for a word in several emotions."""

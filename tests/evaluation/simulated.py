@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -69,6 +70,7 @@ def made_of(true, logits, classes, **traits) -> Predictions:
     return Predictions(tuple(classes), keys, true, logits.argmax(axis=1), softmax(logits), words)
 
 
+@cache
 def true_values(truth: Truth, num_speakers: int = 20_000) -> dict[str, float]:
     """The figures of (nearly) the whole population."""
     everybody = simulate(truth, num_speakers, np.random.default_rng(1))

@@ -16,8 +16,8 @@ def some_part(num_speakers=24, seed=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", TRUTHS[:5], ids=lambda truth: truth.words)
 def test_intervals_cover_the_truth(truth):
-    """Between 90 and 98 % of 1000 corpora of 24 speakers; the standard error is 0.7."""
-    found = coverage(truth, 1000)
+    """Between 90 and 98 % of 500 corpora of 24 speakers; the standard error is 1, the seed fixed."""
+    found = coverage(truth, 500)
     assert found.keys() >= set(FIGURES)
     assert all(0.90 <= share <= 0.98 for share in found.values()), found
 
@@ -25,7 +25,7 @@ def test_intervals_cover_the_truth(truth):
 @pytest.mark.slow
 def test_a_corpus_without_the_failing_speakers_misses_them():
     """The stated limit of the method: see the table in `ser.evaluation.confidence`."""
-    found = coverage(TRUTHS[5], 1000)
+    found = coverage(TRUTHS[5], 500)
     assert all(0.84 <= found[name] <= 0.95 for name in FIGURES), found
 
 

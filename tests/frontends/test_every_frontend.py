@@ -1,5 +1,6 @@
 """The contract of base.py, for every YAML file in configs/frontend: a new one is tested by being there."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,19 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("needs")
 
 
+@pytest.fixture(scope="module")
+def composed():
+    """Frontends by their overrides."""
+    return {}
+
+
 @pytest.fixture
-def frontend(overrides, compose, folder):
+def frontend(overrides, compose, folder, composed):
+    """Composed once; each test has a copy to itself."""
     choice, *settings = overrides.split()
-    return compose(choice, *needs("frontend", choice.partition("=")[2], folder), *settings)
+    if overrides not in composed:
+        composed[overrides] = compose(choice, *needs("frontend", choice.partition("=")[2], folder), *settings)
+    return copy.deepcopy(composed[overrides])
 
 
 def test_shapes(frontend, clips, collate):

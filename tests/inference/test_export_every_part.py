@@ -24,7 +24,8 @@ def named(group: str) -> list[str]:
 ONE_FRAME = one_frame()
 AUDIO = {"clip": "audio.duration_s=1.0", "whole": "audio=whole"}
 PARTS = [(name, "mlp" if name in ONE_FRAME else "cnn1d", "whole") for name in named("frontend")]  # of any length: more
-PARTS += [p for name in named("model") for audio in AUDIO if (p := ("log_mel", name, audio)) not in PARTS]
+PARTS += [p for name in named("model") if (p := ("log_mel", name, "whole")) not in PARTS]
+PARTS += [("log_mel", name, "clip") for name in ("cnn2d", "crnn")]  # one with a recurrent layer
 CANNOT = {("whole", "crnn"): "A recurrent layer (GRU) is exported for one length only"}
 
 

@@ -161,20 +161,6 @@ def test_forward_never_waits_for_the_device(config):
     assert model(torch.empty(3, 20, 37, device="meta"), torch.empty(3, dtype=torch.int64, device="meta")).is_meta
 
 
-@pytest.mark.slow
-@every_config
-def test_export_takes_any_batch_and_length(config):
-    model = build(config, 20, None)
-    if any(isinstance(layer, torch.nn.RNNBase) for layer in model.modules()):
-        pytest.skip("torch.export unrolls recurrent layers: for one length only")
-    dynamic = torch.export.Dim.DYNAMIC
-    exported = torch.export.export(
-        model, (torch.randn(2, 20, 50), torch.tensor([50, 20])), dynamic_shapes=({0: dynamic, 2: dynamic}, {0: dynamic})
-    ).module()
-    features, frames = batch(20, None)
-    torch.testing.assert_close(exported(features, frames), model(features, frames), atol=1e-5, rtol=0)
-
-
 @every_config
 def test_config_is_a_short_page(config):
     lines = config.read_text().splitlines()

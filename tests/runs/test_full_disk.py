@@ -60,13 +60,6 @@ def whole(ser, quick, in_tmp, disk):
     return figures(in_tmp / "whole"), disk.count
 
 
-@pytest.mark.slow
-def test_full_while_it_ends(ser, quick, in_tmp, disk, whole):
-    """The marker cannot be written: the run is not finished, and continues."""
-    expected, count = whole
-    assert full_at(ser, quick, in_tmp, disk, count - 1) == expected
-
-
 def test_full_in_the_middle(ser, quick, in_tmp, disk, whole):
     expected, count = whole
     assert full_at(ser, quick, in_tmp, disk, count // 2) == expected
@@ -111,7 +104,7 @@ def test_a_disk_that_is_truly_full(ser, quick, in_tmp, small_disk):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [0, 4096, 16384, 30_000, 45_000, 75_000, 90_000, 105_000])
+@pytest.mark.parametrize("free", [0, 16384, 45_000, 90_000])
 def test_a_disk_that_is_truly_full_sooner_or_later(ser, quick, in_tmp, small_disk, free):
     assert ser(*quick)[0] == 0
     assert truly_full(ser, quick, in_tmp, small_disk, free) == figures(in_tmp)

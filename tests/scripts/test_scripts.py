@@ -29,7 +29,7 @@ def checkout(tmp_path) -> Path:
 @pytest.mark.slow
 def test_quickstart_trains_the_demo_and_says_what_next(checkout):
     def run() -> str:
-        command = ["bash", "scripts/quickstart"]
+        command = ["bash", "scripts/quickstart", "trainer.max_epochs=2"]
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=900, env={**os.environ})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

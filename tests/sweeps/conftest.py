@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture
-def grid(tiny_ravdess) -> list[str]:
-    """Arguments of a grid without what varies."""
+def grid_of(root: Path) -> list[str]:
+    """Arguments of a grid of the corpus there, without what varies."""
     return [
-        "train", "-m", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "model=mlp", "model.hidden=[8]",
+        "train", "-m", "dataset=ravdess", f"dataset.root={root}", "model=mlp", "model.hidden=[8]",
         "frontend=mfcc", "trainer=cpu", "trainer.max_epochs=1", "split=random", "run.threads=1",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def grid(tiny_ravdess) -> list[str]:
+    """`grid_of` the tiny RAVDESS."""
+    return grid_of(tiny_ravdess)
 
 
 def runs_in(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 There is no GPU here: the runs train on the CPU, in threads as on a GPU.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ser.cli import main
 from ser.sweeps.side_by_side import Workers
 from ser.training.draws import OwnDraws
-from tests.sweeps.conftest import figures_in, index_of, runs_in, sweep_in
+from tests.sweeps.conftest import figures_in, grid_of, index_of, runs_in, sweep_in
 from tests.sweeps.test_launchers import running_jobs, wait_for
 
 GRID = ["trainer=auto", "seed=0,1", "model.dropout=0,0.5", "trainer.max_epochs=2"]
@@ -58,15 +60,16 @@ def done(words: list[str], folder: Path) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.fixture
-def alone(grid, tmp_path_factory, ser, monkeypatch):
+@pytest.fixture(scope="module")
+def alone(tiny_ravdess, tmp_path_factory):
     """metrics.json of the same runs, one after the other."""
-    monkeypatch.chdir(tmp_path_factory.mktemp("alone"))
-    code, _, err = ser(*grid, *GRID)
-    assert code == 0, err
-    return figures_in(Path.cwd())
+    folder = tmp_path_factory.mktemp("alone")
+    with contextlib.chdir(folder):
+        assert main([*grid_of(tiny_ravdess), *GRID]) == 0
+    return figures_in(folder)
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_are_the_runs_alone(grid, alone, tmp_path):
     code, out, err = done([*grid, *GRID, "sweep.jobs_per_gpu=3"], tmp_path)
     assert code == 0, err
@@ -231,6 +234,7 @@ def test_a_turn_is_given_and_taken(tmp_path):
     assert found.returncode == 0, found.stderr
 
 
+@pytest.mark.slow
 def test_a_process_that_died_before_it_had_jobs_is_replaced(tmp_path):
     workers = Workers(1)
     dead = workers._idle[0].process

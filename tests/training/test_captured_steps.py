@@ -118,7 +118,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(
-    "more", [pytest.param(more, marks=[pytest.mark.slow] if i > 2 else [], id=more[0]) for i, more in enumerate(WAYS)]
+    "more", [pytest.param(more, marks=[pytest.mark.slow] if i > 1 else [], id=more[0]) for i, more in enumerate(WAYS)]
 )
 def test_recorded_steps_are_those_that_the_host_takes(ser, quick, in_tmp, recording, losses, monkeypatch, more):
     image = "model=cnn2d" in more

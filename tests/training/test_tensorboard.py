@@ -234,6 +234,7 @@ def test_a_continued_run_shows_each_point_once(folder, tmp_path, tiny_ravdess, m
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("board", ["runs"], indirect=True)  # that of a sweep differs in links only
 def test_hparams_page_opens_in_a_browser(board, tmp_path):
     """Headless Chromium draws the HParams page: no blank picture."""
     if (browser := shutil.which("chromium")) is None:

@@ -237,6 +237,7 @@ def test_suspicious_recordings_are_examples_only_where_there_is_no_other(root, t
 # ---- the real corpora ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_what_is_odd_in_the_real_ravdess(tmp_path):
     """Five stereo files and the identical pair of actor 07 are named, and most files are not."""
