@@ -290,4 +290,5 @@ def test_a_signal_in_the_middle_of_a_composition_stops_the_command():
 def test_one_run_is_the_same_whether_hydras_main_composes_it(ser, quick):
     """An argument of Hydra's own needs its main, which composes twice."""
     said = [ser(*quick, "run.dry_run=true", *more)[1] for more in ([], ["hydra.verbose=false"])]
-    assert said[0] == said[1] and "directory" in said[0]
+    named = [[line for line in out.splitlines() if "directory" in line] for out in said]
+    assert named[0] == named[1] != []
