@@ -25,6 +25,7 @@ from ser.sweeps import outcomes
 from ser.sweeps.devices import claim_of
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.task import LOOK_S, Launch, is_told_to_stop, leave_ctrl_c_to_the_sweep, run_job, stop_jobs
+from ser.system.memory import keep_freed_gpu_memory
 from ser.system.turns import share_process
 
 OF_A_PROCESS = ("deterministic", "benchmark")  # settings of a Trainer that hold for all threads
@@ -144,6 +145,7 @@ def main() -> int:
     places = claim_of(launch.packing, slots, len(slots), folder, launch.cache / "gpus", lambda: _is_over(launch))
     if len(places) > 1:
         share_process()
+        keep_freed_gpu_memory()
         sys.setswitchinterval(SWITCH_S)
     waiting, failed = iter(jobs), []
     threads = [threading.Thread(target=_train, args=(launch, waiting, failed), daemon=True) for _ in places]

@@ -14,7 +14,6 @@ import torch
 from ser.system.turns import is_shared
 
 WARM_UPS = 3  # before recording: cuBLAS and cuDNN choose and allocate in the first ones
-SHORT = 1 / 8  # of the GPU's memory: where less is free, what torch keeps for later is given back before recording
 
 _broken: list[torch.cuda.CUDAGraph] = []  # older versions of torch ask such a graph at each allocation, for ever
 
@@ -90,9 +89,7 @@ class Recorder:
         if not is_shared():
             with torch.cuda.graph(graph, self.pool, self._stream(), capture_error_mode="thread_local"):
                 return work()
-        free, total = torch.cuda.mem_get_info()
-        if free < SHORT * total:  # nothing can be given back while recording
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # where memory is short (`keep_freed_gpu_memory`): nothing can be while recording
         with torch.cuda.stream(self._stream()):
             graph.capture_begin(self.pool, capture_error_mode="thread_local")
             try:

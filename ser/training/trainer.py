@@ -35,7 +35,8 @@ from ser.training.loggers.run_loggers import RunLoggers
 
 class SharedGPU(CUDAAccelerator):
     """A GPU on which other runs of the process compute: around each training Lightning would free what it takes for
-    left over, and with it the memory that cuBLAS works in for the recorded steps of those runs.
+    left over, and with it the memory that cuBLAS works in for the recorded steps of those runs. What torch keeps is
+    left to `ser.system.memory`.
     """
 
     def setup(self, trainer: L.Trainer) -> None:
