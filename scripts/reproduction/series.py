@@ -95,7 +95,7 @@ _LEVELS = "{_target_: ser.augmentations.offsets.LevelOffset, utterance: 0.3, fea
 _MASKS = "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125}"
 _BANDS_ALONE = ("~frontend.of.parts.mfcc", "~frontend.of.parts.zcr_rms_chroma")
 
-CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`", seeds=(0, 1))
+CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`")
 CNN2D_ONCE = Row(CNN2D.label, CNN2D.arguments)  # among the members of ensembles
 CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
 MLP = _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`")
