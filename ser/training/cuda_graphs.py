@@ -50,12 +50,7 @@ class Recorder:
         if generator is not None:
             graph.register_generator_state(generator)
         try:
-            try:
-                self._warm_up(work)
-            except (torch.OutOfMemoryError, torch.AcceleratorError):
-                raise
-            except RuntimeError as error:  # an eager step raises it again, or waits
-                raise NotCaptured(f"a step fails or waits ({_first_line(error)})") from error
+            self._warm_up(work)
             with _garbage_waits():
                 result = self._recorded(graph, work)
         except RuntimeError as error:
@@ -107,6 +102,11 @@ class Recorder:
                     if i == WARM_UPS - 1 and not is_shared():  # the check is for all threads, and others may wait
                         torch.cuda.set_sync_debug_mode("error")
                     work()
+            except RuntimeError as error:
+                of_the_gpu = isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError)
+                if of_the_gpu or str(error).startswith(("CUDA error", "cuDNN error")):
+                    raise
+                raise NotCaptured(f"a step fails or waits ({_first_line(error)})") from error  # eagerly, it does so too
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(side)

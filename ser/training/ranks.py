@@ -126,11 +126,12 @@ class Ranks:
     def _joined(self) -> Iterator[None]:
         before = dict(os.environ)
         over = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(over,), daemon=True)
+        thread, well = threading.Thread(target=self._watch, args=(over,), daemon=True), False
         try:
             self._meet()
             thread.start()
             yield
+            well = True
         except BaseException as error:
             self._explain(error)
             if self._store is not None and self._lost is None:
@@ -140,7 +141,8 @@ class Ranks:
             over.set()
             if thread.ident is not None:
                 thread.join(PART_S)  # a thread that the interpreter ends inside the store would abort the process
-            if torch.distributed.is_initialized():  # Lightning would take it for the next run's, whose ranks are others
+            # Lightning would take the group for the next run's, whose ranks are others; NCCL's may wait for lost ranks
+            if torch.distributed.is_initialized() and (well or torch.distributed.get_backend() == "gloo"):
                 torch.distributed.destroy_process_group()
             self._part()
             for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):

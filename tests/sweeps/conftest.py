@@ -1,9 +1,12 @@
 """Grids of runs that take a second, and what became of them."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
+
+from ser.cli import main
 
 
 def grid_of(root: Path) -> list[str]:
@@ -18,6 +21,13 @@ def grid_of(root: Path) -> list[str]:
 def grid(tiny_ravdess) -> list[str]:
     """`grid_of` the tiny RAVDESS."""
     return grid_of(tiny_ravdess)
+
+
+def figures_of(words: list[str], folder: Path) -> dict[str, dict]:
+    """`figures_in` a folder where a command was given that nothing interrupted."""
+    with contextlib.chdir(folder):
+        assert main(words) == 0
+    return figures_in(folder)
 
 
 def runs_in(folder: Path) -> list[Path]:

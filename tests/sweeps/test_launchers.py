@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ser.cli import main
 from tests.conftest import SER
-from tests.sweeps.conftest import figures_in, grid_of, index_of, runs_in, sweep_in
+from tests.sweeps.conftest import figures_in, figures_of, grid_of, index_of, runs_in, sweep_in
 
 GRID = ["seed=0,1", "model.dropout=0,0.5"]
 
@@ -54,10 +53,7 @@ def wait_for(what, seconds: float = 120):
 @pytest.fixture(scope="module")
 def basic(tiny_ravdess, tmp_path_factory):
     """metrics.json of an uninterrupted sweep, one run after the other."""
-    folder = tmp_path_factory.mktemp("basic")
-    with contextlib.chdir(folder):
-        assert main([*grid_of(tiny_ravdess), *GRID]) == 0
-    return figures_in(folder)
+    return figures_of([*grid_of(tiny_ravdess), *GRID], tmp_path_factory.mktemp("basic"))
 
 
 def check(folder: Path, basic: dict) -> None:

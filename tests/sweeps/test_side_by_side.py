@@ -3,7 +3,6 @@
 There is no GPU here: the runs train on the CPU, in threads as on a GPU.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,10 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.cli import main
 from ser.sweeps.side_by_side import Workers
 from ser.training.draws import OwnDraws
-from tests.sweeps.conftest import figures_in, grid_of, index_of, runs_in, sweep_in
+from tests.sweeps.conftest import figures_in, figures_of, grid_of, index_of, runs_in, sweep_in
 from tests.sweeps.test_launchers import running_jobs, wait_for
 
 GRID = ["trainer=auto", "seed=0,1", "model.dropout=0,0.5", "trainer.max_epochs=2"]
@@ -63,10 +61,7 @@ def done(words: list[str], folder: Path) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def alone(tiny_ravdess, tmp_path_factory):
     """metrics.json of the same runs, one after the other."""
-    folder = tmp_path_factory.mktemp("alone")
-    with contextlib.chdir(folder):
-        assert main([*grid_of(tiny_ravdess), *GRID]) == 0
-    return figures_in(folder)
+    return figures_of([*grid_of(tiny_ravdess), *GRID], tmp_path_factory.mktemp("alone"))
 
 
 @pytest.mark.slow
