@@ -69,10 +69,10 @@ class Recipe:
 
     @property
     def pretrained(self) -> bool:
-        """Whether a part of it was trained before."""
+        """Whether it was trained on other recordings than the protocol's: before, or beside them."""
         flat = self.trials[0].runs[0].flat
         checkpoints = (flat[key] for key in flat if key.startswith("frontend.") and key.endswith(".checkpoint"))
-        return bool(flat.get("init_from")) or any(checkpoints)
+        return bool(flat.get("init_from") or flat.get("split.train_only")) or any(checkpoints)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from ser.comparison.conditions import Condition
 from ser.errors import UserError, some
 from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.evaluation.scores import main_figure
-from ser.runs.identity import COUNTED_OTHERWISE, counts, flatten, plain
+from ser.runs.identity import ABSENT, COUNTED_OTHERWISE, counts, flatten, plain
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.settings import devices_of
 
@@ -115,7 +115,11 @@ class Run:
         for key, value in counted.items():
             if value and key.endswith(".content"):  # of a pretrained model; its place may differ from run to run
                 counted[key] = str(value)[:8]
-        return {key: value for key, value in counted.items() if key not in DRAWN}
+        return {
+            key: value
+            for key, value in counted.items()
+            if key not in DRAWN and (value is not None or key not in ABSENT)
+        }
 
     @cached_property
     def configuration(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
-ABSENT = ("loss.numbers",)  # settings that are younger than some runs: null is as without them
+ABSENT = ("loss.numbers", "split.train_only")  # settings that are younger than some runs: null is as without them
 # of a node that has `content`, which says what its checkpoint holds
 CHECKPOINT_KEYS = frozenset(["checkpoint", "gradient_checkpointing", "online"])
 OTHER_KEYS = frozenset(

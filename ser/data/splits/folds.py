@@ -1,14 +1,16 @@
 """Splits in k folds, each tested once: over recordings, over speakers, and over single speakers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 
+from ser.data.emotions import in_order, one_form
 from ser.data.splits.base import Splitter, parts_are_named
 from ser.data.splits.sampling import checked_strata, draw_stratified, genders_of, hold_out, indices_by, strata
 from ser.data.utterance import Utterance
-from ser.errors import UserError
+from ser.errors import UserError, did_you_mean, some
 from ser.system.ranges import Index, Range, Rate, Seed
 
 Folds = Annotated[int, Range(2, 10**4)]
@@ -111,30 +113,76 @@ class SpeakerFolds(FoldSplitter):
 
     Args:
         fold, seed: As in `FoldSplitter`.
-        val: Share of each gender's speakers, of all; at least one.
+        val: Share of each gender's speakers, of all in the folds; at least one.
+        train_only: Corpora that are in no fold: all of their recordings train in each, as far as the others have their
+            classes (`usable`).
     """
 
-    def __init__(self, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
+    def __init__(
+        self, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0, train_only: Sequence[str] | str | None = None
+    ):
         super().__init__(fold, val, seed)
+        names = [train_only] if isinstance(train_only, str) else list(train_only or ())
+        self.train_only = {one_form(str(name)): str(name) for name in names}
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
         """The speakers of each fold.
 
         Args:
-            genders: Speaker → gender of the recordings used, sorted by speaker.
+            genders: Speaker → gender of the recordings in folds, sorted by speaker.
             rng: Decides.
         """
         raise NotImplementedError
 
+    def usable(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+        """All, but of `train_only` those alone whose class somebody in the folds has; numbers are no classes.
+
+        Raises:
+            UserError: A corpus of `train_only` that there is not, or none left to test.
+        """
+        if not self.train_only or parts_are_named(utterances):
+            return super().usable(utterances, labels)
+        in_folds = set(self._in_folds(utterances))
+        known = {labels[i] for i in in_folds}
+        kept = [i for i, label in enumerate(labels) if i in in_folds or label in known or not isinstance(label, str)]
+        lost = Counter(labels[i] for i in set(range(len(labels))) - set(kept))
+        return kept, [f"{lost[label]} recordings of {label} left out: nobody tested has it" for label in in_order(lost)]
+
     def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
-        by_fold = self.speakers(genders_of(utterances), rng)
-        recordings = indices_by(utterances, "speaker")
+        by_fold = self.speakers(self.tested_genders(utterances), rng)
+        recordings = indices_by(utterances, "speaker", self._in_folds(utterances))
         return [[i for speaker in speakers for i in recordings[speaker]] for speakers in by_fold]
 
     def validation(
         self, utterances: Sequence[Utterance], pool: Sequence[int], rng: np.random.Generator
     ) -> tuple[Sequence[int], Sequence[int]]:
-        return hold_out(utterances, pool, self.val, rng, genders_of(utterances))
+        if not pool and self.val > 0:
+            raise UserError("Nobody is left to validate on: all speakers in folds are tested at once. Use split.val=0.")
+        return hold_out(utterances, pool, self.val, rng, self.tested_genders(utterances))
+
+    def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
+        parts = super().deal(utterances, rng)
+        further = set(range(len(utterances))) - set(self._in_folds(utterances))
+        return {**parts, "train": sorted({*parts["train"], *further})}
+
+    def tested_genders(self, utterances: Sequence[Utterance]) -> dict[str, str]:
+        """Speaker → gender of the recordings in folds, sorted by speaker."""
+        return genders_of(utterances, self._in_folds(utterances))
+
+    def _in_folds(self, utterances: Sequence[Utterance]) -> list[int]:
+        corpora = {one_form(utterance.corpus): utterance.corpus for utterance in utterances}
+        for word, name in self.train_only.items():
+            if word not in corpora:
+                raise UserError(
+                    f"split.train_only={name} is no corpus of the recordings used ({some(sorted(corpora.values()))}). "
+                    f"{did_you_mean(name, list(corpora.values()))} dataset=joined puts several corpora together."
+                )
+        if corpora.keys() <= self.train_only.keys():
+            raise UserError(
+                f"split.train_only names all corpora of the recordings used ({some(sorted(corpora.values()))}): leave "
+                "one out, to be tested."
+            )
+        return [i for i, utterance in enumerate(utterances) if one_form(utterance.corpus) not in self.train_only]
 
 
 class SpeakerKFold(SpeakerFolds):
@@ -142,11 +190,18 @@ class SpeakerKFold(SpeakerFolds):
 
     Args:
         k: Number of folds, from 2 to the number of speakers.
-        fold, val, seed: As in `SpeakerFolds`.
+        fold, val, seed, train_only: As in `SpeakerFolds`.
     """
 
-    def __init__(self, k: Folds = 5, fold: Index = 0, val: Rate = 0.15, seed: Seed = 0):
-        super().__init__(fold, val, seed)
+    def __init__(
+        self,
+        k: Folds = 5,
+        fold: Index = 0,
+        val: Rate = 0.15,
+        seed: Seed = 0,
+        train_only: Sequence[str] | str | None = None,
+    ):
+        super().__init__(fold, val, seed, train_only)
         self.k = k
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
@@ -165,11 +220,11 @@ class LeaveOneSpeakerOut(SpeakerFolds):
     """As many folds as speakers: fold i tests the i-th speaker in alphabetical order.
 
     Args:
-        fold, val, seed: As in `SpeakerFolds`.
+        fold, val, seed, train_only: As in `SpeakerFolds`.
     """
 
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
-        if len(genders) < 2:
+        if len(genders) < 2 and not self.train_only:
             raise UserError(
                 f"split=leave_one_speaker_out needs 2 speakers, and the recordings used have {len(genders)}: "
                 f"{', '.join(genders)}. Use split=kfold."
@@ -177,7 +232,7 @@ class LeaveOneSpeakerOut(SpeakerFolds):
         return [[speaker] for speaker in genders]
 
     def name_of_fold(self, utterances: Sequence[Utterance]) -> str:
-        return list(genders_of(utterances))[self.fold]
+        return list(self.tested_genders(utterances))[self.fold]
 
 
 def check_fold(fold: int, num_folds: int) -> None:

@@ -24,8 +24,9 @@ def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], plac
        unknown`; `word-independent` or `statement-independent` where that holds for the text; the direction where
        each side is one corpus or one speaker (`RAVDESS → TESS`); and `place`.
     2. How many speakers and texts of test are also in train or validation.
-    3. Validation: in what it is disjoint from train, where that is less than for test.
-    4. `remark`.
+    3. The corpora in training that are not in test, where some are in both: `trained on TESS too`.
+    4. Validation: in what it is disjoint from train, where that is less than for test.
+    5. `remark`.
 
     Args:
         utterances: What the parts index.
@@ -38,6 +39,7 @@ def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], plac
     segments = [
         _head(values, apart, place),
         _shared(values, "test", SEEN_IN_TRAINING),
+        _further(values, apart),
         _validation(values, apart) if parts["val"] else "no validation",
         remark,
     ]
@@ -160,6 +162,14 @@ def _shared(values: Values, part: str, others: Sequence[str]) -> str:
                 f"{len(common)} of {whole} {part} {field}{'s' * (whole > 1)}"
             )
     return "; ".join(f"{', '.join(words)} also in {where}" for where, words in counts.items())
+
+
+def _further(values: Values, apart: list[str]) -> str:
+    """The corpora that are trained on beside the tested ones."""
+    if "corpus" not in values or "corpus" in apart:  # in the first segment then
+        return ""
+    trained, tested = _sides(values["corpus"])
+    return f"trained on {_corpora(trained - tested)} too" if trained - tested else ""
 
 
 def _validation(values: Values, apart: list[str]) -> str:

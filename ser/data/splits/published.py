@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ser.data.splits.folds import SpeakerFolds
-from ser.data.splits.sampling import genders_of
 from ser.data.utterance import Utterance
 from ser.errors import UserError, some
 from ser.system.ranges import Index, Rate, Seed
@@ -22,7 +21,7 @@ class PublishedFolds(SpeakerFolds):
         corpus: The corpus.
         speakers: Those tested in fold 0, in fold 1, …: as the corpus calls them, with or without its name before and
             leading zeros (`7` is `ravdess_07`).
-        fold, val, seed: As in `SpeakerFolds`.
+        fold, val, seed, train_only: As in `SpeakerFolds`.
 
     Raises:
         UserError: A speaker listed twice, or folds that are not lists.
@@ -36,8 +35,9 @@ class PublishedFolds(SpeakerFolds):
         fold: Index = 0,
         val: Rate = 0.15,
         seed: Seed = 0,
+        train_only: Sequence[str] | str | None = None,
     ):
-        super().__init__(fold, val, seed)
+        super().__init__(fold, val, seed, train_only)
         if not all(isinstance(names, Sequence) and not isinstance(names, str) and names for names in speakers):
             raise UserError("split.speakers is a list of folds, each a list of speakers: [[1, 2], [3, 4]].")
         self.source, self.corpus = source, corpus
@@ -54,7 +54,8 @@ class PublishedFolds(SpeakerFolds):
         if strangers:
             raise UserError(
                 f"{self.source}'s folds are of the speakers of {self.corpus}, and {len(strangers)} of {len(genders)} "
-                f"here are none of them ({some(strangers)}). Use dataset={self.corpus}, or split=speaker_kfold."
+                f"here are none of them ({some(strangers)}). Use dataset={self.corpus}, or split=speaker_kfold; "
+                "split.train_only=NAME keeps a corpus out of the folds."
             )
         return [[known[name] for name in names if name in known] for names in self.listed]
 
@@ -68,7 +69,7 @@ class PublishedFolds(SpeakerFolds):
         return parts
 
     def name_of_fold(self, utterances: Sequence[Utterance]) -> str:
-        here, listed = len(genders_of(utterances)), len(sum(self.listed, []))
+        here, listed = len(self.tested_genders(utterances)), len(sum(self.listed, []))
         return self.source if here == listed else f"{self.source}, {here} of {listed} speakers"
 
 

@@ -82,11 +82,11 @@ def draw_stratified(
     return sorted(drawn), sorted(set(pool) - drawn)
 
 
-def indices_by(utterances: Sequence[Utterance], field: str) -> dict[str, list[int]]:
-    """The indices of the recordings of each value of a field, sorted by value."""
+def indices_by(utterances: Sequence[Utterance], field: str, pool: Sequence[int] | None = None) -> dict[str, list[int]]:
+    """The indices of the recordings of each value of a field, sorted by value; of the pool's, or of all."""
     indices = defaultdict(list)
-    for i, utterance in enumerate(utterances):
-        indices[getattr(utterance, field)].append(i)
+    for i in range(len(utterances)) if pool is None else pool:
+        indices[getattr(utterances[i], field)].append(i)
     return dict(sorted(indices.items()))
 
 
