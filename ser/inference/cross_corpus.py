@@ -22,12 +22,12 @@ from ser.evaluation.predictions import AnyPredictions, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
-from ser.inference.seen_recordings import SeenRecordings, seen_in_training, together, transfer_stamp
-from ser.inference.source import built_from
+from ser.inference.transfer_stamp import transfer_stamp
 from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
 from ser.reports.run_report import stamps_of
 from ser.runs.directory import WRITTEN, safe_name
+from ser.runs.seen_recordings import FILE, PARTS, SeenRecordings, read_seen, together
 from ser.system.cache import cache_folder
 from ser.system.files import check_unlinked, write_text
 from ser.training.feature_cache import bar
@@ -91,7 +91,9 @@ def score_elsewhere(
     predictions, decoded = average([part for part, _ in scored]), scored[0][1]
     baselines = {}
     if seen is not None:
-        known = seen.labels  # of classes those that occur here: any other would always be wrong
+        known = seen.labels(
+            test.classes, recordings.are_numbers
+        )  # of classes those that occur here: any other would always be wrong
         known = known if recordings.are_numbers else known[np.isin(known, predictions.true)]
         baselines = task_of(run.config, test.classes).constant(known, predictions)
     evaluation = evaluate([Fold(predictions, val, baselines)])
@@ -119,13 +121,11 @@ def score_elsewhere(
 
 
 def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | None, set[str]]:
-    """The run's training recordings, if they can be found, and the names of its corpora."""
-    try:
-        with built_from(run.path / "config.yaml"):
-            seen = together([seen_in_training(model, *model.predictions()) for model in run.models])
-        return seen, {utterance.corpus for utterance in (*seen.train, *seen.val)}
-    except UserError as error:
-        why = str(error).splitlines()[0]
+    """What the run has seen in training, if that is recorded, and the names of its corpora."""
+    found = {model.path: read_seen(model.path) for model in run.models}
+    if all(found.values()):
+        seen = together(list(found.values()))
+        return seen, {utterance.corpus for utterance in seen.of(*PARTS)}
     parts = [part for model in run.models for part in model.predictions() if part is not None]
     names = {model.config["choices"].get("dataset") for model in run.models}
     names |= {name for part in parts for name in part.traits["corpus"]}
@@ -133,7 +133,8 @@ def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | No
     if shared := names & {utterance.corpus for utterance in recordings.utterances}:
         raise UserError(
             f"Recordings of {', '.join(sorted(shared))} may have been in the run's training, which cannot be checked: "
-            f"{why} Name the folder of the run's own recordings with root=FOLDER."
+            f"{min(path for path, seen in found.items() if not seen)} has no {FILE}, which older versions did not "
+            "write. Train it again with run.rerun=true."
         )
     return None, names
 

@@ -15,7 +15,7 @@ FOLDER = "members"
 MOST = 100
 COPIED = (  # the marker last, as in the run itself
     "run.json", "config.yaml", "environment.json", "metrics.json", "predictions.csv", "predictions_val.csv",
-    "checkpoints/best.ckpt", "finished.json",
+    "seen.csv", "checkpoints/best.ckpt", "finished.json",
 )  # fmt: skip
 
 

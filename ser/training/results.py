@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ser.data.recordings import Recordings
 from ser.evaluation.baselines import decision_tree, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import AnyPredictions, Predictions, write_predictions
 from ser.models.base import count_parameters
 from ser.reports.figures import as_image, as_png
 from ser.reports.result_figure import result_figure
+from ser.runs.seen_recordings import write_seen
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.first_weights import file_hashes, seen_by
 from ser.training.job import Job
 from ser.training.loggers.run_loggers import RunLoggers
 from ser.training.setup import Parts
@@ -58,6 +61,10 @@ def write_results(
             utterances = [decoded.utterances[i] for i in rows]
             predictions[part] = task.predictions(utterances, decoded.labels[rows], outputs)
             write_predictions(directory.path / file, predictions[part])
+    true = _in_words(decoded.labels, recordings)
+    hashes = file_hashes(recordings)
+    if (seen := seen_by(parts.split, decoded.utterances, true, hashes, config["init_from"])) is not None:
+        write_seen(directory.path, seen)
     rows, _ = scored["test"]
     others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
     evaluation = evaluate([Fold(predictions["test"], predictions.get("val"), others)])
@@ -84,6 +91,13 @@ def write_results(
     directory.finish()
     log.info("finished: %s", metrics)
     return RunResults(metrics, evaluation, predictions["test"])
+
+
+def _in_words(labels: np.ndarray, recordings: Recordings) -> list[str]:
+    """Of each utterance the name of its class, or its numbers."""
+    if recordings.are_numbers:
+        return [" ".join(map(repr, numbers)) for numbers in labels.tolist()]
+    return [recordings.classes[label] for label in labels.tolist()]
 
 
 def baselines_of(parts: Parts, test_rows: np.ndarray, test: AnyPredictions, seed: int) -> dict[str, AnyPredictions]:

@@ -31,6 +31,7 @@ from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
 from ser.training.captured_steps import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
+from ser.training.first_weights import file_hashes, held_apart
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
 from ser.training.shared_features import shared_sources
@@ -87,6 +88,8 @@ def prepare(
     task = task_of(config, recordings.classes)
     planned = splitter(recordings.utterances)
     planned = planned if chosen is None else chosen.split(planned)
+    hashes = file_hashes(recordings)
+    held_apart(config["init_from"], planned, recordings.utterances, hashes)
     learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
     auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
     notes = [*remarks]
@@ -95,6 +98,7 @@ def prepare(
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
     dealt = splitter(decoded.utterances)
     dealt = dealt if chosen is None else chosen.split(dealt)
+    dealt = held_apart(config["init_from"], dealt, decoded.utterances, hashes)
     split, remarks = guarded(dealt, decoded, audio.sample_rate, console)
     learned = decoded.labels[split.train]
     task.check_train(learned)

@@ -155,7 +155,11 @@ def test_a_map_says_what_counts_as_what(ser, run, tiny_tess, no_page):
 
 @pytest.mark.slow
 def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
-    """On its own corpus, what is left is its own test part: scored from the waveform, with the very same figures."""
+    """On its own corpus, what is left is its own test part: scored from the waveform, with the very same figures.
+
+    Where its own recordings were does not matter: what it has seen is recorded.
+    """
+    move_away(run)
     code, out, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
     assert code == 0, err
     (folder,) = (run / "evaluations").iterdir()
@@ -172,16 +176,32 @@ def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
 
 
 def test_what_cannot_be_told_from_training_is_refused(ser, run, tiny_ravdess):
-    move_away(run)
+    (run / "seen.csv").unlink()  # as in runs of older versions
     code, _, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
-    assert code == 2 and "may have been in the run's training" in err and "root=FOLDER" in err
+    assert code == 2 and "may have been in the run's training" in err and "no seen.csv" in err
 
 
-def test_training_recordings_that_are_gone_are_said_to_be(ser, run, tiny_tess, no_page):
-    move_away(run)
+@pytest.mark.parametrize("damage", ["hash,part\n1,train\n", "", b"\xff\xfe", "another part", "no end"])
+def test_a_damaged_list_of_seen_recordings(ser, run, tiny_ravdess, damage):
+    file = run / "seen.csv"
+    whole = file.read_text()
+    if damage == "no end":
+        file.write_text(whole.rstrip())
+    elif isinstance(damage, bytes):
+        file.write_bytes(damage)
+    else:
+        file.write_text(whole.replace(",train,", ",elsewhere,") if damage == "another part" else damage)
+    code, _, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
+    assert code == 2 and "seen.csv" in err and "run.rerun=true" in err and "Traceback" not in err
+
+
+def test_a_run_that_did_not_record_what_it_saw(ser, run, tiny_tess, no_page):
+    (run / "seen.csv").unlink()
     code, out, err = ser("evaluate", f"run={run}", "dataset=tess", f"dataset.root={tiny_tess}", "device=cpu")
     assert code == 0, err
-    assert "shared speakers not counted, since the training recordings are not available" in " ".join(out.split())
+    assert "shared speakers not counted, since the recordings seen in training are not recorded" in " ".join(
+        out.split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from ser.runs.identity import counts, flatten, identity
+from ser.runs.identity import ABSENT, counts, flatten, identity
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 QUICK = settings(max_examples=200)
@@ -180,6 +180,18 @@ def test_batches_are_counted_over_all_devices(configs, devices, batch_size):
 def test_precision_and_accumulation_count(configs):
     for key, value in (("precision", "bf16-mixed"), ("accumulate_grad_batches", 2)):
         assert name(replaced(configs[0], ("trainer", key), value)) != name(configs[0])
+
+
+@pytest.mark.parametrize("key", ABSENT)
+def test_a_setting_that_is_younger_than_a_run_keeps_its_identity(key):
+    node, inner = key.split(".")
+    config = compose([])
+    config[node].pop(inner, None)
+    without = name(config)
+    config[node][inner] = None
+    assert name(config) == without
+    config[node][inner] = "something"
+    assert name(config) != without
 
 
 def test_cpu_and_gpu_share_it(configs):

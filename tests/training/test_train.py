@@ -12,6 +12,7 @@ import torch
 import yaml
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
+from ser.runs.seen_recordings import read_seen
 from tests.conftest import SER, only_run
 from tests.tiny_corpora import write_tone
 
@@ -30,7 +31,7 @@ def test_run_directory_holds_what_it_promises(ser, quick, in_tmp):
     run = only_run(in_tmp)
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert {
-        "config.yaml", "metrics.json", "predictions.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+        "config.yaml", "metrics.json", "predictions.csv", "seen.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
         "figures/confusion_matrix.png", "report.html", "environment.json", "train.log", "finished.json",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out") for name in names)
@@ -184,7 +185,7 @@ def test_checkpoint_goes_from_waveform_to_the_same_probabilities(ser, quick, in_
 
 
 @pytest.mark.slow
-def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tess):
+def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tess, tiny_ravdess):
     ser(*quick)
     first = only_run(in_tmp)
     tess = [word for word in quick if not word.startswith("dataset")] + ["dataset=tess", f"dataset.root={tiny_tess}"]
@@ -195,6 +196,13 @@ def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tes
     weights = [torch.load(run / "checkpoints/best.ckpt", weights_only=True)["state_dict"] for run in (first, second)]
     hidden = [key for key in weights[0] if key.endswith("0.weight") and "model" in key][0]
     assert torch.allclose(weights[0][hidden], weights[1][hidden], atol=1e-9)
+    assert "first weights trained on RAVDESS" in " ".join(out.split())
+    seen = [read_seen(run) for run in (first, second)]
+    in_both = sum(one.true != "calm" for one in seen[0].recordings)  # TESS has no calm
+    code, out, err = ser("evaluate", f"run={second}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
+    assert code == 0 and f"{in_both} recordings left out: the run was trained on them" in out, err
+    assert "same corpus: trained on ravdess + tess, tested on ravdess" in " ".join(out.split())
+    assert seen[0].hashes < seen[1].hashes
     code, _, err = ser(*quick, "init_from=nowhere")
     assert code == 2 and "nowhere" in err
 

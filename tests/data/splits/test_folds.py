@@ -142,6 +142,69 @@ def test_validation_that_leaves_nothing_to_train_on():
         KFold(2, val=0.5)(ravdess_like(4))
 
 
+@pytest.mark.parametrize("make", [LeaveOneSpeakerOut, lambda **given: SpeakerKFold(2, **given)])
+@pytest.mark.parametrize("val", [0, 0.2])
+def test_a_corpus_to_train_on_alone_is_in_no_fold(make, val):
+    ours, further = tess_like(), ravdess_like(6)
+    utterances = (
+        [it for pair in zip(ours, further, strict=False) for it in pair] + ours[len(further) :] + further[len(ours) :]
+    )
+    alone = make(fold=0, val=val)(ours)
+    assert make(train_only="ravdess").num_folds(utterances) == make().num_folds(ours) == 2
+    tested = set()
+    for fold in range(2):
+        split = make(fold=fold, val=val, train_only=["RAVDESS"])(utterances)
+        check_parts(split, utterances) if val else None
+        train, held, test = of_parts(split, utterances, "speaker")
+        assert {f"ravdess_{i:02}" for i in range(1, 7)} <= train and len(test) == 1 and test.isdisjoint(train | held)
+        assert all(speaker.startswith("tess") for speaker in held | test)
+        assert sum(utterances[i].corpus == "ravdess" for i in split.train) == len(further)
+        assert "trained on RAVDESS too" in split.protocol and "speaker-independent" in split.protocol
+        tested |= test
+        if fold == 0:  # what is tested and validated is as without the other corpus
+            for part in ("val", "test"):
+                assert {utterances[i].key for i in getattr(split, part)} == {ours[i].key for i in getattr(alone, part)}
+    assert tested == {"tess_oaf", "tess_yaf"}
+
+
+def test_one_speaker_beside_a_corpus_to_train_on():
+    utterances = [u for u in tess_like() if u.speaker == "tess_oaf"] + ravdess_like(3)
+    make = LeaveOneSpeakerOut(val=0, train_only=["ravdess"])
+    split = make(utterances)
+    assert make.num_folds(utterances) == 1 and of_parts(split, utterances, "corpus") == [{"ravdess"}, set(), {"tess"}]
+    with pytest.raises(UserError, match=r"Nobody is left to validate on.*split.val=0"):
+        LeaveOneSpeakerOut(train_only=["ravdess"])(utterances)
+
+
+def test_classes_that_nobody_tested_has_are_not_trained_on():
+    utterances = tess_like() + ravdess_like(3)
+    labels = [u.emotion for u in utterances]
+    kept, remarks = LeaveOneSpeakerOut(train_only=["ravdess"]).usable(utterances, labels)
+    lost = {u.emotion for u in ravdess_like(3)} - {u.emotion for u in tess_like()}
+    assert lost and {labels[i] for i in kept} == set(labels) - lost
+    assert [i for i, label in enumerate(labels) if label not in lost] == list(kept)
+    assert {remark.split()[3] for remark in remarks} == lost and "left out: nobody tested has it" in remarks[0]
+    kept, remarks = LeaveOneSpeakerOut(train_only=["tess"]).usable(utterances, labels)
+    assert len(kept) == len(utterances) and not remarks
+    numbers = [(0.1, 0.2)] * len(utterances)
+    assert list(LeaveOneSpeakerOut(train_only=["ravdess"]).usable(utterances, numbers)[0]) == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["tes"], r"split.train_only=tes is no corpus of the recordings used \(ravdess, tess\). Did you mean 'tess'"),
+        ("ravdes", r"split.train_only=ravdes is no corpus.*Did you mean 'ravdess'.*dataset=joined"),
+        (["ravdess", "tess"], "names all corpora of the recordings used.*leave one out"),
+    ],
+)
+def test_a_corpus_to_train_on_that_there_is_not(names, words):
+    with pytest.raises(UserError, match=words):
+        SpeakerKFold(2, train_only=names).usable(tess_like() + ravdess_like(2), ["happy"] * 70)
+    with pytest.raises(UserError, match=words):
+        SpeakerKFold(2, train_only=names)(tess_like() + ravdess_like(2))
+
+
 @pytest.mark.parametrize("splitter", [SpeakerKFold, LeaveOneSpeakerOut])
 def test_unknown_speakers(splitter):
     utterances = [replace(u, speaker=None) for u in ravdess_like(4)]

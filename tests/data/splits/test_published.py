@@ -81,6 +81,20 @@ def test_another_corpus_is_refused(choice):
         published(choice).num_folds(demo) and published(choice)(demo)
 
 
+def test_another_corpus_can_be_trained_on_in_every_fold():
+    ours = ravdess_like()
+    utterances = tess_like() + ours
+    for fold in (0, 5):
+        split, alone = (
+            published("emobox", fold=fold, train_only=["tess"])(utterances),
+            published("emobox", fold=fold)(ours),
+        )
+        assert {utterances[i].key for i in split.test} == {ours[i].key for i in alone.test}
+        assert {utterances[i].key for i in split.val} == {ours[i].key for i in alone.val}
+        assert {"tess_oaf", "tess_yaf"} < of_parts(split, utterances, "speaker")[0]
+        assert f"fold {fold + 1} of 6 (EmoBox); " in split.protocol and "trained on TESS too" in split.protocol
+
+
 @pytest.mark.parametrize("speakers", [[1, 2], ["12", "34"], [[1, 2], []], [[1], None]])
 def test_folds_that_are_no_lists(speakers):
     with pytest.raises(UserError, match=r"split.speakers is a list of folds"):

@@ -1,0 +1,114 @@
+"""The recordings seen in training: a run's own, and those that its first weights were trained on (`init_from`).
+
+seen.csv    one row a recording: the hash of its file, the part it was in, and what is known of it
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser.data.utterance import Utterance
+from ser.errors import UserError
+from ser.evaluation.prediction_files import REMEDY, read_lines
+from ser.system.files import write_atomically
+
+FILE = "seen.csv"
+PARTS = ("train", "val", "before")  # before: by the weights that training began with
+KNOWN = ("corpus", "speaker", "statement", "word")  # what stamps count
+COLUMNS = ("hash", "part", "path", *KNOWN, "true")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One recording.
+
+    Args:
+        hash: Of its file's content.
+        part: One of `PARTS`.
+        utterance: Its key, and those fields of `KNOWN` that its corpus knows.
+        true: The name of its class, or numbers with a space between; empty in `before`.
+    """
+
+    hash: str
+    part: str
+    utterance: Utterance
+    true: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRecordings:
+    """What one run or several have seen.
+
+    Args:
+        recordings: Each once a run.
+    """
+
+    recordings: tuple[Seen, ...]
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """Of the files."""
+        return frozenset(seen.hash for seen in self.recordings)
+
+    def of(self, *parts: str) -> tuple[Utterance, ...]:
+        """The recordings of some of `PARTS`."""
+        return tuple(dict.fromkeys(seen.utterance for seen in self.recordings if seen.part in parts))
+
+    def labels(self, classes: Sequence[str], are_numbers: bool) -> np.ndarray:
+        """Of its training part: labels (N,), or numbers (N, D).
+
+        Raises:
+            UserError: A recording of another class.
+        """
+        true = [seen.true for seen in self.recordings if seen.part == "train"]
+        try:
+            if are_numbers:
+                return np.array([[float(number) for number in words.split()] for words in true])
+            return np.array([classes.index(name) for name in true])
+        except ValueError as error:
+            raise UserError(f"{FILE} does not fit the run's predictions ({error}). {REMEDY}.") from error
+
+
+def together(several: Sequence[SeenRecordings]) -> SeenRecordings:
+    """The recordings seen by any of several runs; the training part is that of the first, for `labels`."""
+    first, *others = several
+    rest = tuple(Seen(seen.hash, "before", seen.utterance) for other in others for seen in other.recordings)
+    return SeenRecordings((*first.recordings, *dict.fromkeys(rest)))
+
+
+def write_seen(run: Path, seen: SeenRecordings) -> None:
+    """Writes `<run>/seen.csv`."""
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for one in seen.recordings:
+                known = (getattr(one.utterance, name) or "" for name in KNOWN)
+                writer.writerow([one.hash, one.part, one.utterance.key, *known, one.true])
+
+    write_atomically(run / FILE, write)
+
+
+def read_seen(run: Path) -> SeenRecordings | None:
+    """What a run has seen; None where it did not record it, as older versions did not.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    path = run.expanduser() / FILE
+    if not path.is_file():
+        return None
+    (_, header), *rows = read_lines(path)
+    if tuple(header) != COLUMNS or any(cells[1] not in PARTS for _, cells in rows):
+        raise UserError(f"{path} is not a list of recordings seen in training. {REMEDY}.")
+    return SeenRecordings(tuple(_read(cells) for _, cells in rows))
+
+
+def _read(cells: Sequence[str]) -> Seen:
+    digest, part, key, *known, true = cells
+    fields = {name: word or None for name, word in zip(KNOWN, known, strict=True)}
+    return Seen(digest, part, Utterance(Path(key), key, emotion="", **{**fields, "corpus": known[0]}), true)
