@@ -71,6 +71,25 @@ def test_an_experiment_that_names_no_model_means_the_default_one(config, in_tmp,
     assert (found.get("width"), found["dropout"] == 0.4) == ((4, True) if model == "cnn2d" else (None, False))
 
 
+@pytest.mark.parametrize("frontend", ["mfcc", "zcr_rms_chroma", "concat"])
+def test_settings_of_the_default_part_go_where_the_chosen_one_has_none_such(config, in_tmp, frontend):
+    """Those that it has stay: they are meant for it, too. Neither does `trainer=cpu` lose what `auto` has for it."""
+    more = "frontend: {log_offset: 1e-3, stft: {hop_length: 320}}\ntrainer: {gradient_clip_val: 5.0}\n"
+    (in_tmp / "mine" / "experiment" / "preset.yaml").write_text(EXPERIMENT + more, encoding="utf-8")
+    found = config(f"frontend={frontend}", "scheduler=none")
+    assert found["frontend"]["stft"]["hop_length"] == 320
+    assert found["frontend"].get("log_offset") == (1e-3 if frontend == "mfcc" else None)
+    assert found["trainer"]["gradient_clip_val"] == 5.0 and found["trainer"]["accelerator"] == "cpu"
+
+
+def test_a_typed_setting_that_the_chosen_part_has_not_is_refused(ser, config, in_tmp):
+    more = "frontend: {log_offset: 1e-3}\n"
+    (in_tmp / "mine" / "experiment" / "preset.yaml").write_text(EXPERIMENT + more, encoding="utf-8")
+    words = ["--config-dir", "mine", "dataset=demo", "experiment=preset", "trainer=cpu", "frontend=zcr_rms_chroma"]
+    code, _, err = ser("train", *words, "frontend.log_offset=1e-3")
+    assert code == 2 and "frontend has no setting 'log_offset'" in err
+
+
 def test_settings_of_a_base_file_are_taken_back_too(config, in_tmp):
     """`defaults: [base/shared, …]`, as the shipped presets have it."""
     folder = in_tmp / "mine" / "experiment"
