@@ -101,10 +101,11 @@ CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`")
 CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
 MLP = _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`")
 TESS_CNN2D = _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`")
-TESS_WITH_RAVDESS = _recipe(
-    "tess_cnn2d", "TESS, one actress to the other, trained on RAVDESS too, `tess_cnn2d`", *_WITH_RAVDESS
-)
 TESS_MLP = _recipe("tess_mlp", "TESS, one actress to the other, `tess_mlp`")
+WITH_RAVDESS = tuple(
+    _recipe(name, f"TESS, one actress to the other, trained on RAVDESS too, `{name}`", *_WITH_RAVDESS)
+    for name in ("tess_cnn2d", "tess_mlp")
+)
 
 SERIES = {
     "tried": (
@@ -151,7 +152,8 @@ SERIES = {
         TESS_CNN2D,
         TESS_MLP,
         Row("TESS, one actress to the other, both", (), members=(TESS_CNN2D, TESS_MLP)),
-        TESS_WITH_RAVDESS,
+        *WITH_RAVDESS,
+        Row("TESS, one actress to the other, trained on RAVDESS too, both", (), members=WITH_RAVDESS),
         *(
             _across(name, train, test)
             for name in ("ravdess_tess_cnn2d", "ravdess_tess_mlp")

@@ -158,10 +158,11 @@ def _runs_in(folder: Path, remarks: list[str], named: bool) -> Iterator[Path]:
     elif (folder / "crossval.json").is_file():
         yield from _folds(folder, remarks) if named else ()  # in a folder of runs its folds lie beside it
     elif named or (folder / "sweep.json").is_file():
-        for child in sorted(folder.iterdir()):
-            if child.is_symlink() and not child.exists():
-                remarks.append(f"{child} is a broken link: its run was moved or deleted")
-            elif not is_skipped(child.name) and child.is_dir():
+        children = sorted(folder.iterdir())
+        if broken := [child.name for child in children if child.is_symlink() and not child.exists()]:
+            remarks.append(f"{folder} has links to runs that were moved or deleted ({len(broken)}): {some(broken)}")
+        for child in children:
+            if not is_skipped(child.name) and child.is_dir():
                 yield from _runs_in(child, remarks, named=False)
     elif RunDirectory(folder, "").held():
         remarks.append(f"{folder} was started by another process a moment ago")

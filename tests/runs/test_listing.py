@@ -72,7 +72,10 @@ def test_a_run_is_named_by_folder_link_pattern_or_itself_and_counted_once(runs, 
     (sweep / "sweep.json").write_text("{}")
     (sweep / "a").symlink_to(os.path.relpath(runs / "a", sweep))
     (sweep / "c").symlink_to(runs / "c")
+    for gone in "vwxyz":
+        (sweep / gone).symlink_to(tmp_path / "gone" / gone)
     monkeypatch.chdir(tmp_path)
+    assert find_runs([sweep])[1] == [f"{sweep} has links to runs that were moved or deleted (5): v, w, x, …"]
     assert names(find_runs(["runs"])[0]) == ["a", "b", "c", "d"]
     assert names(find_runs(["sweeps/grid-1"])[0]) == ["a", "c"]
     assert names(find_runs(["sweeps"])[0]) == ["a", "c"], "a folder of sweeps"
