@@ -93,6 +93,10 @@ _LEVEL_AND_FLOOR = (
 )  # fmt: skip
 _LEVELS = "{_target_: ser.augmentations.offsets.LevelOffset, utterance: 0.3, feature: 0.1}"
 _MASKS = "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125}"
+_STYLES = "{_target_: ser.augmentations.mixing.FreqMixStyle}"
+_MIXUP = "{_target_: ser.augmentations.mixing.Mixup, alpha: 0.3}"
+_CUTMIX = "{_target_: ser.augmentations.mixing.CutMix}"
+_VOICES = "{_target_: ser.augmentations.warping.FrequencyWarp, p: 0.5}"
 _BANDS_ALONE = ("~frontend.of.parts.mfcc", "~frontend.of.parts.zcr_rms_chroma")
 
 _WITH_RAVDESS = ("dataset=ravdess_tess", "split.train_only=ravdess")
@@ -124,6 +128,14 @@ SERIES = {
         _tried("ravdess_cnn1d", "dropout 0.4", "model.dropout=0.4", folds=SIX),
         _tried("ravdess_cnn1d", "160 epochs", "trainer.max_epochs=160", folds=SIX),
         _tried("ravdess_cnn1d", "without auxiliary targets", "loss.auxiliary=null", folds=SIX),
+        _tried("ravdess_cnn1d", "with Freq-MixStyle", f"augmentation.mixing=[{_STYLES}, {_MIXUP}]", folds=SIX),
+        _tried(
+            "ravdess_cnn1d",
+            "with warped frequencies (VTLP)",
+            f"augmentation.features=[{_VOICES}, {_LEVELS}, {_MASKS}]",
+            folds=SIX,
+        ),
+        _tried("ravdess_cnn1d", "CutMix instead of mixup", f"augmentation.mixing=[{_CUTMIX}]", folds=SIX),
     ),
     "recipes": (
         CNN2D,

@@ -11,6 +11,7 @@ from torch import Tensor
 from ser.masking import frame_mask
 from ser.system.ranges import Range, Share
 
+SMALLEST = 1e-6  # added to a variance
 Alpha = Annotated[float, Range(0, 1000, "low")]
 
 
@@ -106,6 +107,43 @@ class CutMix(Mixing):
         share = (1 - width / frames.clamp(min=1)).to(targets.dtype)[:, None]
         mixed = torch.where(replaced[:, None], features[other], features)
         return mixed, frames, torch.lerp(targets[other], targets, share.to(targets.dtype))
+
+
+class FreqMixStyle(Mixing):
+    """Gives an utterance a mixture of its own and another's mean and deviation of each feature over time, and keeps its
+    target: another voice or microphone says the same (MixStyle, Zhou et al. 2021, arXiv 2104.02008, by frequency).
+
+        x = (x_i − μ_i) / σ_i · σ + μ,   μ = b μ_i + (1 − b) μ_j,   σ alike,   b ~ Beta(alpha, alpha)
+
+    μ and σ are those of the valid frames; b is drawn for each utterance. Nothing flows back through μ and σ.
+
+    Args:
+        alpha: As published for acoustic scenes; small, most draws are near 0 or 1.
+        p: Probability that an utterance is changed.
+    """
+
+    def __init__(self, alpha: Alpha = 0.3, p: Share = 0.4):
+        super().__init__(alpha, p)
+
+    def __call__(
+        self, features: Tensor, frames: Tensor, targets: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The utterances with other statistics, and their targets as they were.
+
+        Shape:
+            features (B, F, L), frames (B,), targets (B, K) → the same.
+        """
+        gammas = self._beta(len(features), generator, features.device)
+        other = _permutation(len(features), generator, features.device)
+        kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)[:, None, None]
+        valid = frame_mask(frames, features.shape[-1])[:, None]
+        x = features.detach()
+        count = frames.clamp(min=1)[:, None, None]
+        mean = (x * valid).sum(-1, keepdim=True) / count
+        deviation = (((x - mean) * valid).square().sum(-1, keepdim=True) / count + SMALLEST).sqrt()
+        scale = torch.lerp(deviation[other], deviation, kept) / deviation
+        mixed = (features - mean) * scale + torch.lerp(mean[other], mean, kept)
+        return torch.where(kept == 1, features, mixed * valid), frames, targets
 
 
 def _permutation(count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ser.augmentations.mixing import CutMix, Mixup
+from ser.augmentations.mixing import CutMix, FreqMixStyle, Mixup
 
 
 @pytest.fixture
@@ -118,7 +118,80 @@ def test_cutmix_leaves_its_input_alone_and_depends_on_the_generator_alone(batch)
     assert all(torch.equal(a, b) for a, b in zip(cut(*batch, p=0.0), batch, strict=True))
 
 
-@pytest.mark.parametrize("kind", [Mixup, CutMix])
+# ---- Freq-MixStyle -------------------------------------------------------------------------------------------------
+
+
+def restyle(features, frames, targets, seed=0, alpha=1.0, p=1.0):
+    return FreqMixStyle(alpha, p)(features, frames, targets, torch.Generator().manual_seed(seed))
+
+
+def statistics(features, frames):
+    """Mean and deviation of each feature over the valid frames: (B, F) each."""
+    parts = [one[:, :n] for one, n in zip(features, frames.tolist(), strict=True)]
+    return torch.stack([part.mean(1) for part in parts]), torch.stack([part.std(1, correction=0) for part in parts])
+
+
+@pytest.fixture
+def styled():
+    """Eight utterances with a level and a deviation of their own in each of 5 features."""
+    torch.manual_seed(1)
+    frames = torch.tensor([40, 40, 31, 20, 25, 36, 12, 33])
+    features = torch.randn(8, 5, 40) * (0.5 + torch.rand(8, 5, 1)) + 3 * torch.randn(8, 5, 1)
+    return features * (torch.arange(40) < frames[:, None, None]), frames, torch.eye(8)
+
+
+def test_statistics_lie_between_the_own_and_anothers_and_the_target_stays(styled):
+    features, frames, targets = styled
+    changed, same_frames, same_targets = restyle(*styled)
+    assert torch.equal(same_frames, frames) and same_targets is targets
+    means, deviations = statistics(features, frames)
+    new_means, new_deviations = statistics(changed, frames)
+    for i in range(8):
+        # one share b explains all features' means and deviations, with one other utterance
+        fits = []
+        for j in range(8):
+            ours, theirs = (torch.cat([m[k], d[k]]) for m, d in [(means, deviations)] for k in (i, j))
+            new = torch.cat([new_means[i], new_deviations[i]])
+            span = ours - theirs
+            share = (new - theirs) @ span / (span @ span) if i != j else torch.tensor(1.0)
+            fits.append(((theirs + share * span - new).abs().max(), share))
+        worst, share = min(fits)
+        assert worst < 1e-3 and -1e-4 <= share <= 1 + 1e-4
+    assert not torch.allclose(new_means, means, atol=0.1)
+
+
+def test_the_course_over_time_stays(styled):
+    """Each feature, standardised over its valid frames, is as it was; what is not valid stays 0."""
+    features, frames, _ = styled
+    changed = restyle(*styled, seed=3)[0]
+
+    def courses(x):
+        mean, deviation = statistics(x, frames)
+        return (x - mean[:, :, None]) / deviation[:, :, None] * (torch.arange(40) < frames[:, None, None])
+
+    assert torch.allclose(courses(features), courses(changed), atol=1e-4)
+    assert (changed[:, :, 12:][6] == 0).all() and (changed[3, :, 20:] == 0).all()
+
+
+def test_style_leaves_its_input_alone_and_depends_on_the_generator_alone(styled):
+    before = styled[0].clone()
+    first, second = restyle(*styled, seed=4)[0], restyle(*styled, seed=4)[0]
+    assert torch.equal(first, second) and not torch.equal(first, restyle(*styled, seed=5)[0])
+    assert torch.equal(styled[0], before) and torch.equal(restyle(*styled, p=0.0)[0], before)
+    some = restyle(*styled, p=0.5, seed=2)[0]
+    whole = torch.tensor([torch.equal(a, b) for a, b in zip(some, before, strict=True)])
+    assert whole.any() and not whole.all()
+
+
+def test_a_constant_feature_and_one_frame_stay_finite():
+    frames = torch.tensor([3, 1, 0])
+    features = torch.ones(3, 2, 3) * (torch.arange(3) < frames[:, None, None])
+    changed = restyle(features.requires_grad_(), frames, torch.eye(3), alpha=0.1)[0]
+    changed.sum().backward()
+    assert changed.isfinite().all() and features.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [Mixup, CutMix, FreqMixStyle])
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("alpha", [0.01, 1.0, 100.0])
 def test_small_batches_stay_finite(kind, size, alpha):
