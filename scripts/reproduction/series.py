@@ -93,6 +93,9 @@ _LEVEL_AND_FLOOR = (
 )  # fmt: skip
 _LEVELS = "{_target_: ser.augmentations.offsets.LevelOffset, utterance: 0.3, feature: 0.1}"
 _MASKS = "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125}"
+_NARROW = (
+    "{_target_: ser.augmentations.spectrogram.SpecAugment, feature_masks: 2, feature_width: 0.125, time_width: 0.1}"
+)
 _STYLES = "{_target_: ser.augmentations.mixing.FreqMixStyle}"
 _MIXUP = "{_target_: ser.augmentations.mixing.Mixup, alpha: 0.3}"
 _CUTMIX = "{_target_: ser.augmentations.mixing.CutMix}"
