@@ -115,7 +115,8 @@ class FreqMixStyle(Mixing):
 
         x = (x_i − μ_i) / σ_i · σ + μ,   μ = b μ_i + (1 − b) μ_j,   σ alike,   b ~ Beta(alpha, alpha)
 
-    μ and σ are those of the valid frames; b is drawn for each utterance. Nothing flows back through μ and σ.
+    μ and σ are those of the valid frames; b is drawn for each utterance. Nothing flows back through μ and σ. Where an
+    utterance is one vector (statistics over time), its mean is all that there is, and nothing is changed.
 
     Args:
         alpha: As published for acoustic scenes; small, most draws are near 0 or 1.
@@ -133,6 +134,8 @@ class FreqMixStyle(Mixing):
         Shape:
             features (B, F, L), frames (B,), targets (B, K) → the same.
         """
+        if features.shape[-1] == 1:
+            return features, frames, targets
         gammas = self._beta(len(features), generator, features.device)
         other = _permutation(len(features), generator, features.device)
         kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)[:, None, None]

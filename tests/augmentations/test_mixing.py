@@ -183,6 +183,12 @@ def test_style_leaves_its_input_alone_and_depends_on_the_generator_alone(styled)
     assert whole.any() and not whole.all()
 
 
+def test_statistics_over_time_are_left_alone():
+    """One vector an utterance: its mean is its content."""
+    features = torch.randn(8, 5, 1)
+    assert torch.equal(restyle(features, torch.ones(8, dtype=torch.int64), torch.eye(8))[0], features)
+
+
 def test_a_constant_feature_and_one_frame_stay_finite():
     frames = torch.tensor([3, 1, 0])
     features = torch.ones(3, 2, 3) * (torch.arange(3) < frames[:, None, None])
