@@ -91,10 +91,9 @@ def score_elsewhere(
     predictions, decoded = average([part for part, _ in scored]), scored[0][1]
     baselines = {}
     if seen is not None:
-        known = seen.labels(
-            test.classes, recordings.are_numbers
-        )  # of classes those that occur here: any other would always be wrong
-        known = known if recordings.are_numbers else known[np.isin(known, predictions.true)]
+        known = seen.labels(test.classes, recordings.are_numbers)
+        if not recordings.are_numbers:  # of classes those that occur here: any other would always be wrong
+            known = known[np.isin(known, predictions.true)]
         baselines = task_of(run.config, test.classes).constant(known, predictions)
     evaluation = evaluate([Fold(predictions, val, baselines)])
     stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
