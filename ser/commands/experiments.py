@@ -13,8 +13,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ser.commands.top_file import PRESETS, SEVERAL, top_file
+from ser.commands.top_file import PRESETS, SEVERAL, composed, top_file
 from ser.errors import UserError
+
+ALIKE = ("trainer",)  # groups of which every choice takes the same settings
 
 
 def without_stale(
@@ -29,35 +31,29 @@ def without_stale(
         typed: Overrides as typed.
         places: Folders with config files, the first that has a file wins.
     """
-    experiment = _read_whole(places, PRESETS, chosen.get(PRESETS))
+    experiment = _read_experiment(places, chosen.get(PRESETS))
     for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
         stale = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
         config = {**config, group: {key: node for key, node in config[group].items() if key not in stale}}
-    named, default, top = dict(_own_choices(experiment)), top_file(app).groups, top_file(app).settings
+    named, default = dict(_own_choices(experiment)), top_file(app).groups
     stale = [
         group
         for group in experiment.keys() & (default.keys() | named.keys()) - {*SEVERAL, "defaults"}
-        if chosen.get(group) != named.get(group, default.get(group))
+        if chosen.get(group) != named.get(group, default.get(group)) and (group in named or group not in ALIKE)
     ]
     if not stale:
         return config
     config = copy.deepcopy(config)
     words = {word.lstrip("+").partition("=")[0] for word in typed}
+    alone = composed(app, [f"{group}={chosen[group]}" for group in stale if chosen.get(group) is not None], places)
     for group in stale:
-        part = _read_whole(places, group, chosen.get(group))
-        shared = {*_first_keys(part), *(top.get(group) or ())}
-        shared = set() if group in named or group == "model" else shared  # models share few settings
-        by_itself = dict(_settings({key: node for key, node in part.items() if key != "defaults"}, group))
+        part = OmegaConf.to_container(alone[group]) if chosen.get(group) is not None and alone.get(group) else {}
+        shared = set() if group in named or group == "model" else part.keys()  # models share few settings
+        by_itself = dict(_settings(part, group))
         for key, _ in _settings(experiment[group], group):
             if key not in words and key.split(".")[1] not in shared:
                 _take_back(config, key, by_itself)
     return config
-
-
-def _first_keys(part: Mapping[str, Any]) -> set[str]:
-    """The settings of a part's file, and the nodes that its defaults list puts into it (`/stft@stft: speech`)."""
-    listed = [key for entry in part.get("defaults") or () if isinstance(entry, dict) for key in entry]
-    return {*part, *(key.partition("@")[2].split(".")[0] for key in listed if "@" in key)}
 
 
 def _take_back(config: dict[str, Any], key: str, by_itself: Mapping[str, Any]) -> None:
@@ -94,11 +90,11 @@ def _own_choices(experiment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield key.removeprefix("override /"), str(choice)
 
 
-def _read_whole(places: Sequence[Path], group: str, choice: str | None) -> dict[str, Any]:
-    """A config file, on top of the files of its group that its defaults list names (`base/published`, `auto`)."""
-    own = read_config(places, group, choice)
+def _read_experiment(places: Sequence[Path], choice: str | None) -> dict[str, Any]:
+    """An experiment's file, on top of the files that its defaults list names (`base/published`)."""
+    own = read_config(places, PRESETS, choice)
     listed = own.get("defaults") or []
-    files = [*(_read_whole(places, group, entry) for entry in listed if isinstance(entry, str)), own]
+    files = [*(_read_experiment(places, entry) for entry in listed if isinstance(entry, str)), own]
     merged = OmegaConf.to_container(OmegaConf.merge(*files))
     return {**merged, "defaults": [entry for file in files for entry in file.get("defaults") or ()]}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ser.comparison.conditions import Condition
 from ser.errors import UserError, some
+from ser.evaluation.averaging import recordings_of
 from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.evaluation.scores import main_figure
 from ser.runs.identity import ABSENT, COUNTED_OTHERWISE, counts, flatten, plain
@@ -47,7 +48,7 @@ class Answered:
     @classmethod
     def of(cls, test: AnyPredictions) -> "Answered":
         """The predictions in order, without the probabilities."""
-        named = list(zip((word or "" for word in test.traits["corpus"]), test.keys, strict=True))
+        named = [(corpus or "", key) for corpus, key in recordings_of(test)]
         return cls._ordered(test.classes, named, test.true, test.predicted, test.traits["speaker"])
 
     @classmethod

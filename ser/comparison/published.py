@@ -102,7 +102,7 @@ class Published:
         system: Its name.
         source: Who published it, and where.
         corpus, protocol: Of a `Protocol`.
-        pretrained: Whether it was trained on other recordings first.
+        pretrained: Whether it was trained on other recordings, first or beside.
         figures: `uar`, `wa` or `f1_macro` → percent.
         year: Of the publication; None where there is none.
         aside: Why the figure is never put beside others, or empty.

@@ -7,6 +7,7 @@ from typing import Any
 
 from ser.data.audio.prepare import AudioSettings
 from ser.data.corpora.corpus import Corpus
+from ser.data.emotions import one_form
 from ser.data.recordings import Recordings, find_recordings
 from ser.data.selection import Selection
 from ser.data.splits import Splitter
@@ -37,6 +38,16 @@ def build_recordings(config: dict[str, Any], cache: Path) -> Recordings:
     chosen = {key: node[key] for key in SHARED if key in node}
     check_settings(Selection, chosen, "dataset")
     return find_recordings(corpus, Selection(**chosen), cache, build_split(config))
+
+
+def with_one_form(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with `split.train_only` in one form, so that what says the same is the same run: null, a name, or
+    several in order."""
+    names = config["split"].get("train_only")
+    if names is None:
+        return config
+    names = sorted({one_form(str(name)) for name in ([names] if isinstance(names, str) else names)})
+    return {**config, "split": {**config["split"], "train_only": names if len(names) > 1 else (*names, None)[0]}}
 
 
 def build_split(config: dict[str, Any]) -> Splitter:

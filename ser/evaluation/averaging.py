@@ -17,8 +17,9 @@ Recording = tuple[str | None, str]
 
 
 def recordings_of(part: AnyPredictions) -> tuple[Recording, ...]:
-    """(corpus, key) of each utterance."""
-    return tuple(zip(part.traits["corpus"], part.keys, strict=True))
+    """(corpus, key) of each utterance, the same whether its corpus was used alone or joined with others."""
+    pairs = zip(part.traits["corpus"], part.keys, strict=True)
+    return tuple((corpus, key.removeprefix(f"{corpus}/")) for corpus, key in pairs)
 
 
 def average(parts: Sequence[AnyPredictions]) -> AnyPredictions | None:

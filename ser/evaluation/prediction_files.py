@@ -29,13 +29,18 @@ def read_traits(header: list[str], rows: Lines) -> dict[str, tuple[str | None, .
     return traits
 
 
-def read_lines(path: Path) -> Lines:
-    """Header and rows, each with its line number; at least one row, all as long as the header."""
+def read_lines(path: Path, what: str = "predictions") -> Lines:
+    """Header and rows, each with its line number; at least one row, all as long as the header.
+
+    Args:
+        path: A file of a run.
+        what: It holds, for messages.
+    """
     try:
         data = read_bytes(path, MOST_BYTES)
     except UserError as error:
         why = str(error).partition("cannot be read: ")[2]
-        raise UserError(f"Cannot read the predictions {path}: {why} Name a finished run.") from error
+        raise UserError(f"Cannot read the {what} {path}: {why} Name a finished run.") from error
     try:
         text = data.decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""))
@@ -43,7 +48,7 @@ def read_lines(path: Path) -> Lines:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV in UTF-8 ({error}). {REMEDY}.") from error
     if len(lines) < 2:
-        raise UserError(f"{path} holds no predictions. {REMEDY}.")
+        raise UserError(f"{path} holds no {what}. {REMEDY}.")
     if not text.endswith("\n"):  # else a truncated number would be read as another number
         raise UserError(f"{path}, line {lines[-1][0]}: the last line has no end, the file is truncated. {REMEDY}.")
     width = len(lines[0][1])

@@ -27,7 +27,7 @@ from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
 from ser.reports.run_report import stamps_of
 from ser.runs.directory import WRITTEN, safe_name
-from ser.runs.seen_recordings import FILE, PARTS, SeenRecordings, read_seen, together
+from ser.runs.seen_recordings import FILE, SeenRecordings, read_seen, together
 from ser.system.cache import cache_folder
 from ser.system.files import check_unlinked, write_text
 from ser.training.feature_cache import bar
@@ -80,23 +80,20 @@ def score_elsewhere(
     test, val = run.predictions()
     classifiers = run.classifiers(training_device(run.config["trainer"]))  # before anything is decoded
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
-    seen, trained_on = _seen(run, recordings)
-    if seen is not None:
-        recordings, left_out = without(recordings, seen.hashes)
-        notes += left_out
+    seen = _seen(run)
+    recordings, left_out = without(recordings, seen.hashes)
+    notes += left_out
     scored = [
         _score(model, classifier, recordings, batch_size, console)
         for model, classifier in zip(run.models, classifiers, strict=True)
     ]
     predictions, decoded = average([part for part, _ in scored]), scored[0][1]
-    baselines = {}
-    if seen is not None:
-        known = seen.labels(test.classes, recordings.are_numbers)
-        if not recordings.are_numbers:  # of classes those that occur here: any other would always be wrong
-            known = known[np.isin(known, predictions.true)]
-        baselines = task_of(run.config, test.classes).constant(known, predictions)
+    known = seen.labels(test.classes, recordings.are_numbers)
+    if not recordings.are_numbers:  # of classes those that occur here: any other would always be wrong
+        known = known[np.isin(known, predictions.true)]
+    baselines = task_of(run.config, test.classes).constant(known, predictions)
     evaluation = evaluate([Fold(predictions, val, baselines)])
-    stamp, notes = transfer_stamp(seen, trained_on, decoded.utterances), (*notes, *decoded.notes)
+    stamp, notes = transfer_stamp(seen, decoded.utterances), (*notes, *decoded.notes)
 
     mapping = json.dumps(dict(chosen or {}), sort_keys=True)
     key = content_hash(f"{recordings.fingerprint()} {mapping}".encode())[:10]
@@ -119,23 +116,16 @@ def score_elsewhere(
     return Transfer(evaluation, stamp, notes, write_report(folder, inputs))
 
 
-def _seen(run: FinishedRun, recordings: Recordings) -> tuple[SeenRecordings | None, set[str]]:
-    """What the run has seen in training, if that is recorded, and the names of its corpora."""
+def _seen(run: FinishedRun) -> SeenRecordings:
+    """What the run, or the members of an ensemble, have seen in training."""
     found = {model.path: read_seen(model.path) for model in run.models}
-    if all(found.values()):
-        seen = together(list(found.values()))
-        return seen, {utterance.corpus for utterance in seen.of(*PARTS)}
-    parts = [part for model in run.models for part in model.predictions() if part is not None]
-    names = {model.config["choices"].get("dataset") for model in run.models}
-    names |= {name for part in parts for name in part.traits["corpus"]}
-    names -= {None}
-    if shared := names & {utterance.corpus for utterance in recordings.utterances}:
+    if gaps := [path for path, seen in found.items() if not seen.complete]:
         raise UserError(
-            f"Recordings of {', '.join(sorted(shared))} may have been in the run's training, which cannot be checked: "
-            f"{min(path for path, seen in found.items() if not seen)} has no {FILE}, which older versions did not "
-            "write. Train it again with run.rerun=true."
+            f"What {gaps[0]} was trained on is not recorded, so that it cannot be left out: it, or the run that its "
+            f"weights began with, is of an older version of ser, which wrote no {FILE}. Train them again with "
+            "run.rerun=true."
         )
-    return None, names
+    return together(list(found.values()))
 
 
 def _score(

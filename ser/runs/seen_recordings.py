@@ -4,18 +4,21 @@ seen.csv    one row a recording: the hash of its file, the part it was in, and w
 """
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ser.data.store.hashes import content_hash
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.evaluation.prediction_files import REMEDY, read_lines
 from ser.system.files import write_atomically
 
 FILE = "seen.csv"
+NOT_RECORDED = Utterance(Path(), "", emotion="", corpus="")  # stands for what an older version did not record
 PARTS = ("train", "val", "before")  # before: by the weights that training began with
 KNOWN = ("corpus", "speaker", "statement", "word")  # what stamps count
 COLUMNS = ("hash", "part", "path", *KNOWN, "true")
@@ -51,7 +54,12 @@ class SeenRecordings:
     @property
     def hashes(self) -> frozenset[str]:
         """Of the files."""
-        return frozenset(seen.hash for seen in self.recordings)
+        return frozenset(seen.hash for seen in self.recordings if seen.hash)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is recorded."""
+        return all(seen.hash for seen in self.recordings)
 
     def of(self, *parts: str) -> tuple[Utterance, ...]:
         """The recordings of some of `PARTS`."""
@@ -69,7 +77,7 @@ class SeenRecordings:
                 return np.array([[float(number) for number in words.split()] for words in true])
             return np.array([classes.index(name) for name in true])
         except ValueError as error:
-            raise UserError(f"{FILE} does not fit the run's predictions ({error}). {REMEDY}.") from error
+            raise UserError(f"The run's {FILE} does not fit its predictions ({error}). {REMEDY}.") from error
 
 
 def together(several: Sequence[SeenRecordings]) -> SeenRecordings:
@@ -93,19 +101,27 @@ def write_seen(run: Path, seen: SeenRecordings) -> None:
     write_atomically(run / FILE, write)
 
 
-def read_seen(run: Path) -> SeenRecordings | None:
-    """What a run has seen; None where it did not record it, as older versions did not.
+def read_seen(run: Path) -> SeenRecordings:
+    """What a run has seen; where it has no list, as of an older version, `NOT_RECORDED` alone.
 
     Raises:
         UserError: The file is damaged.
     """
     path = run.expanduser() / FILE
     if not path.is_file():
-        return None
-    (_, header), *rows = read_lines(path)
+        return SeenRecordings((Seen("", "before", NOT_RECORDED),))
+    (_, header), *rows = read_lines(path, "list of recordings")
     if tuple(header) != COLUMNS or any(cells[1] not in PARTS for _, cells in rows):
         raise UserError(f"{path} is not a list of recordings seen in training. {REMEDY}.")
     return SeenRecordings(tuple(_read(cells) for _, cells in rows))
+
+
+def content_of_seen(run: Path) -> str:
+    """A hash of what a run has seen: part of the identity of a run with `init_from`, whose stamp depends on it."""
+    rows = [
+        [seen.hash, seen.part, *(getattr(seen.utterance, name) for name in KNOWN)] for seen in read_seen(run).recordings
+    ]
+    return content_hash(json.dumps(sorted(rows, key=str)).encode())
 
 
 def _read(cells: Sequence[str]) -> Seen:

@@ -94,7 +94,8 @@ def pool_folds(jobs: list[Job], console: Console) -> Pooled:
     """
     folds = [judged(job, console) for job in jobs]
     runs = [FinishedRun(job.directory, job.config) for job in jobs]
-    return write_pooled(runs, folds, pooled_folder(jobs), len(jobs[0].recordings.utterances))
+    used = build_split(jobs[0].config).in_folds(jobs[0].recordings.utterances)
+    return write_pooled(runs, folds, pooled_folder(jobs), len(used))
 
 
 def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Path, used: int | None = None) -> Pooled:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from ser.comparison.conditions import Condition
-from ser.data.build import build_split
 from ser.data.splits import Split
 from ser.errors import UserError
 from ser.runs.identity import flatten
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
+from ser.training.first_weights import dealt, file_hashes, seen_before
 from ser.training.job import find_job
 from ser.training.setup import check_steps
 from ser.training.task import task_of
@@ -149,7 +149,7 @@ def _rehearse(plan: SweepPlan, progress: Progress) -> None:
 
 def _split(run: SweepRun) -> Split:
     recordings = run.job.recordings
-    split = build_split(run.config)(recordings.utterances)
+    split = dealt(run.config, recordings.utterances, file_hashes(recordings), seen_before(run.config))
     task_of(run.config, recordings.classes).check_train(np.asarray(recordings.labels)[split.train])
     check_steps(run.config, split)
     return split

@@ -6,7 +6,6 @@ from typing import Any
 
 from ser.data.build import build_recordings, build_split
 from ser.data.recordings import Recordings
-from ser.data.splits import Splitter
 
 
 class Scans:
@@ -22,7 +21,7 @@ class Scans:
     def __call__(self, config: dict[str, Any], cache: Path) -> Recordings:
         """The utterances of a run."""
         node = {"dataset": config["dataset"], "trust": config["run"]["trust"], "cache": str(cache)}
-        if type(build_split(config)).usable is not Splitter.usable:
+        if build_split(config).leaves_out:
             node["split"] = {key: value for key, value in config["split"].items() if key != "seed"}
         key = json.dumps(node, sort_keys=True, default=str)
         if key not in self._found:

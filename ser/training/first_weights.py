@@ -1,16 +1,24 @@
-"""Weights of another run that training begins with (`init_from`): what they were trained on must not be tested."""
+"""Weights of another run that training begins with (`init_from`): what they have seen must not be tested."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from ser.data.build import build_split
 from ser.data.recordings import Recordings
 from ser.data.splits import Split
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.runs.seen_recordings import Seen, SeenRecordings, read_seen
+from ser.runs.seen_recordings import PARTS, Seen, SeenRecordings, read_seen
 
-NOT_RECORDED = "what its first weights were trained on is not recorded"
+
+def seen_before(config: Mapping[str, Any]) -> SeenRecordings:
+    """What a run's first weights have seen; nothing where they are drawn.
+
+    Args:
+        config: Of the run, resolved.
+    """
+    return read_seen(Path(config["init_from"])) if config["init_from"] else SeenRecordings(())
 
 
 def file_hashes(recordings: Recordings) -> dict[Path, str]:
@@ -18,58 +26,44 @@ def file_hashes(recordings: Recordings) -> dict[Path, str]:
     return {u.path: recordings.hashes[i] for i, u in zip(recordings.chosen, recordings.utterances, strict=True)}
 
 
-def held_apart(run: str | None, split: Split, utterances: Sequence[Utterance], hashes: Mapping[Path, str]) -> Split:
-    """The split, its stamp with what test and validation share with the training of the first weights.
+def dealt(
+    config: dict[str, Any], utterances: Sequence[Utterance], hashes: Mapping[Path, str], before: SeenRecordings
+) -> Split:
+    """The run's split, whose stamp counts what its first weights have seen as training.
 
     Args:
-        run: The directory that `init_from` names, if any.
-        split: Of this run.
-        utterances: What it indexes.
+        config: Of the run, resolved.
+        utterances: To divide.
         hashes: From `file_hashes`.
+        before: From `seen_before`.
 
     Raises:
-        UserError: The first weights have seen a recording that is tested here.
+        UserError: The first weights have seen a recording that is tested here; from the splitter.
     """
-    if run is None:
-        return split
-    if (seen := read_seen(Path(run))) is None:
-        return replace(split, protocol=f"{split.protocol}; {NOT_RECORDED}")
-    known = seen.hashes
-    tested, held = ([utterances[i] for i in part] for part in (split.test, split.val))
-    if shared := sum(hashes[utterance.path] in known for utterance in tested):
+    split = build_split(config)(utterances, before.of(*PARTS))
+    tested = set(split.test) - set(split.train)  # a rehearsal tests what it trains on
+    if shared := sum(hashes[utterances[i].path] in before.hashes for i in tested):
         raise UserError(
-            f"init_from={run} was trained on {shared} of the {len(tested)} recordings that are tested here, so that "
-            "test would be no test. Give this run the division of that one (its split, split.fold and split.seed), "
-            "or begin with weights of other recordings."
+            f"init_from={config['init_from']} was trained on {shared} of the {len(tested)} recordings that are tested "
+            "here, so that test would be no test. Give this run the division of that one (its split, split.fold and "
+            "split.seed), or begin with weights of other recordings."
         )
-    before = seen.of("train", "val", "before")
-    everybody = {utterance.speaker for utterance in before}
-    speakers = {utterance.speaker for utterance in tested}
-    corpora = " + ".join(sorted({utterance.corpus for utterance in before})).upper()
-    words, protocol = f"first weights trained on {corpora}", split.protocol
-    if None in everybody | speakers:
-        words += ", by speakers who are not all known"
-        protocol = protocol.replace("speaker-independent", "speakers unknown", 1)
-    elif common := len(speakers & everybody):
-        words += f", with {common} of {len(speakers)} test speaker{'s' * (len(speakers) > 1)}"
-        protocol = protocol.replace("speaker-independent", "speaker-dependent", 1)
-    if validated := sum(hashes[utterance.path] in known for utterance in held):
-        words += f", and on {validated} of {len(held)} validation recordings"
-    return replace(split, protocol=f"{protocol}; {words}")
+    return split
 
 
 def seen_by(
-    split: Split, utterances: Sequence[Utterance], true: Sequence[str], hashes: Mapping[Path, str], run: str | None
-) -> SeenRecordings | None:
-    """What a run has seen at its end; None where its first weights do not say what they have.
+    split: Split,
+    utterances: Sequence[Utterance],
+    true: Sequence[str],
+    hashes: Mapping[Path, str],
+    before: SeenRecordings,
+) -> SeenRecordings:
+    """What a run has seen at its end.
 
     Args:
-        split, utterances, hashes, run: As in `held_apart`.
+        split, utterances, hashes, before: As in `dealt`.
         true: Of each utterance the name of its class, or its numbers.
     """
-    before = SeenRecordings(()) if run is None else read_seen(Path(run))
-    if before is None:
-        return None
     own = [
         Seen(hashes[utterances[i].path], part, utterances[i], true[i])
         for part in ("train", "val")

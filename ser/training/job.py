@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ser.data.build import build_recordings, build_split
+from ser.data.build import build_recordings, build_split, with_one_form
 from ser.data.recordings import Recordings
 from ser.errors import Pruned, UserError
 from ser.runs.directory import RunDirectory
 from ser.runs.identity import identity
 from ser.runs.log import logging_to
+from ser.runs.seen_recordings import content_of_seen
 from ser.runs.weights import content_of_run
 from ser.system.cache import cache_folder
 from ser.training.augment import folder_fingerprints
@@ -59,7 +60,7 @@ def find_job(
     Raises:
         UserError: From the corpus; settings that contradict each other; a directory that holds another run.
     """
-    config = with_checkpoint(config)
+    config = with_one_form(with_checkpoint(config))
     check_config(config)
     check_trainer(config["trainer"])
     loggers = check_loggers(config.get("logger"), config["run"]["trust"])
@@ -72,6 +73,7 @@ def find_job(
         fingerprints["split"] = listed
     if config["init_from"]:
         fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
+        fingerprints["seen"] = content_of_seen(Path(config["init_from"]))
     name = identity(config, fingerprints, num_devices(config["trainer"]))
     if run_dir is not None:
         return Job(config, recordings, RunDirectory.at(run_dir.expanduser().absolute(), name), alone, loggers)

@@ -62,9 +62,7 @@ def write_results(
             predictions[part] = task.predictions(utterances, decoded.labels[rows], outputs)
             write_predictions(directory.path / file, predictions[part])
     true = _in_words(decoded.labels, recordings)
-    hashes = file_hashes(recordings)
-    if (seen := seen_by(parts.split, decoded.utterances, true, hashes, config["init_from"])) is not None:
-        write_seen(directory.path, seen)
+    write_seen(directory.path, seen_by(parts.split, decoded.utterances, true, file_hashes(recordings), parts.before))
     rows, _ = scored["test"]
     others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
     evaluation = evaluate([Fold(predictions["test"], predictions.get("val"), others)])

@@ -14,7 +14,7 @@ import pytorch_lightning as L
 import torch
 from rich.console import Console
 
-from ser.data.build import build_audio, build_split
+from ser.data.build import build_audio
 from ser.data.datamodule import BatchSource, EmotionData, EpochOrder
 from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.features.views import Views
@@ -23,6 +23,7 @@ from ser.data.near_duplicates import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.splits import Split
 from ser.errors import UserError
+from ser.runs.seen_recordings import SeenRecordings
 from ser.runs.weights import start_from
 from ser.system.cache import cache_folder
 from ser.system.seeding import derive_seed
@@ -31,7 +32,7 @@ from ser.training.auxiliary import Auxiliary, find_auxiliary
 from ser.training.build import build_classifier, build_learning, count_frames
 from ser.training.captured_steps import plan_capture
 from ser.training.feature_cache import FeatureInputs, bar, kept_features
-from ser.training.first_weights import file_hashes, held_apart
+from ser.training.first_weights import dealt, file_hashes, seen_before
 from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
 from ser.training.shared_features import shared_sources
@@ -55,6 +56,7 @@ class Parts:
             of each are averaged.
         num_frames: Of every clip, or None where they differ.
         notes: Remarks for the summary.
+        before: What the weights that training begins with have seen.
         chosen: Of a refit: what validation chose before.
     """
 
@@ -65,6 +67,7 @@ class Parts:
     scoring: EmotionData
     num_frames: int | None
     notes: tuple[str, ...]
+    before: SeenRecordings
     chosen: Chosen | None = None
 
 
@@ -84,22 +87,20 @@ def prepare(
     Raises:
         UserError: From any of the parts.
     """
-    audio, splitter, cache = build_audio(config), build_split(config), cache or cache_folder()
+    audio, cache = build_audio(config), cache or cache_folder()
     task = task_of(config, recordings.classes)
-    planned = splitter(recordings.utterances)
+    before, hashes = seen_before(config), file_hashes(recordings)
+    planned = dealt(config, recordings.utterances, hashes, before)
     planned = planned if chosen is None else chosen.split(planned)
-    hashes = file_hashes(recordings)
-    held_apart(config["init_from"], planned, recordings.utterances, hashes)
     learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
     auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
     notes = [*remarks]
     _build_seeded(config, task, np.asarray(recordings.labels), auxiliary)
     check_steps(config, planned)
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
-    dealt = splitter(decoded.utterances)
-    dealt = dealt if chosen is None else chosen.split(dealt)
-    dealt = held_apart(config["init_from"], dealt, decoded.utterances, hashes)
-    split, remarks = guarded(dealt, decoded, audio.sample_rate, console)
+    split = dealt(config, decoded.utterances, hashes, before)
+    split = split if chosen is None else chosen.split(split)
+    split, remarks = guarded(split, decoded, audio.sample_rate, console)
     learned = decoded.labels[split.train]
     task.check_train(learned)
 
@@ -126,7 +127,7 @@ def prepare(
         notes.append(f"scored: the mean over {len(classifier.views)} views of each recording ({classifier.views})")
         whole = StoredWaveforms(decoded.waveforms, decoded.rows, None)
         scoring = EmotionData(whole, decoded.labels, split, config["batch_size"], config["seed"], names=names)
-    return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes), chosen)
+    return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes), before, chosen)
 
 
 def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ser.commands.hydra_app import run_app
 from tests.conftest import only_run
 
 EXPERIMENT = """# @package _global_
@@ -80,6 +81,16 @@ def test_settings_of_the_default_part_go_where_the_chosen_one_has_none_such(conf
     assert found["frontend"]["stft"]["hop_length"] == 320
     assert found["frontend"].get("log_offset") == (1e-3 if frontend == "mfcc" else None)
     assert found["trainer"]["gradient_clip_val"] == 5.0 and found["trainer"]["accelerator"] == "cpu"
+
+
+def test_what_a_defaults_list_puts_into_a_part_is_restored():
+    """`ravdess_mlp` sets the hop of its own frontend; another one has that of its own file again."""
+    found = []
+    run_app("train", ["experiment=ravdess_mlp", "frontend=time_stats"], found.append)
+    run_app("train", ["frontend=time_stats"], found.append)
+    assert found[0]["frontend"] == found[1]["frontend"] and found[0]["frontend"]["of"]["stft"]["hop_length"]
+    run_app("train", ["experiment=ravdess_cnn2d", "trainer=gpu"], found.append)
+    assert found[2]["trainer"]["gradient_clip_val"] == 5.0 and found[2]["trainer"]["max_epochs"] == 80
 
 
 def test_a_typed_setting_that_the_chosen_part_has_not_is_refused(ser, config, in_tmp):

@@ -27,6 +27,14 @@ def test_a_run_is_read_with_settings_figures_and_predictions(tmp_path):
     assert (run.answered.predicted == run.answered.true).mean() == pytest.approx(run.metrics["test/wa"])
 
 
+def test_a_setting_that_is_younger_than_a_run_is_no_difference_where_it_is_null(tmp_path):
+    write(tmp_path)
+    write(tmp_path, seed=1, **{"split.train_only": None})
+    write(tmp_path, seed=2, **{"split.train_only": "tess"})
+    first, second, third = sorted(gather([tmp_path]).runs, key=lambda run: run.drawn)
+    assert first.configuration == second.configuration != third.configuration
+
+
 def test_a_batch_over_two_devices_is_one_of_twice_the_size(tmp_path):
     write(tmp_path, batch_size=64)
     write(tmp_path, seed=1, **{"trainer.devices": 2})

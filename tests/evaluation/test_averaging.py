@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ser.errors import UserError
-from ser.evaluation.averaging import average
+from ser.evaluation.averaging import average, recordings_of
 from ser.evaluation.predictions import TRAITS, Predictions
 
 CLASSES = ("angry", "happy", "sad")
@@ -40,6 +40,13 @@ def test_only_what_all_have():
     elsewhere = replace(two, traits={**two.traits, "corpus": ("other",) * 3})
     assert average([one, elsewhere]) is None, "the same name in another corpus is another recording"
     assert average([one]) is one
+
+
+def test_a_recording_of_a_corpus_alone_and_joined_with_others_is_one():
+    alone = part(np.random.default_rng(2).normal(size=(2, 3)), "ab")
+    joined = replace(alone, keys=("made/a", "made/b"))
+    assert recordings_of(joined) == recordings_of(alone) == (("made", "a"), ("made", "b"))
+    assert len(average([alone, joined])) == 2
 
 
 def test_a_class_of_probability_zero_stays_finite():

@@ -1,5 +1,6 @@
 """Weights that training begins with: what they have seen is neither tested nor called unseen."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,78 +9,107 @@ import pytest
 
 from ser.data.splits import Split
 from ser.errors import UserError
-from ser.runs.seen_recordings import Seen, SeenRecordings, read_seen, together, write_seen
-from ser.training.first_weights import held_apart, seen_by
+from ser.runs.seen_recordings import Seen, SeenRecordings, content_of_seen, read_seen, together, write_seen
+from ser.training.first_weights import dealt, seen_before, seen_by
 from tests.made_up import ravdess_like, tess_like
 
 OURS = tess_like()
 HASHES = {utterance.path: f"hash of {utterance.key}" for utterance in OURS}
-OAF, YAF = ([i for i, u in enumerate(OURS) if u.speaker == name] for name in ("tess_oaf", "tess_yaf"))
-SPLIT = Split(OAF[5:], OAF[:5], YAF, "speaker-independent, fold 2 of 2; no more")
+OAF, YAF = ([u for u in OURS if u.speaker == name] for name in ("tess_oaf", "tess_yaf"))
 
 
-def recorded(run: Path, *groups) -> str:
+def recorded(run: Path, *groups) -> Path:
     """A run's directory with a list of what it has seen: (part, utterances) each."""
     rows = (
         Seen(HASHES.get(u.path, f"hash of {u.key}"), part, u, u.emotion) for part, of_part in groups for u in of_part
     )
+    run.mkdir(exist_ok=True)
     write_seen(run, SeenRecordings(tuple(rows)))
-    return str(run)
+    return run
 
 
-def test_without_first_weights_nothing_changes():
-    assert held_apart(None, SPLIT, OURS, HASHES) is SPLIT
+def divided(run: Path | None, fold: int = 1) -> Split:
+    """Trained on OAF and tested on YAF, begun with a run's weights."""
+    split = {"_target_": "ser.data.splits.LeaveOneSpeakerOut", "val": 0.2, "fold": fold}
+    config = {"init_from": run and str(run), "split": split, "run": {"trust": []}}
+    return dealt(config, OURS, HASHES, seen_before(config))
+
+
+def test_without_first_weights_nothing_is_said_of_them():
+    split = divided(None)
+    assert split.protocol.startswith("speaker-independent, ") and "first weights" not in split.protocol
 
 
 @pytest.mark.parametrize("part", ["train", "val", "before"])
 def test_a_tested_recording_that_they_have_seen_is_refused(tmp_path, part):
-    run = recorded(tmp_path, ("train", ravdess_like(2)), (part, [OURS[i] for i in YAF[:3]]))
+    run = recorded(tmp_path, ("train", ravdess_like(2)), (part, YAF[:3]))
     with pytest.raises(UserError, match=rf"was trained on 3 of the {len(YAF)} recordings that are tested here"):
-        held_apart(run, SPLIT, OURS, HASHES)
+        divided(run)
 
 
 def test_other_speakers_are_named_by_their_corpus(tmp_path):
     run = recorded(tmp_path, ("train", ravdess_like(2)))
-    split = held_apart(run, SPLIT, OURS, HASHES)
-    assert split == replace(SPLIT, protocol=f"{SPLIT.protocol}; first weights trained on RAVDESS")
+    assert divided(run) == replace(divided(None), protocol=divided(run).protocol), "the parts are the same"
+    segments = divided(run).protocol.split("; ")
+    assert segments[0].startswith("speaker-independent") and segments[-1] == "first weights trained on RAVDESS"
 
 
-def test_tested_speakers_that_they_have_seen_are_counted(tmp_path):
-    other_takes = [replace(OURS[i], path=Path(f"other/{i}"), key=f"other/{i}") for i in YAF[:2]]
+def test_tested_speakers_and_words_that_they_have_seen_are_training_too(tmp_path):
+    other_takes = [replace(u, path=Path(f"other/{i}"), key=f"other/{i}") for i, u in enumerate(YAF[:2])]
     run = recorded(tmp_path, ("train", ravdess_like(2)), ("val", other_takes))
-    protocol = held_apart(run, SPLIT, OURS, HASHES).protocol
-    assert protocol == (
-        "speaker-dependent, fold 2 of 2; no more; first weights trained on RAVDESS + TESS, with 1 of 1 test speaker"
-    )
+    protocol = divided(run).protocol
+    assert protocol.startswith("speaker-dependent, ") and "1 of 1 test speaker" in protocol
+    assert protocol.endswith("; first weights trained on RAVDESS + TESS")
 
 
-def test_validation_that_they_have_seen_is_counted(tmp_path):
-    run = recorded(tmp_path, ("train", [OURS[i] for i in OAF[3:]]))
-    protocol = held_apart(run, SPLIT, OURS, HASHES).protocol
-    assert protocol.endswith("; first weights trained on TESS, and on 2 of 5 validation recordings")
-    assert protocol.startswith("speaker-independent")
+def test_words_that_they_have_seen_are_not_new(tmp_path):
+    """A split by words is not word-independent where the first weights know the words of another speaker."""
+    whole = recorded(tmp_path / "all", ("train", [replace(u, path=Path(u.key), key=f"x{u.key}") for u in OAF]))
+    config = {
+        "init_from": str(whole),
+        "split": {"_target_": "ser.data.splits.WordSplit", "test": 0.3, "val": 0.2},
+        "run": {"trust": []},
+    }
+    fresh = dealt({**config, "init_from": None}, YAF, HASHES, SeenRecordings(()))
+    begun = dealt(config, YAF, HASHES, seen_before(config))
+    assert "word-independent" in fresh.protocol and "word-independent" not in begun.protocol
+    assert begun.test == fresh.test and "test words" in begun.protocol
 
 
 def test_speakers_who_are_not_known(tmp_path):
     run = recorded(tmp_path, ("train", [replace(u, speaker=None) for u in ravdess_like(1)]))
-    protocol = held_apart(run, SPLIT, OURS, HASHES).protocol
-    assert protocol.startswith("speakers unknown, fold 2 of 2") and "who are not all known" in protocol
+    assert divided(run).protocol.startswith("speakers unknown, ")
 
 
 def test_a_run_that_did_not_record_what_it_saw(tmp_path):
-    split = held_apart(str(tmp_path), SPLIT, OURS, HASHES)
-    assert split.protocol == f"{SPLIT.protocol}; what its first weights were trained on is not recorded"
-    assert seen_by(SPLIT, OURS, [u.emotion for u in OURS], HASHES, str(tmp_path)) is None
+    """Nothing is claimed, and its children say so too; what is known is refused all the same."""
+    split = divided(tmp_path)
+    assert split.protocol.startswith("speakers unknown") and "-independent" not in split.protocol
+    assert split.protocol.endswith("what its first weights were trained on is not recorded")
+    seen = seen_by(split, OURS, [u.emotion for u in OURS], HASHES, read_seen(tmp_path))
+    assert not seen.complete and len(seen.hashes) == len(split.train) + len(split.val)
+    write_seen(tmp_path, seen)
+    assert not read_seen(tmp_path).complete
+    with pytest.raises(UserError, match="recordings that are tested here"):
+        divided(tmp_path, fold=0)
+
+
+def test_a_rehearsal_tests_what_it_trains_on(tmp_path):
+    run = recorded(tmp_path, ("train", OAF))
+    config = {"init_from": str(run), "split": {"_target_": "ser.data.splits.over_and_over.OverAndOver", "size": 9}}
+    split = dealt({**config, "run": {"trust": []}}, OAF[:4], HASHES, seen_before(config))
+    assert split.test == [0, 1, 2, 3]
 
 
 def test_what_first_weights_have_seen_is_handed_on(tmp_path):
     """Over two runs; what both have seen is listed once."""
-    other = [OURS[i] for i in OAF[:2]]
+    other = OAF[:2]
     run = recorded(tmp_path, ("train", [*ravdess_like(1), *other]), ("before", ravdess_like(2)[20:]))
-    seen = seen_by(SPLIT, OURS, [u.emotion for u in OURS], HASHES, run)
-    assert [u.key for u in seen.of("train", "val")] == [OURS[i].key for i in (*SPLIT.train, *SPLIT.val)]
+    split = divided(run)
+    seen = seen_by(split, OURS, [u.emotion for u in OURS], HASHES, read_seen(run))
+    assert [u.key for u in seen.of("train", "val")] == [OURS[i].key for i in (*split.train, *split.val)]
     assert {u.key for u in seen.of("before")} == {u.key for u in (*ravdess_like(1), *ravdess_like(2)[20:])}
-    assert len(seen.hashes) == len(seen.recordings)
+    assert len(seen.hashes) == len(seen.recordings) and seen.complete
     write_seen(tmp_path, seen)
     assert read_seen(tmp_path).hashes == seen.hashes
 
@@ -108,6 +138,12 @@ def test_numbers_are_read_with_all_digits(tmp_path):
     assert np.array_equal(read_seen(tmp_path).labels(("arousal", "valence"), are_numbers=True), values)
 
 
+def test_the_list_is_part_of_the_identity_of_what_begins_with_the_run(tmp_path):
+    names = [content_of_seen(recorded(tmp_path / str(i), ("train", OAF[:i]))) for i in range(1, 4)]
+    assert len({*names, content_of_seen(tmp_path)}) == 4
+    assert content_of_seen(recorded(tmp_path / "again", ("train", OAF[:2][::-1]))) == names[1]
+
+
 def test_no_run_tests_what_its_first_weights_have_seen(ser, quick, in_tmp):
     code, _, err = ser(*quick)
     assert code == 0, err
@@ -117,3 +153,18 @@ def test_no_run_tests_what_its_first_weights_have_seen(ser, quick, in_tmp):
     assert [path for path in (in_tmp / "runs").iterdir() if path.is_dir()] == [first]
     code, out, err = ser(*quick, f"init_from={first}", "seed=5", "split.seed=0", "trainer.max_epochs=1")
     assert code == 0 and "first weights trained on RAVDESS" in " ".join(out.split()), err
+
+
+def test_a_grid_of_runs_that_begin_with_a_run(ser, quick, in_tmp):
+    """The rehearsal is no leak; a combination that is one is listed before anything is trained."""
+    code, _, err = ser(*quick)
+    assert code == 0, err
+    (first,) = (path for path in (in_tmp / "runs").iterdir() if path.is_dir())
+    grid = ["-m", f"init_from={first}", "seed=0", "trainer.max_epochs=1"]
+    code, out, err = ser(*quick, *grid, "split.seed=0,5")
+    assert code == 2 and "recordings that are tested here" in out + err
+    assert [path for path in (in_tmp / "runs").iterdir() if path.is_dir()] == [first], "nothing was trained"
+    code, out, err = ser(*quick, *grid, "split.seed=0", "optimizer.lr=1e-3,1e-4")
+    assert code == 0 and "2 runs trained" in out, out + err
+    protocols = {json.loads(path.read_text())["protocol"] for path in (in_tmp / "runs").glob("*/run.json")}
+    assert sum("first weights trained on RAVDESS" in protocol for protocol in protocols) == 1

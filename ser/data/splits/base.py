@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from ser.data.splits.protocol import stamp
+from ser.data.splits.protocol import of_first_weights, stamp
 from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.system.ranges import Range, Rate, Seed
@@ -51,21 +51,25 @@ class Splitter:
     def __init__(self, val: Rate = 0.1, seed: Seed = 0):
         self.val, self.seed = val, seed
 
-    def __call__(self, utterances: Sequence[Utterance]) -> Split:
+    def __call__(self, utterances: Sequence[Utterance], before: Sequence[Utterance] = ()) -> Split:
         """Divides `utterances` into three parts, or takes those of the user's own list (`Utterance.part`).
+
+        Args:
+            utterances: The recordings.
+            before: What the weights that training begins with have seen: for the stamp, it is training too.
 
         Raises:
             UserError: The corpus cannot be divided like this; the message names the alternatives.
         """
         if parts_are_named(utterances):
-            return self._finish(utterances, self._take_named(utterances), "", "parts named by the list")
+            return self._finish(utterances, self._take_named(utterances), "", "parts named by the list", before)
         parts = self.deal(utterances, np.random.default_rng(self.seed))
         for part in PARTS:
             if not parts[part] and (part != "val" or self.val > 0):
                 raise UserError(
                     f"The {part} part is empty: {len(utterances)} recordings are too few for {self.shares()}."
                 )
-        return self._finish(utterances, parts, self.place(utterances), self.remark)
+        return self._finish(utterances, parts, self.place(utterances), self.remark, before)
 
     def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
         """The indices of each of `PARTS`, by this splitter's rule."""
@@ -86,6 +90,15 @@ class Splitter:
             Indices in ascending order, and remarks on what is left out.
         """
         return range(len(utterances)), ()
+
+    def in_folds(self, utterances: Sequence[Utterance]) -> Sequence[int]:
+        """Indices of the recordings that are tested in one of the folds; where there are none, all."""
+        return range(len(utterances))
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether `usable` may leave recordings out."""
+        return type(self).usable is not Splitter.usable
 
     def fingerprint(self) -> str | None:
         """A hash of the content of files that the settings name (a split file): part of a run's identity."""
@@ -108,10 +121,19 @@ class Splitter:
         return parts
 
     @staticmethod
-    def _finish(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], place: str, remark: str) -> Split:
+    def _finish(
+        utterances: Sequence[Utterance],
+        parts: dict[str, Sequence[int]],
+        place: str,
+        remark: str,
+        before: Sequence[Utterance],
+    ) -> Split:
         parts = {part: sorted(map(int, parts[part])) for part in PARTS}
         refuse_parted_copies(utterances, parts)
-        return Split(**parts, protocol=stamp(utterances, parts, place, remark))
+        everyone = [*utterances, *before]
+        trained_on = {**parts, "train": [*parts["train"], *range(len(utterances), len(everyone))]}
+        remark = "; ".join(filter(None, [remark, of_first_weights(before)]))
+        return Split(**parts, protocol=stamp(everyone, trained_on, place, remark))
 
 
 class ShareSplitter(Splitter):

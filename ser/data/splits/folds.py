@@ -125,6 +125,10 @@ class SpeakerFolds(FoldSplitter):
         names = [train_only] if isinstance(train_only, str) else list(train_only or ())
         self.train_only = {one_form(str(name)): str(name) for name in names}
 
+    @property
+    def leaves_out(self) -> bool:
+        return bool(self.train_only)
+
     def speakers(self, genders: dict[str, str], rng: np.random.Generator) -> list[Sequence[str]]:
         """The speakers of each fold.
 
@@ -140,9 +144,11 @@ class SpeakerFolds(FoldSplitter):
         Raises:
             UserError: A corpus of `train_only` that there is not, or none left to test.
         """
-        if not self.train_only or parts_are_named(utterances):
+        if not self.train_only:
             return super().usable(utterances, labels)
-        in_folds = set(self._in_folds(utterances))
+        if parts_are_named(utterances):
+            raise UserError("The list names the part of each recording, and split.train_only names some too: use one.")
+        in_folds = set(self.in_folds(utterances))
         known = {labels[i] for i in in_folds}
         kept = [i for i, label in enumerate(labels) if i in in_folds or label in known or not isinstance(label, str)]
         lost = Counter(labels[i] for i in set(range(len(labels))) - set(kept))
@@ -150,7 +156,7 @@ class SpeakerFolds(FoldSplitter):
 
     def folds(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> list[list[int]]:
         by_fold = self.speakers(self.tested_genders(utterances), rng)
-        recordings = indices_by(utterances, "speaker", self._in_folds(utterances))
+        recordings = indices_by(utterances, "speaker", self.in_folds(utterances))
         return [[i for speaker in speakers for i in recordings[speaker]] for speakers in by_fold]
 
     def validation(
@@ -162,14 +168,14 @@ class SpeakerFolds(FoldSplitter):
 
     def deal(self, utterances: Sequence[Utterance], rng: np.random.Generator) -> dict[str, Sequence[int]]:
         parts = super().deal(utterances, rng)
-        further = set(range(len(utterances))) - set(self._in_folds(utterances))
+        further = set(range(len(utterances))) - set(self.in_folds(utterances))
         return {**parts, "train": sorted({*parts["train"], *further})}
 
     def tested_genders(self, utterances: Sequence[Utterance]) -> dict[str, str]:
         """Speaker → gender of the recordings in folds, sorted by speaker."""
-        return genders_of(utterances, self._in_folds(utterances))
+        return genders_of(utterances, self.in_folds(utterances))
 
-    def _in_folds(self, utterances: Sequence[Utterance]) -> list[int]:
+    def in_folds(self, utterances: Sequence[Utterance]) -> list[int]:
         corpora = {one_form(utterance.corpus): utterance.corpus for utterance in utterances}
         for word, name in self.train_only.items():
             if word not in corpora:

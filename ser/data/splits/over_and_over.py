@@ -20,7 +20,7 @@ class OverAndOver(Splitter):
         super().__init__(val)
         self.size = size
 
-    def __call__(self, utterances: Sequence[Utterance]) -> Split:
+    def __call__(self, utterances: Sequence[Utterance], before: Sequence[Utterance] = ()) -> Split:
         """The same recordings in every part.
 
         >>> OverAndOver(size=5)(["a", "b"]).train

@@ -46,6 +46,18 @@ def stamp(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]], plac
     return "; ".join(filter(None, segments))
 
 
+def of_first_weights(before: Sequence[Utterance]) -> str:
+    """The segment about the weights that training begins with (`init_from`); empty where there are none.
+
+    Args:
+        before: What they have seen; a recording without a corpus stands for all that is not recorded.
+    """
+    corpora = {utterance.corpus for utterance in before}
+    if not all(corpora):
+        return "what its first weights were trained on is not recorded"
+    return f"first weights trained on {_corpora(corpora)}" if corpora else ""
+
+
 def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     """The stamps of several folds or runs as one, each segment once.
 
@@ -110,7 +122,7 @@ def _values(utterances: Sequence[Utterance], parts: dict[str, Sequence[int]]) ->
     values: Values = {}
     for field in ("corpus", "speaker", *TEXTS):
         found = {part: {getattr(utterances[i], field) for i in indices} for part, indices in parts.items()}
-        if not any(None in of_part for of_part in found.values()):
+        if all(all(of_part) for of_part in found.values()):
             values[field] = found
     if "word" in values:  # the statement of a word adds nothing
         values.pop("statement", None)

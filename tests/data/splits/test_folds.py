@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ser.data.build import with_one_form
 from ser.data.corpora.tess import Tess
 from ser.data.splits import KFold, LeaveOneSpeakerOut, SpeakerKFold, StatementSplit
 from ser.errors import UserError
@@ -203,6 +204,24 @@ def test_a_corpus_to_train_on_that_there_is_not(names, words):
         SpeakerKFold(2, train_only=names).usable(tess_like() + ravdess_like(2), ["happy"] * 70)
     with pytest.raises(UserError, match=words):
         SpeakerKFold(2, train_only=names)(tess_like() + ravdess_like(2))
+
+
+def test_a_list_that_names_the_parts_takes_no_corpus_to_train_on():
+    utterances = [replace(u, part="train") for u in tess_like() + ravdess_like(2)]
+    with pytest.raises(UserError, match="The list names the part of each recording, and split.train_only"):
+        LeaveOneSpeakerOut(train_only=["ravdess"]).usable(utterances, [u.emotion for u in utterances])
+
+
+def test_what_only_trains_is_in_no_fold_and_says_the_same_in_one_form():
+    utterances = tess_like() + ravdess_like(2)
+    split = LeaveOneSpeakerOut(train_only="RAVDESS")
+    assert [utterances[i].corpus for i in split.in_folds(utterances)] == ["tess"] * len(tess_like())
+    assert split.leaves_out and not LeaveOneSpeakerOut().leaves_out
+    forms = [["RAVDESS"], "ravdess", ["ravdess", "Ravdess"]], [[], None, ()], [["tess", "a b"], ("a_b", "TESS")]
+    for same in forms:
+        found = {str(with_one_form({"split": {"train_only": form, "k": 2}})) for form in same}
+        assert len(found) == 1, found
+    assert with_one_form({"split": {"k": 2}}) == {"split": {"k": 2}}
 
 
 @pytest.mark.parametrize("splitter", [SpeakerKFold, LeaveOneSpeakerOut])
