@@ -4,8 +4,7 @@ config.yaml         resolved, with the choice made in each group
 metrics.json        flat: `val/uar`, `test/wa`, …
 evaluation.json     all figures of test with their confidence, by class and by group
 chosen.json         under `checkpoint=refit`, how many epochs validation chose
-predictions.csv     one row a test utterance; predictions_val.csv: of validation
-seen.csv            the recordings seen in training and validation, and by the weights it began with
+predictions.csv     one row a test utterance; predictions_val.csv: of validation; seen.csv: what it was trained on
 checkpoints/        best.ckpt, last.ckpt
 figures/            pictures; report.html: all of them on one page
 evaluations/        results of `ser evaluate` on other recordings; members/: the runs that an ensemble averages
@@ -171,15 +170,8 @@ class RunDirectory:
     def clear(self) -> None:
         """Removes the marker first, then the results and checkpoints of an earlier training, to train anew."""
         (self.path / "finished.json").unlink(missing_ok=True)
-        results = ("metrics.json", "evaluation.json", "predictions*.csv", "seen.csv", "figures/*")
-        for pattern in (
-            *results,
-            "report.html",
-            "chosen.json",
-            "checkpoints/*.ckpt",
-            f"checkpoints/{REMOVED}",
-            "events.out.*",
-        ):
+        results = ("metrics.json", "evaluation.json", "predictions*.csv", "seen.csv", "figures/*", "report.html")
+        for pattern in (*results, "chosen.json", "checkpoints/*.ckpt", f"checkpoints/{REMOVED}", "events.out.*"):
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
         shutil.rmtree(self.path / "evaluations", ignore_errors=True)
