@@ -44,9 +44,10 @@ def with_one_form(config: dict[str, Any]) -> dict[str, Any]:
     """The config with `split.train_only` in one form, so that what says the same is the same run: null, a name, or
     several in order."""
     names = config["split"].get("train_only")
-    if names is None:
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):  # refused later
         return config
-    names = sorted({one_form(str(name)) for name in ([names] if isinstance(names, str) else names)})
+    names = sorted(set(map(one_form, names)))
     return {**config, "split": {**config["split"], "train_only": names if len(names) > 1 else (*names, None)[0]}}
 
 

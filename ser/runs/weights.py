@@ -238,7 +238,8 @@ def content_of_run(run: Path) -> str:
 def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
     """Copies the weights of another run's model that match by name and shape into `module.model`; others stay fresh.
 
-    The last layer stays fresh where the classes differ, and the normaliser is fitted anew on the new training part.
+    The last layer stays fresh where the classes differ, and always for auxiliary targets; the normaliser is fitted anew
+    on the new training part.
 
     Args:
         module: A classifier.
@@ -257,9 +258,13 @@ def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
     theirs = {key.removeprefix("model."): value for key, value in theirs.items() if key.startswith("model.")}
     ours = module.model.state_dict()
     fitting = {key: value for key, value in theirs.items() if key in ours and ours[key].shape == value.shape}
-    if checkpoint.get("ser", {}).get("classes") != list(classes):
-        last = [name for name, layer in module.model.named_modules() if isinstance(layer, nn.Linear)][-1:]
-        fitting = {key: value for key, value in fitting.items() if key.rpartition(".")[0] not in last}
+    same = checkpoint.get("ser", {}).get("classes") == list(classes)
+    last = [name for name, layer in module.model.named_modules() if isinstance(layer, nn.Linear)][-1:]
+    for key in [key for key in ours if key.rpartition(".")[0] in last]:
+        fitting.pop(key, None)
+        if same and key in theirs and theirs[key].shape[1:] == ours[key].shape[1:] and len(theirs[key]) >= len(classes):
+            rows = theirs[key][: len(classes)].to(ours[key])  # behind them are auxiliary targets, which may be others
+            fitting[key] = torch.cat([rows, ours[key][len(classes) :]])
     if not any(value.is_floating_point() for value in fitting.values()):
         raise UserError(f"init_from={run}: none of its weights matches this model; use that run's model settings.")
     module.model.load_state_dict(ours | fitting)

@@ -4,8 +4,9 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ser.augmentations.base import Augmentation
+from ser.augmentations.base import Augmentation, WaveformAugmentation
 from ser.augmentations.clip import Clip
+from ser.augmentations.mixing import Mixing
 from ser.data.audio.prepare import AudioSettings
 from ser.data.corpora.sound_folder import find_sounds
 from ser.errors import UserError
@@ -66,7 +67,18 @@ def augmentations(config: dict[str, Any], stage: str) -> tuple[Callable, ...]:
             sounds = find_sounds(node["folder"], f"{where}.folder", cache_folder())
             given["recordings"] = sounds.decode(config["audio"]["sample_rate"], cache_folder())
         parts.append(build(node, where, config["run"]["trust"], **given))
+        if (its := _stage_of(parts[-1])) not in (None, stage):
+            raise UserError(f"{where}: {node['_target_']} belongs into augmentation.{its}, not augmentation.{stage}.")
     return tuple(parts)
+
+
+def _stage_of(part: Callable) -> str | None:
+    """The stage that an augmentation is made for; of a class that is none of ours, nobody knows."""
+    if isinstance(part, Mixing):
+        return "mixing"
+    if isinstance(part, WaveformAugmentation):
+        return "waveform"
+    return "features" if isinstance(part, Augmentation) else None
 
 
 def for_view(waveform: Sequence[Callable], number: int) -> list[Callable]:

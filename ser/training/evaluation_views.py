@@ -73,25 +73,29 @@ class EvaluationViews:
         Shape:
             waveforms (B, T), lengths (B,) → (B, K).
         """
-        views = [answer(*view).float() for view in self._views(waveforms, lengths)]
+        views = [(answer(*view).float(), weight) for *view, weight in self._views(waveforms, lengths)]
+        total = sum(weight for _, weight in views)
         if self.numbers:
-            return torch.stack(views).mean(dim=0)
-        return torch.stack([view.log_softmax(dim=1) for view in views]).logsumexp(dim=0) - math.log(len(views))
+            return torch.stack([view * weight for view, weight in views]).sum(dim=0) / total
+        shares = [view.log_softmax(dim=1) + math.log(weight) for view, weight in views]
+        return torch.stack(shares).logsumexp(dim=0) - math.log(total)
 
-    def _views(self, waveforms: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _views(self, waveforms: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Waveforms and lengths of each view, and for how many views it stands."""
         width = self.audio.num_samples
         clip = None if width is None else Clip(width, self.audio.padding_is_signal)
         recordings = [waveform[:length] for waveform, length in zip(waveforms, lengths.tolist(), strict=True)]
         for speed in self.speeds:
             read = recordings if speed == 1 else [resample(recording, speed) for recording in recordings]
             if clip is None:
-                yield side_by_side(read)
+                yield *side_by_side(read), 1
                 continue
             beyond = [max(0, len(recording) - width) for recording in read]
-            crops = self.crops if any(beyond) else 1  # of short recordings all crops are the same
+            # of short recordings all crops are the same: they count as often as beside a long one
+            crops, weight = (self.crops, 1) if any(beyond) else (1, self.crops)
             for i in range(crops):
                 starts = [round(more * i / max(1, crops - 1)) for more in beyond]
-                yield clip(*side_by_side([r[start:] for r, start in zip(read, starts, strict=True)]))
+                yield *clip(*side_by_side([r[start:] for r, start in zip(read, starts, strict=True)])), weight
 
 
 def build_evaluation_views(config: dict[str, Any], audio: AudioSettings) -> EvaluationViews | None:
@@ -110,6 +114,7 @@ def build_evaluation_views(config: dict[str, Any], audio: AudioSettings) -> Eval
     views = EvaluationViews(**given, **settings)
     for i, node in enumerate(config["augmentation"]["waveform"] or []):
         if rates := node.get("rates"):
+            rates = rates[: config["augmentation"].get("views")]  # one of them each, in order
             other = [speed for speed in views.speeds if speed not in (1, *rates)]
             if other:
                 raise UserError(

@@ -71,7 +71,9 @@ def find_job(
     fingerprints = {"dataset": recordings.fingerprint(), **folder_fingerprints(config)}
     if (listed := build_split(config).fingerprint()) is not None:  # a split that a file names
         fingerprints["split"] = listed
-    if config["init_from"]:
+    if config["init_from"] is not None:
+        if not config["init_from"]:
+            raise UserError("init_from= names no run: write init_from=<directory of a finished run>, or leave it out.")
         fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
         fingerprints["seen"] = content_of_seen(Path(config["init_from"]))
     name = identity(config, fingerprints, num_devices(config["trainer"]))

@@ -275,7 +275,7 @@ def test_what_fits_is_copied_and_the_rest_stays_fresh(run):
     torch.manual_seed(2)
     module = Classifier(classes=7)
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    note = start_from(module, run, CLASSES)
+    note = start_from(module, run, list("abcdefg"))
     for key, value in module.state_dict().items():
         copied = key.startswith(("model.0.", "model.1."))
         assert torch.equal(value, theirs[key] if copied else before[key]), key
@@ -357,3 +357,16 @@ def test_last_without_the_weights_that_it_counts_on(tmp_path):
     assert to_resume_from(last, best)[0] is None
     best.unlink()
     assert to_resume_from(last, best) == (last, ""), "checkpoint=last: there is none before the end"
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(5, 5), (5, 2), (2, 5)])
+def test_outputs_of_auxiliary_targets_stay_fresh(tmp_path, theirs, ours):
+    """Rows behind those of the classes: they may be of other targets, and as many by chance."""
+    path = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    other = save(path, classes=theirs)
+    torch.manual_seed(5)
+    module = Classifier(classes=ours)
+    fresh = module.model[2].weight.clone()
+    start_from(module, tmp_path / "run", CLASSES)
+    assert torch.equal(module.model[2].weight[:2], other.model[2].weight[:2])
+    assert torch.equal(module.model[2].weight[2:], fresh[2:])

@@ -276,3 +276,21 @@ def test_the_same_command_gives_the_same_figures(ser, quick, in_tmp, augmentatio
 def test_a_dry_run_counts_what_augmentation_costs(ser, quick):
     code, out, err = ser(*quick, "augmentation=pitch_stretch", "run.dry_run=true")
     assert code == 0 and "ms a step" in out, err
+
+
+@pytest.mark.parametrize(
+    ("stage", "target", "right"),
+    [
+        ("waveform", "spectrogram.SpecAugment", "features"),
+        ("waveform", "mixing.FreqMixStyle", "mixing"),
+        ("features", "mixing.Mixup", "mixing"),
+        ("features", "noise.Noise", "waveform"),
+        ("mixing", "offsets.RandomFloor", "features"),
+        ("mixing", "speed.Speed", "waveform"),
+    ],
+)
+def test_an_augmentation_in_another_stages_list_is_refused(ser, quick, stage, target, right, in_tmp):
+    part = f"augmentation.{stage}=[{{_target_: ser.augmentations.{target}}}]"
+    code, _, err = ser(*quick, "augmentation=none", part)
+    assert code == 2 and f"belongs into augmentation.{right}, not augmentation.{stage}" in err
+    assert not any((in_tmp / "runs").glob("*"))

@@ -62,6 +62,21 @@ def test_crops_reach_from_the_beginning_to_the_end_of_a_long_recording():
     assert whole[0][1].tolist() == [4000, 4000]
 
 
+def test_what_is_said_of_a_recording_does_not_depend_on_its_batch():
+    """Crops of a short one count as often as of a long one: at 0.9 it is longer than a clip, at 1 it is not."""
+    views = EvaluationViews(audio(1.0), speeds=[1.0, 0.9], crops=3)
+    torch.manual_seed(0)
+    lengths = torch.tensor([8000, 15500, 24000])
+    waveforms = torch.randn(3, 24000) * (torch.arange(24000) < lengths[:, None])
+    together = seen_by(views, waveforms, lengths)[1]
+    for i, length in enumerate(lengths.tolist()):
+        alone = seen_by(views, waveforms[i : i + 1, :length], lengths[i : i + 1])[1]
+        torch.testing.assert_close(alone[0], together[i])
+    numbers = EvaluationViews(audio(1.0), speeds=[1.0, 0.9], crops=3, numbers=True)
+    together = seen_by(numbers, waveforms, lengths)[1]
+    torch.testing.assert_close(seen_by(numbers, waveforms[1:2, :15500], lengths[1:2])[1][0], together[1])
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
