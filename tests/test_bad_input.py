@@ -99,6 +99,13 @@ def test_one_clear_sentence_and_exit_2(ser, arguments, words):
         ("sweep.jobs_per_gpu=-1", "sweep.jobs_per_gpu=-1 must be"),
         ("run.name=[1]", "run.name=[1] must be text"),
         ("init_from=[1]", "init_from=[1] must be text"),
+        ("init_from=", "init_from= names no run"),
+        ("augmentation=five_speeds augmentation.views=100000", "must be a whole number from 1 to 100 or null"),
+        ("split=speaker_kfold split.train_only=1", "split.train_only=1 must be a list, each text, text or null"),
+        (
+            "+evaluation.views.speeds=[1,1.1] augmentation=five_speeds augmentation.views=1",
+            "has 1.1, which training never",
+        ),
         ("run.resume=[1]", "run.resume=[1] must be text"),
         ("dataset.emotions=angry", "write dataset.emotions=[angry]"),
         ("seed=-1", "seed=-1 must be a whole number from 0"),

@@ -15,7 +15,7 @@ Trust = Sequence[str] | str | None
 RUN: dict[str, Any] = {
     "seed": Seed,
     "batch_size": Count,
-    "augmentation.views": Count | None,
+    "augmentation.views": Annotated[int, Range(1, 100)] | None,  # each is kept
     "augmentation.normalise_by_views": bool,
     "loss.label_smoothing": Rate,
     "loss.class_weights": Literal["none", "balanced"] | None,
