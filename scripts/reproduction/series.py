@@ -135,7 +135,7 @@ SERIES = {
         _tried(
             "ravdess_cnn1d",
             "with warped frequencies (VTLP)",
-            f"augmentation.features=[{_VOICES}, {_LEVELS}, {_MASKS}]",
+            f"augmentation.features=[{_VOICES}, {_LEVELS}, {_NARROW}]",
             folds=SIX,
         ),
         _tried("ravdess_cnn1d", "CutMix instead of mixup", f"augmentation.mixing=[{_CUTMIX}]", folds=SIX),

@@ -37,6 +37,12 @@ class Mixing:
         drawn = torch.rand(count, generator=generator, device=share.device) < self.p
         return torch.where(drawn, share, 1.0)
 
+    def _each(self, count: int, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
+        """For each utterance another one, and the share that is kept: (count,) both."""
+        gammas = self._beta(count, generator, device)
+        other = _permutation(count, generator, device)
+        return other, self._kept_whole(gammas[0] / gammas.sum(0), count, generator)
+
 
 class Mixup(Mixing):
     """Blends each utterance with another of its batch, and their targets alike (Zhang et al. 2018, arXiv 1710.09412).
@@ -95,9 +101,7 @@ class CutMix(Mixing):
         Shape:
             features (B, F, L), frames (B,), targets (B, K), rows summing to 1 → the same.
         """
-        gammas = self._beta(len(features), generator, features.device)
-        other = _permutation(len(features), generator, features.device)
-        kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)
+        other, kept = self._each(len(features), generator, features.device)
         common = frames.minimum(frames[other])
         width = ((1 - kept) * frames).round().long().minimum(common)  # (B,) frames to replace
         place = torch.rand(len(features), generator=generator, device=features.device)
@@ -136,9 +140,8 @@ class FreqMixStyle(Mixing):
         """
         if features.shape[-1] == 1:
             return features, frames, targets
-        gammas = self._beta(len(features), generator, features.device)
-        other = _permutation(len(features), generator, features.device)
-        kept = self._kept_whole(gammas[0] / gammas.sum(0), len(features), generator)[:, None, None]
+        other, kept = self._each(len(features), generator, features.device)
+        kept = kept[:, None, None]
         valid = frame_mask(frames, features.shape[-1])[:, None]
         x = features.detach()
         count = frames.clamp(min=1)[:, None, None]

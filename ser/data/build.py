@@ -48,7 +48,7 @@ def with_one_form(config: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):  # refused later
         return config
     names = sorted(set(map(one_form, names)))
-    return {**config, "split": {**config["split"], "train_only": names if len(names) > 1 else (*names, None)[0]}}
+    return {**config, "split": {**config["split"], "train_only": names[0] if len(names) == 1 else names or None}}
 
 
 def build_split(config: dict[str, Any]) -> Splitter:

@@ -54,6 +54,10 @@ class Recordings:
     unreadable: dict[Path, str] = field(default_factory=dict)
     are_numbers: bool = False
 
+    def in_words(self, label: int | Sequence[float]) -> str:
+        """A label as text: the name of its class, or its numbers with all digits."""
+        return " ".join(map(repr, label)) if self.are_numbers else self.classes[label]
+
     def fingerprint(self) -> str:
         """A hash of the run's data: of each utterance its content, key, label and the fields that a split may use."""
         labels = self.labels if self.are_numbers else [self.classes[label] for label in self.labels]

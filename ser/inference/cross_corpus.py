@@ -15,19 +15,18 @@ from ser.data.build import build_audio
 from ser.data.features.sources import StoredWaveforms
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.store.hashes import content_hash
-from ser.errors import UserError
 from ser.evaluation.averaging import average
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import AnyPredictions, write_predictions
 from ser.inference.finished_run import FinishedRun
 from ser.inference.limits import MOST_BINS, bins_per_sample
 from ser.inference.other_recordings import find_others, without
-from ser.inference.transfer_stamp import transfer_stamp
+from ser.inference.seen_in_training import seen_in_training, transfer_stamp
 from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
 from ser.reports.run_report import stamps_of
 from ser.runs.directory import WRITTEN, safe_name
-from ser.runs.seen_recordings import FILE, SeenRecordings, read_seen, together
+from ser.runs.seen_recordings import together
 from ser.system.cache import cache_folder
 from ser.system.files import check_unlinked, write_text
 from ser.training.feature_cache import bar
@@ -80,7 +79,7 @@ def score_elsewhere(
     test, val = run.predictions()
     classifiers = run.classifiers(training_device(run.config["trainer"]))  # before anything is decoded
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
-    seen = _seen(run)
+    seen = together([seen_in_training(model) for model in run.models])
     recordings, left_out = without(recordings, seen.hashes)
     notes += left_out
     scored = [
@@ -114,18 +113,6 @@ def score_elsewhere(
         notes=notes,
     )
     return Transfer(evaluation, stamp, notes, write_report(folder, inputs))
-
-
-def _seen(run: FinishedRun) -> SeenRecordings:
-    """What the run, or the members of an ensemble, have seen in training."""
-    found = {model.path: read_seen(model.path) for model in run.models}
-    if gaps := [path for path, seen in found.items() if not seen.complete]:
-        raise UserError(
-            f"What {gaps[0]} was trained on is not recorded, so that it cannot be left out: it, or the run that its "
-            f"weights began with, is of an older version of ser, which wrote no {FILE}. Train them again with "
-            "run.rerun=true."
-        )
-    return together(list(found.values()))
 
 
 def _score(

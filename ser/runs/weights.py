@@ -260,7 +260,7 @@ def start_from(module: nn.Module, run: Path, classes: Sequence[str]) -> str:
     fitting = {key: value for key, value in theirs.items() if key in ours and ours[key].shape == value.shape}
     same = checkpoint.get("ser", {}).get("classes") == list(classes)
     last = [name for name, layer in module.model.named_modules() if isinstance(layer, nn.Linear)][-1:]
-    for key in [key for key in ours if key.rpartition(".")[0] in last]:
+    for key in (key for key in ours if key.rpartition(".")[0] in last):
         fitting.pop(key, None)
         if same and key in theirs and theirs[key].shape[1:] == ours[key].shape[1:] and len(theirs[key]) >= len(classes):
             rows = theirs[key][: len(classes)].to(ours[key])  # behind them are auxiliary targets, which may be others

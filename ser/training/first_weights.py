@@ -40,9 +40,9 @@ def dealt(
     Raises:
         UserError: The first weights have seen a recording that is tested here; from the splitter.
     """
-    split = build_split(config)(utterances, before.of(*PARTS))
+    split, known = build_split(config)(utterances, before.of(*PARTS)), before.hashes
     tested = set(split.test) - set(split.train)  # a rehearsal tests what it trains on
-    if shared := sum(hashes[utterances[i].path] in before.hashes for i in tested):
+    if shared := sum(hashes[utterances[i].path] in known for i in tested):
         raise UserError(
             f"init_from={config['init_from']} was trained on {shared} of the {len(tested)} recordings that are tested "
             "here, so that test would be no test. Give this run the division of that one (its split, split.fold and "

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.data.recordings import Recordings
 from ser.evaluation.baselines import decision_tree, tree_inputs
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.predictions import AnyPredictions, Predictions, write_predictions
@@ -61,7 +60,7 @@ def write_results(
             utterances = [decoded.utterances[i] for i in rows]
             predictions[part] = task.predictions(utterances, decoded.labels[rows], outputs)
             write_predictions(directory.path / file, predictions[part])
-    true = _in_words(decoded.labels, recordings)
+    true = [recordings.in_words(label) for label in decoded.labels.tolist()]
     write_seen(directory.path, seen_by(parts.split, decoded.utterances, true, file_hashes(recordings), parts.before))
     rows, _ = scored["test"]
     others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
@@ -89,13 +88,6 @@ def write_results(
     directory.finish()
     log.info("finished: %s", metrics)
     return RunResults(metrics, evaluation, predictions["test"])
-
-
-def _in_words(labels: np.ndarray, recordings: Recordings) -> list[str]:
-    """Of each utterance the name of its class, or its numbers."""
-    if recordings.are_numbers:
-        return [" ".join(map(repr, numbers)) for numbers in labels.tolist()]
-    return [recordings.classes[label] for label in labels.tolist()]
 
 
 def baselines_of(parts: Parts, test_rows: np.ndarray, test: AnyPredictions, seed: int) -> dict[str, AnyPredictions]:

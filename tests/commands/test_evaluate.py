@@ -13,7 +13,9 @@ import yaml
 from ser.cli import main
 from ser.data.corpora.ravdess import Ravdess
 from ser.errors import UserError
+from ser.inference.finished_run import open_run
 from ser.inference.other_recordings import find_others
+from ser.inference.seen_in_training import seen_in_training
 from ser.system.cache import cache_folder
 from tests.test_cli import complete
 from tests.tiny_corpora import write_tone
@@ -176,9 +178,29 @@ def test_what_the_run_has_heard_is_left_out(ser, run, tiny_ravdess):
 
 
 def test_what_cannot_be_told_from_training_is_refused(ser, run, tiny_ravdess):
-    (run / "seen.csv").unlink()  # as in runs of older versions
+    (run / "seen.csv").unlink()  # as in runs of older versions, and its own recordings are gone
+    move_away(run)
     code, _, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
-    assert code == 2 and "is not recorded" in err and "wrote no seen.csv" in err and "run.rerun=true" in err
+    assert code == 2 and "wrote no seen.csv" in err and "/nowhere/ravdess does not exist" in err
+    assert "root=FOLDER" in err and "run.rerun=true" in err
+
+
+def test_an_older_run_that_began_with_another_is_refused(ser, run, tiny_ravdess):
+    (run / "seen.csv").unlink()
+    config = yaml.safe_load((run / "config.yaml").read_text()) | {"init_from": "runs/first"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    code, _, err = ser("evaluate", f"run={run}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
+    assert code == 2 and "It began with the weights of another run." in err
+
+
+def test_what_an_older_run_has_seen_is_found_again(run):
+    """In its own recordings, the same as it would have listed."""
+    model = open_run(run, device="cpu")
+    listed = seen_in_training(model)
+    (run / "seen.csv").unlink()
+    found = seen_in_training(model)
+    facts = [{(one.hash, one.part, one.utterance.key, one.true) for one in seen.recordings} for seen in (listed, found)]
+    assert facts[0] == facts[1] and len(found.recordings) == len(listed.recordings) > 0
 
 
 @pytest.mark.parametrize("damage", ["hash,part\n1,train\n", "", b"\xff\xfe", "another part", "no end"])

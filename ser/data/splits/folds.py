@@ -175,8 +175,11 @@ class SpeakerFolds(FoldSplitter):
         """Speaker → gender of the recordings in folds, sorted by speaker."""
         return genders_of(utterances, self.in_folds(utterances))
 
-    def in_folds(self, utterances: Sequence[Utterance]) -> list[int]:
-        corpora = {one_form(utterance.corpus): utterance.corpus for utterance in utterances}
+    def in_folds(self, utterances: Sequence[Utterance]) -> Sequence[int]:
+        if not self.train_only:
+            return super().in_folds(utterances)
+        names = {utterance.corpus for utterance in utterances}
+        corpora = {one_form(name): name for name in names}
         for word, name in self.train_only.items():
             if word not in corpora:
                 raise UserError(
@@ -188,7 +191,8 @@ class SpeakerFolds(FoldSplitter):
                 f"split.train_only names all corpora of the recordings used ({some(sorted(corpora.values()))}): leave "
                 "one out, to be tested."
             )
-        return [i for i, utterance in enumerate(utterances) if one_form(utterance.corpus) not in self.train_only]
+        tested = {name for name in names if one_form(name) not in self.train_only}
+        return [i for i, utterance in enumerate(utterances) if utterance.corpus in tested]
 
 
 class SpeakerKFold(SpeakerFolds):
