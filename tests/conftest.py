@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,13 @@ settings.load_profile("ser")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the suite is a job in the background: processes inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def free_port() -> int:
+    """Of this machine, that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def pytest_collection_modifyitems(items):

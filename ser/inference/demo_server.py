@@ -1,6 +1,7 @@
 """The demo page's server, by gradio: on this machine alone unless it is shared; uploads are removed after use."""
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -47,6 +48,23 @@ class Uploads:
             with suppress(OSError):
                 if time.time() - old.stat().st_mtime > STALE_S:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def ignore_removed(folder: Path) -> None:
+    """Keeps tracebacks of missing uploads off the terminal.
+
+    A browser may ask for the recording that it has just sent, to play it, while that is removed. Starlette then
+    raises an error that the server logs: FileNotFoundError, or RuntimeError where the file was gone a moment earlier.
+
+    Args:
+        folder: Of the uploads.
+    """
+
+    def wanted(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, OSError | RuntimeError) and str(folder) in str(error))
+
+    logging.getLogger("uvicorn.error").addFilter(wanted)
 
 
 def check_port(port: int) -> None:
@@ -103,6 +121,7 @@ def serve(
         os.environ |= SETTINGS | {"GRADIO_TEMP_DIR": str(folder)}
         import gradio
 
+        ignore_removed(folder)
         page = _page(gradio, respond, Uploads(folder), top, facts, title)
         theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # none from the net
         try:

@@ -1,5 +1,6 @@
 """Settings added to the user's for Hydra's launchers: jobs at a time, and the places of their own files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def settings_for(launcher: str, settings: dict[str, Any], packing: Packing, fold
     found = [f"hydra.sweep.dir='{quoted}'"]
     if launcher == "joblib":
         found.append(f"hydra.launcher.n_jobs={packing.parallel}")
+        if packing.parallel != 1:  # one job at a time is trained in this process
+            first = f"{{_target_: ser.sweeps.task.begin_worker, _partial_: true, parent: {os.getpid()}}}"
+            found.append(f"+hydra.launcher.initializer={first}")
     for key, default, ours in DEFAULTS.get(launcher, ()):
         if settings.get(key) == default:
             found.append(f"hydra.launcher.{key}={ours}")

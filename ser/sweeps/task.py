@@ -21,7 +21,6 @@ _scans = None  # of this process: a worker runs many jobs
 _busy = threading.Event()  # whether one of them is at work
 _told_to_stop = threading.Event()  # all jobs of this process
 _gpu_failed = threading.Event()  # whatever its jobs do then
-_parents: set[int] = set()  # that this process ends with
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None
     identity = launch.identities[number]
     if not launch.here and not launch.packing.together:
         leave_ctrl_c_to_the_sweep()
-        _end_with(launch.parent)
     _busy.set()
     try:
         return _run_job(config, identity, launch)
@@ -104,14 +102,16 @@ def leave_ctrl_c_to_the_sweep() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _end_with(parent: int | None) -> None:
-    """Ends a worker when the sweep's process was killed: idle ones at once, others after their job has stopped.
+def begin_worker(parent: int) -> None:
+    """What a joblib worker does before its first job: it ends when the sweep's process was killed.
 
-    joblib's workers would wait for the next job for ever, and keep their place on the GPU.
+    An idle worker ends at once, one with a job after that has stopped. It would wait for its next job for ever, and
+    keep its place on the GPU.
+
+    Args:
+        parent: The sweep's process.
     """
-    if parent is None or os.getppid() != parent or parent in _parents:
-        return
-    _parents.add(parent)
+    leave_ctrl_c_to_the_sweep()
 
     def follow() -> None:
         while os.getppid() == parent or _busy.is_set():

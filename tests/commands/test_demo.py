@@ -14,15 +14,9 @@ import pytest
 import soundfile
 
 from tests.browser import Browser
-from tests.conftest import SER
+from tests.conftest import SER, free_port
 from tests.inference.trained import trained_run
 from tests.tiny_corpora import real_corpus
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.parametrize(

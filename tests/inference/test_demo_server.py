@@ -2,12 +2,55 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from ser.errors import UserError
 from ser.inference.demo_server import HOST, STALE_S, Uploads, check_port
+from tests.conftest import free_port
+
+REMOVED_MEANWHILE = """
+import contextlib, http.client, os, sys, threading, time, urllib.request
+from pathlib import Path
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import FileResponse
+from starlette.routing import Route
+from ser.inference.demo_server import HOST, ignore_removed
+
+folder, port = Path(sys.argv[1]), int(sys.argv[2])
+there = os.stat(__file__)
+missing = {
+    "opened": FileResponse(folder / "sound.wav", stat_result=there),
+    "looked_at": FileResponse(folder / "sound.wav"),
+    "another": FileResponse(folder.parent / "another.wav"),
+}
+ignore_removed(folder)
+app = Starlette(routes=[Route(f"/{name}", lambda request: missing[request.url.path[1:]]) for name in missing])
+server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning"))
+thread = threading.Thread(target=server.run, daemon=True)
+thread.start()
+while not server.started:
+    time.sleep(0.01)
+with contextlib.suppress(OSError, http.client.HTTPException):
+    urllib.request.urlopen(f"http://{HOST}:{port}/{sys.argv[3]}").read()
+server.should_exit = True
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("asked, traceback", [("opened", False), ("looked_at", False), ("another", True)])
+def test_an_upload_that_is_removed_while_it_is_played_is_no_traceback(tmp_path, asked, traceback):
+    pytest.importorskip("uvicorn")  # comes with gradio
+    (script := tmp_path / "serve.py").write_text(REMOVED_MEANWHILE)
+    (folder := tmp_path / "uploads").mkdir()
+    words = [sys.executable, str(script), str(folder), str(free_port()), asked]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=120)
+    assert done.returncode == 0 and ("Traceback" in done.stderr) == traceback, done.stderr
 
 
 def test_used_and_stale_uploads_are_removed_and_nothing_else(tmp_path):

@@ -96,16 +96,15 @@ def test_a_launcher_of_a_cluster_gives_the_same(grid, basic, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", range(2))
-def test_a_killed_sweep_is_completed_by_the_same_command(grid, basic, tmp_path, turn):
-    """kill -9 of the sweep's process at a random moment; its workers end by themselves."""
+@pytest.mark.parametrize("begun", [False, False, True])
+def test_a_killed_sweep_is_completed_by_the_same_command(grid, basic, tmp_path, begun):
+    """kill -9 of the sweep's process while workers begin, or later; they end by themselves, without a job too."""
     words = [*grid, *GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     started = process(words, tmp_path)
-    if turn:  # else before any job began
-        wait_for(lambda: running_jobs(tmp_path))
-    time.sleep(random.uniform(0, 6))
+    wait_for(lambda: running_jobs(tmp_path) if begun else list(tmp_path.glob("sweeps/*/.jobs")))
+    time.sleep(random.uniform(0, 6 if begun else 2))
     started.kill()
-    started.communicate()
+    started.communicate(timeout=120)  # until no worker has its output open
     code, out, err = done(words, tmp_path)
     assert code == 0, out + err
     check(tmp_path, basic)

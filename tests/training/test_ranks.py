@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,17 +14,11 @@ from ser.runs.directory import RunDirectory
 from ser.runs.weights import load_weights
 from ser.system.files import write_atomically
 from ser.training.module import EmotionClassifier
-from tests.conftest import only_run
+from tests.conftest import free_port, only_run
 from tests.runs import forked
 from tests.training.test_resume import figures
 
 DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=1"]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def seat(rank: int, port: int) -> dict[str, str]:
