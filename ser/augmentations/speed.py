@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ser.augmentations.base import WaveformAugmentation, draw, ends, side_by_side
 from ser.augmentations.resampling import resample
+from ser.errors import UserError
 from ser.system.ranges import Drawn, Range, Share
 
 
@@ -18,6 +19,9 @@ class Speed(WaveformAugmentation):
         rate: Above 1 is faster, shorter and higher. A clip keeps at least one sample.
         rates: One of these is drawn instead; view v of `augmentation.views` has the v-th of them.
         p: Probability that a clip is changed.
+
+    Raises:
+        UserError: An empty list of rates.
     """
 
     def __init__(
@@ -27,6 +31,8 @@ class Speed(WaveformAugmentation):
         p: Share = 1.0,
     ):
         super().__init__(p)
+        if rates is not None and not len(rates):
+            raise UserError("Speed's rates=[] is an empty list: give at least one rate, or null for those of rate.")
         self.rate, self.rates = ends(rate), rates
 
     def for_view(self, number: int) -> "Speed":

@@ -91,7 +91,9 @@ def find_recordings(corpus: Corpus, selection: Selection, cache: Path, splitter:
     label_of = {name: i for i, name in enumerate(selected.classes)}
     chosen = {utterance.path for utterance in selected.utterances}
     kept = [k for k, utterance in enumerate(selected.utterances) if utterance.path in position]
-    doubts = [] if selection.numbers else rare_misspellings(selected.labels, selection.target)
+    doubts = []
+    if not selection.numbers:
+        doubts = [*_not_in_all(selected, selection), *rare_misspellings(selected.labels, selection.target)]
     copies = {copy: why for copy, (first, why) in scan.damaged.items() if first in chosen}
     return Recordings(
         corpus=corpus.name,
@@ -125,6 +127,17 @@ def _usable(selected: Selected, splitter: Splitter, selection: Selection) -> tup
     if len(classes) < 2:
         raise UserError(f"The split leaves one class only, {', '.join(classes)} ({'; '.join(remarks)}).")
     return Selected(utterances, labels, classes), remarks
+
+
+def _not_in_all(selected: Selected, selection: Selection) -> list[str]:
+    """A remark on classes that not every corpus of several has, since they give away the corpus."""
+    corpora = sorted({utterance.corpus for utterance in selected.utterances})
+    owners: dict[str, set[str]] = {name: set() for name in selected.classes}
+    for utterance, label in zip(selected.utterances, selected.labels, strict=True):
+        owners[label].add(utterance.corpus)
+    rare = [f"{name} ({', '.join(sorted(of))})" for name, of in owners.items() if len(of) < len(corpora)]
+    what = "emotions" if selection.target == "emotion" else f"classes of {selection.target}"
+    return [f"{what} that not every corpus has: {', '.join(rare)}"] if rare else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,8 @@ def _figures(
         scores = task.judge(fold.val, metrics) if _shares_validation(members, fold.val) else {}
         figures |= {f"val/{name}": value for name, value in scores.items()} | {"num_val": len(fold.val)}
     costs = {name: sum(it.run.metrics.get(name, 0) for it in members) for name in ("num_parameters", "seconds")}
+    if any("num_views" in member.run.metrics for member in members):
+        costs["num_views"] = sum(member.run.metrics.get("num_views", 1) for member in members)
     return {
         name: value for name, value in {**figures, "num_test": len(fold.test), **costs}.items() if np.isfinite(value)
     }

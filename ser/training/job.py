@@ -13,6 +13,7 @@ from ser.errors import Pruned, UserError
 from ser.runs.directory import RunDirectory
 from ser.runs.identity import identity
 from ser.runs.log import logging_to
+from ser.runs.members import FOLDER, is_ensemble
 from ser.runs.seen_recordings import content_of_seen
 from ser.runs.weights import content_of_run
 from ser.system.cache import cache_folder
@@ -74,6 +75,11 @@ def find_job(
     if config["init_from"] is not None:
         if not config["init_from"]:
             raise UserError("init_from= names no run: write init_from=<directory of a finished run>, or leave it out.")
+        if is_ensemble(first := Path(config["init_from"]).expanduser()):
+            raise UserError(
+                f"init_from={config['init_from']} is an ensemble, and training begins with the weights of one network: "
+                f"name one of its members, the folders in {first / FOLDER}."
+            )
         fingerprints["init_from"] = content_of_run(Path(config["init_from"]))
         fingerprints["seen"] = content_of_seen(Path(config["init_from"]))
     name = identity(config, fingerprints, num_devices(config["trainer"]))

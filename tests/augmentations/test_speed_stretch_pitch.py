@@ -10,6 +10,7 @@ from ser.augmentations.resampling import resample
 from ser.augmentations.speed import Speed
 from ser.augmentations.stretch import TimeStretch
 from ser.augmentations.vocoder import stretch, window_length
+from ser.errors import UserError
 from tests.augmentations.signals import RATE, batch, cents, decibels, frequency, generator, noisy_batch, tone
 
 TONES = [110.0, 220.0, 440.0, 1000.0, 2500.0]
@@ -127,3 +128,5 @@ def test_speed_of_a_list_is_one_of_them_and_each_view_has_its_own():
     assert [set(listed.for_view(v)(x, lengths, generator(v))[1].tolist()) for v in (1, 2, 3)] == [{1250}, {800}, {1250}]
     drawn = Speed([0.9, 1.1])
     assert drawn.for_view(2) is drawn
+    with pytest.raises(UserError, match="rates=\\[\\] is an empty list: give at least one rate"):
+        Speed(rates=[])

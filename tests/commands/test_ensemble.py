@@ -33,6 +33,29 @@ def test_the_other_commands_find_it(ser, in_tmp):
     assert code == 0 and "seeds 0, 1, 2" in out and "3 seeds" in out
 
 
+def test_the_views_of_its_members_are_counted(ser, in_tmp):
+    for seed in range(2):
+        member(in_tmp / "runs", seed=seed)
+    with_views = member(in_tmp / "runs", seed=2)
+    figures = json.loads((with_views / "metrics.json").read_text())
+    (with_views / "metrics.json").write_text(json.dumps(figures | {"num_views": 5}))
+    for runs, expected in (("runs/*-s[01]-*", None), ("runs/*-s[0-2]-*", 7)):
+        code, out, err = ser("ensemble", runs)
+        assert (code, err) == (0, "")
+        made = out.partition("Directory: ")[2].split()[0]
+        assert json.loads((Path(made) / "metrics.json").read_text()).get("num_views") == expected
+
+
+def test_training_does_not_begin_with_it(ser, in_tmp, tiny_ravdess):
+    for seed in range(2):
+        member(in_tmp / "runs", seed=seed)
+    ser("ensemble", "runs")
+    (made,) = (in_tmp / "runs").glob("*-ensemble-*")
+    code, _, err = ser("train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", f"init_from={made}")
+    assert code == 2 and err.count("\n") == 1
+    assert "is an ensemble, and training begins with the weights of one network: name one of its members" in err
+
+
 def test_folds_are_pooled_as_those_of_a_cross_validation(ser, in_tmp):
     runs = [
         member(in_tmp / "runs", part_of_fold(fold), seed=seed, **{"split.fold": fold})

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ser.data.corpora.corpus import Corpus, Scan, child_folder, named_corpora, named_corpus
-from ser.data.emotions import in_order
+from ser.data.corpora.corpus import Corpus, NamedCorpus, Scan, child_folder, named_corpora, named_corpus
 from ser.data.utterance import Utterance
 from ser.errors import UserError, did_you_mean
 from ser.instantiate import build
@@ -15,10 +14,9 @@ from ser.instantiate import build
 class Joined(Corpus):
     """Several corpora in one space of labels; the data sheet and the licence of each hold unchanged.
 
-    Emotions have canonical names, so that TESS's `ps` is RAVDESS's `surprised`; a remark names those that not every
-    corpus has, since they give away the corpus. Keys and speakers begin with the corpus's name (`ravdess/…`,
-    `ravdess_07`): no speaker is in two corpora. Results are also divided by corpus. Copies of one recording in two of
-    the corpora are found as within one.
+    Emotions have canonical names, so that TESS's `ps` is RAVDESS's `surprised`. Keys and speakers begin with the
+    corpus's name (`ravdess/…`, `ravdess_07`): no speaker is in two corpora. Results are also divided by corpus. Copies
+    of one recording in two of the corpora are found as within one.
 
     Args:
         of: The corpora: names of published ones, `[ravdess,crema_d]`, or name → settings, `{ravdess: {vocal_channel:
@@ -27,7 +25,8 @@ class Joined(Corpus):
         root: The folder that holds them by their names.
 
     Raises:
-        UserError: Fewer than two corpora, one that is not known or named twice, or no root for it.
+        UserError: Fewer than two corpora, one that is not known or named twice, or no root for it; a published one
+            under two names.
     """
 
     name = "joined"
@@ -46,6 +45,7 @@ class Joined(Corpus):
             of.values() if isinstance(of, Mapping) else (each if isinstance(each, Corpus) else None for each in of)
         )
         self.corpora = {name: self._member(name, own, root) for name, own in zip(names, settings, strict=True)}
+        _refuse_the_same_people(self.corpora)
 
     @property
     def members(self) -> tuple[Corpus, ...]:
@@ -95,7 +95,7 @@ class Joined(Corpus):
         _refuse_shared(found, "the file", lambda u: u.path)
         notes = [f"{name}: {note}" for name, scan in scans.items() for note in scan.notes]
         damaged = {copy: why for scan in scans.values() for copy, why in scan.damaged.items()}
-        return Scan(tuple(found), (*notes, *remarks, *_not_in_all(found)), damaged)
+        return Scan(tuple(found), (*notes, *remarks), damaged)
 
     def _settle(self, utterances: list[Utterance]) -> tuple[list[Utterance], list[str]]:
         """What a subclass makes of all recordings, and remarks on it."""
@@ -107,6 +107,17 @@ def _as_one_of(name: str, utterance: Utterance) -> Utterance:
     return replace(utterance, key=f"{name}/{utterance.key}", corpus=name, speaker=speaker)
 
 
+def _refuse_the_same_people(corpora: Mapping[str, Corpus]) -> None:
+    """A published corpus under two names would have each of its speakers twice."""
+    names: dict[type[Corpus], str] = {}
+    for name, corpus in corpora.items():
+        if NamedCorpus in type(corpus).__bases__ and (first := names.setdefault(type(corpus), name)) != name:
+            raise UserError(
+                f"dataset.of has {type(corpus).name} twice, as {first} and as {name}: its speakers would be other "
+                "people in each. Name it once, with settings that take all you want of it."
+            )
+
+
 def _refuse_shared(utterances: Iterable[Utterance], what: str, of: Callable[[Utterance], Hashable]) -> None:
     owner: dict[Hashable, str] = {}
     for utterance in utterances:
@@ -116,14 +127,3 @@ def _refuse_shared(utterances: Iterable[Utterance], what: str, of: Callable[[Utt
                 f"{what.capitalize()} {value} would be in {first} and in {utterance.corpus}: give them other names or "
                 "folders in dataset.of."
             )
-
-
-def _not_in_all(utterances: Sequence[Utterance]) -> list[str]:
-    """A remark on emotions that not every corpus has."""
-    owners: dict[str, dict[str, None]] = {}
-    for utterance in utterances:
-        owners.setdefault(utterance.emotion, {})[utterance.corpus] = None
-    everyone = {utterance.corpus for utterance in utterances}
-    rare = [emotion for emotion in in_order(owners) if len(owners[emotion]) < len(everyone)]
-    words = [f"{emotion} ({', '.join(owners[emotion])})" for emotion in rare]
-    return [f"emotions that not every corpus has: {', '.join(words)}"] if words else []

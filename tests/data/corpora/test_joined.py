@@ -7,6 +7,8 @@ import pytest
 import soundfile
 
 from ser.data.build import build_corpus
+from ser.data.recordings import find_recordings
+from ser.data.selection import Selection
 from ser.errors import UserError
 from ser.inference.finished_run import never_written
 from tests.conftest import only_run
@@ -49,12 +51,37 @@ def test_one_space_of_labels_and_each_under_its_name(root):
     assert all(u.key.startswith(f"{u.corpus}/") and u.speaker.startswith(f"{u.corpus}_") for u in scan.utterances)
     assert [u.key for u in scan.utterances] == sorted(u.key for u in scan.utterances)
     assert len({u.speaker for u in scan.utterances}) == 6 + 4 + 2 + 4
-    song, remark = scan.notes
+    (song,) = scan.notes
     assert song.startswith("ravdess: 36 audio files skipped (song")
-    assert remark == (
-        "emotions that not every corpus has: calm (ravdess), happy (ravdess, savee, tess), fearful (ravdess, savee, "
-        "tess), disgust (ravdess, savee, tess), surprised (ravdess, savee, tess)"
-    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "remarks"),
+    [
+        ({"emotions": ["angry", "sad"]}, []),
+        ({"emotions": ["angry", "calm"]}, ["emotions that not every corpus has: calm (ravdess)"]),
+        ({"merge": {"calm": "neutral"}, "emotions": ["angry", "neutral"]}, []),
+        (
+            {"target": "gender"},
+            [
+                "classes of gender that not every corpus has: female (crema_d, ravdess, tess), male (crema_d, ravdess, "
+                "savee)"
+            ],
+        ),
+        (
+            {},
+            [
+                "emotions that not every corpus has: calm (ravdess), happy (ravdess, savee, tess), fearful (ravdess, "
+                "savee, tess), disgust (ravdess, savee, tess), surprised (ravdess, savee, tess)"
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_classes_that_give_away_the_corpus(root, tmp_path, settings, remarks):
+    """Of those that the run uses."""
+    notes = find_recordings(joined(FOUR, root), Selection(**settings), tmp_path).notes
+    assert [note for note in notes if "not every corpus" in note] == remarks
 
 
 def test_settings_and_folders_of_each(root, tmp_path):
@@ -102,6 +129,10 @@ def test_a_file_is_of_one_corpus(tmp_path):
         ({"ravdess": {"vocal_chanel": "song"}, "tess": None}, "dataset.of.ravdess has no setting 'vocal_chanel'. Did"),
         ({"ravdess": {"vocal_channel": "sing"}, "tess": None}, "dataset.of.ravdess.vocal_channel=sing must be speech"),
         ({"ravdess": None, "tess": 5}, "dataset.of.tess=5 must be"),
+        (
+            {"ravdess": None, "song": {"_target_": "ser.data.corpora.ravdess.Ravdess", "root": "x"}},
+            "dataset.of has ravdess twice, as ravdess and as song",
+        ),
         ({"ravdess": None, "x": {"_target_": "ser.data.splits.KFold"}}, "dataset.of.x=.* must be"),
     ],
 )
