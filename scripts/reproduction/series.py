@@ -107,6 +107,7 @@ _WITH_RAVDESS = ("dataset=ravdess_tess", "split.train_only=ravdess")
 CNN2D = _recipe("ravdess_cnn2d", "RAVDESS, EmoBox' six folds, `ravdess_cnn2d`")
 CNN1D = _recipe("ravdess_cnn1d", "RAVDESS, EmoBox' six folds, `ravdess_cnn1d`")
 MLP = _recipe("ravdess_mlp", "RAVDESS, EmoBox' six folds, `ravdess_mlp`")
+RANDOM_FOLDS = tuple(_random_folds(name) for name in ("ravdess_cnn2d", "ravdess_cnn1d", "ravdess_mlp"))
 TESS_CNN2D = _recipe("tess_cnn2d", "TESS, one actress to the other, `tess_cnn2d`")
 TESS_MLP = _recipe("tess_mlp", "TESS, one actress to the other, `tess_mlp`")
 WITH_RAVDESS = tuple(
@@ -152,7 +153,8 @@ SERIES = {
         Row("RAVDESS, EmoBox' six folds, both CNNs", (), members=(CNN2D, CNN1D)),
         Row("RAVDESS, EmoBox' six folds, all three", (), members=(CNN2D, CNN1D, MLP)),
         _recipe("small", "RAVDESS, EmoBox' six folds, `small`"),
-        *(_random_folds(name) for name in ("ravdess_cnn2d", "ravdess_cnn1d", "ravdess_mlp")),
+        *RANDOM_FOLDS,
+        Row("RAVDESS, random 10 folds, all three", (), members=RANDOM_FOLDS),
         Row(
             "RAVDESS angry/neutral/happy, random 75/25, `ravdess_mlp`",
             ("experiment=ravdess_mlp", "dataset.emotions=[angry,neutral,happy]", *_random(0.25)),
