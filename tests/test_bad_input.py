@@ -209,6 +209,22 @@ def test_gpu_out_of_memory_says_what_to_lower(ser, quick, in_tmp, monkeypatch):
     assert not list((in_tmp / "runs").glob("*/finished.json"))
 
 
+def test_a_driver_that_is_too_old_is_said(ser, quick, in_tmp, monkeypatch):
+    def too_old():
+        raise RuntimeError(
+            "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver."
+        )
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.init", too_old)
+    code, _, err = ser(*quick, "trainer=gpu")
+    words = "torch finds no CUDA device (The NVIDIA driver on your system is too old (found version 11040))"
+    assert code == 2 and words in err and err.count("\n") == 1
+    code, out, err = ser(*quick, "trainer=auto")
+    assert code == 0 and words in " ".join(out.split()), err
+
+
 def test_loss_that_is_no_number_stops_the_run(ser, quick, in_tmp):
     blown_up = ["optimizer.lr=1000", "optimizer.weight_decay=1000", "trainer.gradient_clip_val=null", "scheduler=none"]
     code, _, err = ser(*quick, "optimizer=sgd", *blown_up, "trainer.max_epochs=10")

@@ -34,10 +34,13 @@ def main(arguments: list[str]) -> int:
             raise UserError("--output needs a file.")
         output = Path(arguments[place + 1])
         arguments = [*arguments[:place], *arguments[place + 2 :]]
+    checks = list(all_checks(arguments))
+    if not checks:
+        raise UserError(f"No check holds {' or '.join(arguments)}: scripts/check_gpu without words does them all.")
     if not torch.cuda.is_available():
         raise UserError("scripts/check_gpu needs a GPU, and torch finds no CUDA device here.")
     console, rows = Console(width=160), []
-    for name, check in all_checks(arguments):
+    for name, check in checks:
         start = time.monotonic()
         try:
             row = check()

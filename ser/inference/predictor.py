@@ -20,6 +20,7 @@ from ser.inference.arrays import mono, rate
 from ser.inference.limits import bins_per_sample
 from ser.inference.long_recordings import BATCH_SIZE, StreamingModel
 from ser.system.machine import num_cores
+from ser.system.memory import is_out_of_memory
 from ser.system.threads import computed_ahead, one_thread_each
 from ser.training.module import EmotionClassifier
 
@@ -188,8 +189,9 @@ class Predictor(StreamingModel):
             with torch.inference_mode():
                 answer = self._classifier.answer if views else self._classifier
                 logits = answer(torch.from_numpy(waveforms).to(device), torch.tensor(lengths, device=device))
-        except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "allocate" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            full = isinstance(error, MemoryError) or is_out_of_memory(error) or "allocate" in str(error)  # on the CPU
+            if not full:
                 raise
             raise UserError(
                 f"{len(clips)} recordings of {width} samples do not fit into the memory: lower the batch size, or cut "

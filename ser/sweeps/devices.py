@@ -127,7 +127,7 @@ def shares_a_process(config: dict[str, Any]) -> bool:
     return free and all(str(node.get("_target_", "")).startswith("ser.reports.") for node in loggers)
 
 
-def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
+def claim(packing: Packing, folder: Path, gpu_folder: Path, gives_up: Callable[[], bool] = lambda: False) -> str | None:
     """Claims a place for this process until it ends (or `release`), with one visible GPU; waits while all are taken.
 
     Places on GPUs are the machine's: sweeps started side by side share them. CUDA must not be in use yet.
@@ -136,13 +136,14 @@ def claim(packing: Packing, folder: Path, gpu_folder: Path) -> str | None:
         packing: The places.
         folder: For locks of places on the CPU.
         gpu_folder: For locks of places on GPUs.
+        gives_up: Whether to wait no longer.
 
     Returns:
-        The place, or None where no claim is needed.
+        The place, or None where no claim is needed or it gave up.
     """
     if not packing.slots or _held:
         return next(iter(_held), None)
-    return claim_of(packing, packing.slots, 1, folder, gpu_folder)[0]
+    return next(iter(claim_of(packing, packing.slots, 1, folder, gpu_folder, gives_up)), None)
 
 
 def claim_of(
@@ -155,7 +156,7 @@ def claim_of(
         packing, folder, gpu_folder: As of `claim`.
         slots: The places.
         most: How many are claimed.
-        gives_up: Whether to wait no longer; then none is claimed.
+        gives_up: As of `claim`; then none is claimed.
     """
     place = gpu_folder / socket.gethostname() if packing.gpus else folder
     place.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
 from ser.errors import Interrupted, UserError
@@ -16,6 +17,7 @@ from ser.sweeps.watching import update
 from ser.system.cache import cache_folder
 
 RELAUNCHES = 2  # of a run whose process was killed
+KILLED = (BrokenExecutor, ChildProcessError)  # what launchers raise where a worker was: joblib, side by side
 REMEDIES: dict[str, Callable[[Packing], Packing]] = {  # for jobs that stopped beside others in one process
     outcomes.NO_ROOM: Packing.halved,
     outcomes.GPU_FAILED: Packing.apart,
@@ -51,53 +53,58 @@ def launch_all(
         while missing := [run for run in runs if run.state in ("waiting", "running", "stopped")]:
             together = [run for run in missing if hits[run.identity] < RELAUNCHES]
             batch = together or missing[:1]
-            why = _try_launch(batch, folder, packing, here, launch)
+            error = _try_launch(batch, folder, packing, here, launch)
             if asked:
                 raise Interrupted(asked[0])
             stopped_by_gpu = [run for run in batch if run.state == "stopped" and run.reason in REMEDIES]
             rest = [run for run in batch if run not in stopped_by_gpu]
             # where a process gave up, what was left for it has not failed
-            _judge([run for run in rest if run.state != "waiting"] if stopped_by_gpu else rest, hits, why)
+            _judge([run for run in rest if run.state != "waiting"] if stopped_by_gpu else rest, hits, error)
             for reason in dict.fromkeys(run.reason for run in stopped_by_gpu):
                 packing = REMEDIES[reason](packing)
                 count = sum(run.reason == reason for run in stopped_by_gpu)
                 tell(f"Stopped, since {reason}: {count} run{'s' * (count > 1)}. They go on, {packing.in_words()}.")
 
 
-def _try_launch(batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher) -> str:
-    """One launch; returns why the launcher failed, or an empty text."""
+def _try_launch(
+    batch: Sequence[SweepRun], folder: SweepFolder, packing: Packing, here: bool, launch: Launcher
+) -> BaseException | None:
+    """One launch; returns what the launcher failed with, if anything."""
     for run in batch:
         outcomes.forget(folder.path, run.identity)
         run.state, run.reason = "waiting", ""
     identities = tuple(run.identity for run in batch)
     parent = None if here else os.getpid()
     about = Launch(folder.path.absolute(), identities, packing, cache_folder(), here, parent)
-    why = ""
+    failed = None
     try:
         launch(about, batch)
     except UserError:
         raise
     except (Exception, KeyboardInterrupt) as error:
         # a killed worker or a refusing queue, depending on the launcher; Ctrl-C in a worker that just began
-        lines = str(error).strip().splitlines() or [""]
-        why = f"{type(error).__name__}: {lines[0]}"
+        failed = error
     for run in batch:
         update(run, folder)
-    return why
+    return failed
 
 
-def _judge(batch: Sequence[SweepRun], hits: dict[str, int], why: str) -> None:
+def _judge(batch: Sequence[SweepRun], hits: dict[str, int], error: BaseException | None) -> None:
     """Counts how often a run was hit, and marks those as failed that were too often, or that were not started."""
     missing = [run for run in batch if run.state in ("waiting", "running", "stopped")]
     begun = [run for run in missing if run.state != "waiting"]
+    if not begun and isinstance(error, KILLED):  # before any of them began, such as while it waited for its GPU
+        begun = missing
     for run in begun:
         hits[run.identity] += 1
         if hits[run.identity] > RELAUNCHES:
             times = RELAUNCHES + 1
             run.leave_out("failed", f"its process was ended {times} times, from outside or out of memory")
     if batch and not begun and len(missing) == len(batch):
+        first_line = str(error or "").strip().partition("\n")[0]
+        why = "no reason given" if error is None else f"{type(error).__name__}: {first_line}"
         for run in missing:
-            run.leave_out("failed", f"the launcher did not start it ({why or 'no reason given'})")
+            run.leave_out("failed", f"the launcher did not start it ({why})")
 
 
 @contextmanager

@@ -106,8 +106,14 @@ def launch_side_by_side(launch: Launch, runs: Sequence[SweepRun], workers: Worke
     for number, run in enumerate(runs):
         settings = tuple(run.config["trainer"].get(key) for key in OF_A_PROCESS)
         alike.setdefault(settings, []).append((number, run.config))
+    errors: list[ChildProcessError] = []
     for jobs in alike.values():
-        _launch(launch, jobs, workers)
+        try:
+            _launch(launch, jobs, workers)
+        except ChildProcessError as error:  # others have processes of their own
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _launch(launch: Launch, jobs: Sequence[tuple[int, dict[str, Any]]], workers: Workers) -> None:

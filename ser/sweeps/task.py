@@ -70,10 +70,14 @@ def run_job(config: dict[str, Any], number: int, launch: Launch) -> float | None
 
 def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | None:
     sweep, together = launch.sweep, launch.packing.together
-    if outcomes.asked_to_stop(sweep) or is_told_to_stop():
+
+    def is_over() -> bool:
+        return outcomes.asked_to_stop(sweep) or is_told_to_stop()
+
+    if not is_over() and not together and (not launch.packing.gpus or trains_on_gpu(config["trainer"])):
+        claim(launch.packing, sweep / outcomes.FOLDER, launch.cache / "gpus", is_over)
+    if is_over():
         return None
-    if not together and (not launch.packing.gpus or trains_on_gpu(config["trainer"])):
-        claim(launch.packing, sweep / outcomes.FOLDER, launch.cache / "gpus")
     outcomes.note(sweep, identity, "running")
     with _output_to(outcomes.output_of(sweep, identity), redirected=not together) as file:
         try:
@@ -84,7 +88,7 @@ def _run_job(config: dict[str, Any], identity: str, launch: Launch) -> float | N
                 raise
             return None
         except Exception as error:
-            if together and (why := _beside_others(error, launch.packing)):
+            if why := _beside_others(error, launch.packing):
                 outcomes.note(sweep, identity, "stopped", why)
                 return None
             traceback.print_exc(file=file) if _wants_traceback(error) else print(f"Error: {error}", file=file)
@@ -105,8 +109,8 @@ def leave_ctrl_c_to_the_sweep() -> None:
 def begin_worker(parent: int) -> None:
     """What a joblib worker does before its first job: it ends when the sweep's process was killed.
 
-    An idle worker ends at once, one with a job after that has stopped. It would wait for its next job for ever, and
-    keep its place on the GPU.
+    An idle worker ends at once, one with a job after that has stopped, or has waited for its place. It would wait for
+    its next job for ever, and keep its place on the GPU.
 
     Args:
         parent: The sweep's process.
@@ -114,7 +118,10 @@ def begin_worker(parent: int) -> None:
     leave_ctrl_c_to_the_sweep()
 
     def follow() -> None:
-        while os.getppid() == parent or _busy.is_set():
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        stop_jobs()
+        while _busy.is_set():
             time.sleep(LOOK_S)
         os._exit(1)
 
@@ -122,15 +129,16 @@ def begin_worker(parent: int) -> None:
 
 
 def _beside_others(error: Exception, packing: Packing) -> str:
-    """Why a job may end well with fewer others, or without them, in its process; empty where it fails in any case."""
+    """Why a job may end well with fewer others, or without them, on its GPU; empty where it fails in any case."""
     import torch
 
+    from ser.system.memory import is_out_of_memory
     from ser.training.cuda_graphs import BrokenCapture
 
     causes = (error, error.__cause__)
-    if any(isinstance(cause, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(cause) for cause in causes):
-        return outcomes.NO_ROOM if packing.halved() != packing else ""
-    if packing.per_process == 1:
+    if any(map(is_out_of_memory, causes)):
+        return outcomes.NO_ROOM if packing.gpus and packing.halved() != packing else ""
+    if packing.per_process == 1 or not packing.together:
         return ""
     if any(isinstance(cause, torch.AcceleratorError | BrokenCapture) for cause in causes):
         _gpu_failed.set()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+NO_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")  # in errors
 LARGE = 30_000_000  # bytes, below the 32 MB up to which glibc learns
 SHORT = 1 / 8  # of a GPU's memory: where less is free, torch gives back what it keeps
 
@@ -33,3 +34,11 @@ def keep_freed_gpu_memory() -> None:
                 give_back()
 
     torch.cuda.empty_cache = give_back_where_short
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a GPU had no memory left: for torch itself, or for cuBLAS or cuDNN where torch has all of it."""
+    import torch
+
+    named = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    return named or isinstance(error, torch.OutOfMemoryError)

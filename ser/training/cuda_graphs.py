@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ser.system.memory import is_out_of_memory
 from ser.system.turns import is_shared
 
 WARM_UPS = 3  # before recording: cuBLAS and cuDNN choose and allocate in the first ones
@@ -54,7 +55,7 @@ class Recorder:
             with _garbage_waits():
                 result = self._recorded(graph, work)
         except RuntimeError as error:
-            no_room = next((it for it in (error, error.__context__) if isinstance(it, torch.OutOfMemoryError)), None)
+            no_room = next((it for it in (error, error.__context__) if is_out_of_memory(it)), None)
             if no_room is None:
                 _broken.append(graph)
                 first = error.__context__ if isinstance(error.__context__, RuntimeError) else error
@@ -103,7 +104,7 @@ class Recorder:
                         torch.cuda.set_sync_debug_mode("error")
                     work()
             except RuntimeError as error:
-                of_the_gpu = isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError)
+                of_the_gpu = is_out_of_memory(error) or isinstance(error, torch.AcceleratorError)
                 if of_the_gpu or str(error).startswith(("CUDA error", "cuDNN error")):
                     raise
                 raise NotCaptured(f"a step fails or waits ({_first_line(error)})") from error  # eagerly, it does so too

@@ -37,7 +37,7 @@ from ser.training.module import EmotionClassifier
 from ser.training.refit import Chosen
 from ser.training.shared_features import shared_sources
 from ser.training.task import Task, task_of
-from ser.training.trainer import num_devices, training_device
+from ser.training.trainer import num_devices, training_device, unused_gpu
 
 log = logging.getLogger("ser")
 SLOW_S = 3.0  # of a step, which is then not repeated to be timed
@@ -94,7 +94,7 @@ def prepare(
     planned = planned if chosen is None else chosen.split(planned)
     learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
     auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
-    notes = [*remarks]
+    notes = [*unused_gpu(config["trainer"]), *remarks]
     _build_seeded(config, task, np.asarray(recordings.labels), auxiliary)
     check_steps(config, planned)
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))

@@ -72,8 +72,10 @@ def _for_one_run(held: _Held, seed: int) -> Sources:
 
 
 def _key(inputs: FeatureInputs) -> str | None:
-    """All that decides what lies there; None where nobody knows."""
+    """All that decides what lies there; None where nobody knows, or where features are computed in each step."""
     config, source, classifier = inputs.config, inputs.source, inputs.classifier
+    if config["augmentation"].get("views") is None and classifier.learning.waveform_augmentations:
+        return None
     decides = what_decides(config, source, classifier)
     if decides is None:
         return None

@@ -21,6 +21,7 @@ from rich.console import Console
 from ser.errors import UserError
 from ser.evaluation.ranking import falls
 from ser.runs.settings import check_run_settings, devices_of
+from ser.system.memory import is_out_of_memory
 from ser.system.turns import is_shared
 from ser.training.callbacks.averaging import AveragedWeights
 from ser.training.callbacks.checkpoint_files import BackgroundCheckpoints
@@ -127,7 +128,9 @@ def mendable(config: dict[str, Any]) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise UserError(
             f"The GPU ran out of memory with batch_size={config['batch_size']}. Lower it (and raise "
             "trainer.accumulate_grad_batches to keep the effective batch), take a smaller model or a shorter "
@@ -186,8 +189,9 @@ def _wants_gpu(trainer: dict[str, Any]) -> bool:
 
 def _check_device(trainer: dict[str, Any]) -> None:
     if trainer.get("accelerator") in ("gpu", "cuda") and not torch.cuda.is_available():
-        found = "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
-        raise UserError(f"A GPU is asked for and {found}. Use trainer=cpu, or trainer=auto for the best available.")
+        raise UserError(
+            f"A GPU is asked for and {_why_no_gpu()}. Use trainer=cpu, or trainer=auto for the best available."
+        )
     devices, available = trainer.get("devices", 1), torch.cuda.device_count()
     asked = devices_of(devices)
     if _wants_gpu(trainer):
@@ -195,6 +199,25 @@ def _check_device(trainer: dict[str, Any]) -> None:
             raise UserError(f"trainer.devices={devices}, but this machine has {available} GPUs, counted from 0.")
     elif isinstance(asked, list) or (asked == -1 and devices != "auto"):
         raise UserError(f"trainer.devices={devices} names GPUs, and this run computes on a CPU: set trainer.devices=1.")
+
+
+def _why_no_gpu() -> str:
+    """Why torch has no GPU, such as a driver that is too old, in its own words."""
+    if torch.version.cuda is None:
+        return "this torch is built without CUDA"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f"torch finds no CUDA device ({str(error).partition('. ')[0].strip().rstrip('.')})"
+    return "torch finds no CUDA device"
+
+
+def unused_gpu(trainer: dict[str, Any]) -> list[str]:
+    """A remark where `auto` takes the CPU of a machine whose GPU has a driver that this torch cannot use."""
+    if trainer.get("accelerator", "auto") != "auto" or torch.cuda.is_available() or torch.version.cuda is None:
+        return []
+    why = _why_no_gpu()
+    return [f"trained on the CPU: {why}"] if "too old" in why else []
 
 
 def _check_processes(trainer: dict[str, Any]) -> None:

@@ -46,3 +46,10 @@ def test_quickstart_trains_the_demo_and_says_what_next(checkout):
 @pytest.mark.parametrize("script", ["quickstart", "test", "reproduce", "environment"])
 def test_scripts_are_valid_bash(script):
     assert subprocess.run(["bash", "-n", str(REPO / "scripts" / script)]).returncode == 0
+
+
+def test_a_misspelt_check_of_the_gpu_is_no_check_that_passed():
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.gpu_checks", "resumming"], cwd=REPO, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "No check holds resumming" in done.stderr

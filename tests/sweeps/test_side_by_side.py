@@ -79,6 +79,16 @@ def test_runs_side_by_side_are_the_runs_alone(grid, alone, tmp_path):
 
 
 @pytest.mark.slow
+def test_augmented_runs_beside_others_are_augmented(grid, tmp_path):
+    """A plain run of the same recordings, whose features are there by then, is prepared first."""
+    words = [*grid, "trainer=auto", "trainer.max_epochs=2", "augmentation=none,waveform"]
+    code, _, err = done([*words, "sweep.jobs_per_gpu=2"], tmp_path)
+    assert code == 0, err
+    (other := tmp_path / "other").mkdir()
+    assert figures_in(tmp_path) == figures_of(words, other)
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_all_and_the_same_command_goes_on(grid, alone, tmp_path):
     words = [*grid, *GRID, "sweep.jobs_per_gpu=3"]
     process = start(words, tmp_path)
@@ -186,13 +196,15 @@ def test_runs_of_one_process_read_one_copy_of_their_features(tiny_ravdess, tmp_p
     assert not first.classifier.normaliser.std.eq(1).all()
     other = parts("seed=0", "split.seed=2")
     assert place(other) != place(first)
+    augmented = parts("seed=0", "split.seed=1", "augmentation=waveform")
+    assert not hasattr(augmented.data.source, "features"), "computed in each step, whatever others read"
     views = [parts(f"seed={{seed}}", "split.seed=1", "augmentation=five_speeds").data.views for seed in (0, 1)]
     assert views[0].source.features.data_ptr() == views[1].source.features.data_ptr()
     assert views[0].seed != views[1].seed, "each draws its own"
     drawn = ["split.seed=1", "augmentation=waveform", "augmentation.views=1"]
     noisy = [parts(f"seed={{seed}}", *drawn) for seed in (0, 1)]
     assert noisy[0].data.views.source.features.data_ptr() != noisy[1].data.views.source.features.data_ptr()
-    del first, second, other, views, noisy
+    del first, second, other, augmented, views, noisy
     gc.collect()
     assert not shared_features._held, "freed with the last run that reads them"
     """

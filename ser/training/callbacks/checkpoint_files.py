@@ -12,15 +12,27 @@ from ser.system.files import write_atomically
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, flushes it, and renames it."""
+    """Writes a checkpoint beside its place, flushes it, and renames it.
+
+    After one that failed none is written: an epoch's best weights come first, and last.ckpt tells of which they are.
+    """
+
+    def __init__(self):
+        self._failed: Exception | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Replaces `path`.
 
         Raises:
-            UserError: The disk is full or the folder may not be written; the earlier file is unchanged.
+            UserError: The disk is full or the folder may not be written, now or before; the earlier file is unchanged.
         """
-        write_atomically(Path(path), lambda partial: _save(checkpoint, partial))
+        if self._failed is not None:
+            raise self._failed
+        try:
+            write_atomically(Path(path), lambda partial: _save(checkpoint, partial))
+        except Exception as error:
+            self._failed = error
+            raise
 
 
 def _save(checkpoint: dict[str, Any], file: Path) -> None:

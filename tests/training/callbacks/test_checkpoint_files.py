@@ -49,6 +49,15 @@ def test_a_failure_leaves_the_old_file_and_is_raised_at_the_end(tmp_path):
     assert torch.load(path, weights_only=True) == {"epoch": 1} and list(tmp_path.iterdir()) == [path]
 
 
+def test_nothing_is_written_after_a_failure(tmp_path):
+    """last.ckpt would tell of best weights that are not there; the disk may have room again by then."""
+    writer = WholeCheckpoints()
+    for place in (tmp_path / "no folder" / "best.ckpt", tmp_path / "last.ckpt"):
+        with pytest.raises(UserError, match="no folder"):
+            writer.save_checkpoint({"epoch": 2}, place)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tensors_of_a_gpu_come_over_in_one_piece():
     """Several of one type as parts of one copy, each as it was."""
     image = torch.arange(120.0).view(2, 3, 4, 5)
