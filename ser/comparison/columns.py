@@ -43,7 +43,7 @@ def value_of(run: Run, column: str) -> Any:
     return run.settings[column] if column in run.settings else run.flat.get(column)
 
 
-def label(cells: Mapping[str, Any], otherwise: str = "all runs") -> str:
+def label(cells: Mapping[str, Any], otherwise: str = "all runs", digits: int | None = 6) -> str:
     """A short name: choices as they are, settings with the last word of their key.
 
     >>> label({"model": "mlp", "optimizer.lr": 0.001, "batch_size": 32})
@@ -54,7 +54,8 @@ def label(cells: Mapping[str, Any], otherwise: str = "all runs") -> str:
     for key, value in cells.items():
         short = key.rpartition(".")[2]
         is_choice = "@" in key or (key in FIRST and isinstance(value, str))
-        words.append(shown(value) if is_choice else f"{short if last.count(short) == 1 else key}={shown(value)}")
+        text = shown(value, digits)
+        words.append(text if is_choice else f"{short if last.count(short) == 1 else key}={text}")
     return ", ".join(words) or otherwise
 
 

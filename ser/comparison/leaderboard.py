@@ -16,7 +16,8 @@ from ser.comparison.conditions import Condition
 from ser.comparison.load_runs import Gathered, Run, gather
 from ser.comparison.protocols import Group, Trial, chosen, incomplete_remarks, trials_of
 from ser.comparison.published import METRICS, Library, Published, read_published
-from ser.comparison.significance import Pair, corrected, differences, resampled, signed_rank, speakers_of
+from ser.comparison.signed_rank import rank_sign, signed_rank
+from ser.comparison.significance import Pair, corrected, differences, resampled, speakers_of
 from ser.data.splits.protocol import merged
 from ser.errors import UserError, check_choice
 from ser.evaluation.confidence import FEWEST_SPEAKERS, Estimate
@@ -207,7 +208,8 @@ def _tested(lines: Sequence[Recipe | Published], metric: str) -> tuple[Pair, ...
         count = None if by_speaker is None else len(by_speaker)
         enough = count is not None and count >= FEWEST_SPEAKERS
         test, p = (f"Wilcoxon, {count} speakers", signed_rank(by_speaker)) if enough else ("", None)
-        pairs.append(Pair(first, second, names, difference, len(shared), count, test, p))
+        favours = rank_sign(by_speaker) if enough else 0
+        pairs.append(Pair(first, second, names, difference, len(shared), count, test, p, favours))
     return tuple(corrected(pairs))
 
 

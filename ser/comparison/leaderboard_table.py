@@ -45,6 +45,7 @@ def sheet_of(board: Leaderboard) -> Sheet:
         tuple(rows),
         PAIRS,
         tuple(map(_pair, board.pairs)),
+        tuple(pair.better for pair in board.pairs),
         tuple(note.format(**counted) for note in notes),
     )
 

@@ -241,8 +241,8 @@ def _fitting(runs: list[Run], condition: Condition) -> list[Run]:
     return fitting
 
 
-def shown(value: Any) -> str:
-    """A setting as a cell: floats without trailing digits, None as a dash.
+def shown(value: Any, digits: int | None = 6) -> str:
+    """A setting as a cell: floats with so many significant digits at most (None: all), None as a dash.
 
     >>> shown(0.001), shown(1e-05), shown(None), shown([64, 128]), shown(True), shown(0.30000000000000004)
     ('0.001', '1e-05', '–', '[64, 128]', 'true', '0.3')
@@ -252,7 +252,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return repr(value) if digits is None else f"{value:.{digits}g}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(shown(each, digits) for each in value)}]"
     return str(value)

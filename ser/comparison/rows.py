@@ -2,8 +2,9 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ser.comparison.columns import belongs_to, differing, label, value_of
@@ -47,19 +48,21 @@ class Row:
         runs: At least one.
         apart: Columns that are pooled: settings that the runs of the row differ in.
         grouped: Keys that rows are made by, where they are not the configurations.
+        digits: Of settings in its name; None for all, where another row would have the same name.
     """
 
     cells: dict[str, Any]
     runs: tuple[Run, ...]
     apart: tuple[str, ...] = ()
     grouped: tuple[str, ...] = ()
+    digits: int | None = 6
 
     @property
     def name(self) -> str:
         """The settings that distinguish it; a single row is named by dataset, frontend and model."""
         choices = self.runs[0].choices
         words = (str(choices.get(group)) for group in ("dataset", "frontend", "model"))
-        return label(self.cells, otherwise="-".join(words))
+        return label(self.cells, "-".join(words), self.digits)
 
     def spread(self, metric: str) -> Spread:
         """A figure of metrics.json over the row's runs."""
@@ -100,8 +103,9 @@ def rows_of(runs: Sequence[Run], group_by: Sequence[str]) -> tuple[tuple[str, ..
                 f"{row.name}: {', '.join(left)} repeat seed and fold of another run and are left out; they differ in "
                 "something outside config.yaml, such as the recordings themselves."
             )
-        rows.append(Row(cells, kept, row.apart, row.grouped))
-    return shown, rows, remarks
+        rows.append(replace(row, runs=kept))
+    names = Counter(row.name for row in rows)
+    return shown, [row if names[row.name] == 1 else replace(row, digits=None) for row in rows], remarks
 
 
 def _is_pooled(column: str, group_by: Sequence[str], rows: Iterable[Sequence[Run]]) -> bool:

@@ -10,8 +10,12 @@ difference would vary with other speakers, for these trainings. The p value come
 3. else, where each utterance was tested once: McNemar's exact test over utterances;
 4. else Wilcoxon's test over utterances, each with its share of right answers over the runs.
 
-Of numbers an utterance has its absolute error, in standard deviations of the true number, and the fourth test stands
-for the third as well.
+Of numbers an utterance has its absolute error, in standard deviations of the true number, a speaker the mean of those,
+and the fourth test stands for the third as well.
+
+The tests ask whether speakers, runs or utterances agree, each counting once; the difference weighs them as the figure
+does. Where the two point to different rows, as a few speakers with most utterances, or accuracy and UAR of classes of
+unequal size may have it, no row is called better.
 
 The first holds for these trainings, as the interval does. Over 400 simulated pairs of equal systems, which differ
 by speaker with a standard deviation of 0.5 logits, 3 to 4 % were called different, but where trainings too differ by
@@ -27,12 +31,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata, wilcoxon
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from ser.comparison.load_runs import Answered
 from ser.comparison.rows import Row
+from ser.comparison.signed_rank import rank_sign, signed_rank
 from ser.evaluation.confidence import DIFFERENCE, FEWEST_SPEAKERS, Estimate, Speakers
 from ser.evaluation.metrics import mean_of_defined, uar
 from ser.evaluation.numbers import FIGURES, moments, relative_errors
@@ -40,7 +44,6 @@ from ser.evaluation.predictions import Predictions
 
 FEWEST_RUNS = 6  # two-sided p of n signs that agree is 2 / 2^n
 ALPHA = 0.05
-MOST_EXACT = 50  # values
 
 Shared = Sequence[tuple[Answered, Answered]]
 Figure = Callable[[np.ndarray], np.ndarray]  # of confusion matrices (..., K, K), such as `uar`
@@ -58,6 +61,7 @@ class Pair:
         speakers: In those runs; None where unknown.
         test: Where p comes from.
         p: Of the test; None where nothing is shared.
+        favours: Which row the test speaks for: 1 the first, -1 the second, 0 none.
         corrected: After Holm's correction (`corrected`).
     """
 
@@ -69,14 +73,24 @@ class Pair:
     speakers: int | None
     test: str
     p: float | None
+    favours: int = 0
     corrected: float | None = None
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the corrected p is below 0.05 and the interval, where there is one, does not hold 0."""
-        if self.corrected is None or self.corrected >= ALPHA:
+        """Whether the corrected p is below 0.05, the test favours the row whose figure is higher, and the interval does
+        not hold 0 where there is one.
+        """
+        if self.corrected is None or self.corrected >= ALPHA or self.favours != np.sign(self.difference.value):
             return False
         return self.difference.low is None or not self.difference.low <= 0 <= self.difference.high
+
+    @property
+    def better(self) -> int | None:
+        """The place of the better row; None where they are not distinguishable."""
+        if not self.distinguishable:
+            return None
+        return self.first if self.favours > 0 else self.second
 
     @property
     def verdict(self) -> str:
@@ -85,7 +99,7 @@ class Pair:
             return "no shared test part: not compared"
         if not self.distinguishable:
             return "not distinguishable"
-        return f"{self.names[0] if self.difference.value > 0 else self.names[1]} is better"
+        return f"{self.names[self.favours < 0]} is better"
 
 
 def compare_rows(rows: Sequence[Row], pairs: str = "best") -> list[Pair]:
@@ -121,9 +135,8 @@ def _compared(rows: Sequence[Row], first: int, second: int) -> Pair:
         nothing = Estimate(np.nan, remark="no seed and fold with the same test part")
         return Pair(first + 1, second + 1, names, nothing, 0, None, "", None)
     difference, by_run, by_speaker = differences(shared)
-    test, p = p_value(shared, by_run, by_speaker)
     speakers = None if by_speaker is None else len(by_speaker)
-    return Pair(first + 1, second + 1, names, difference, len(shared), speakers, test, p)
+    return Pair(first + 1, second + 1, names, difference, len(shared), speakers, *tested(shared, by_run, by_speaker))
 
 
 def shared_tests(one: Row, other: Row) -> list[tuple[Answered, Answered]]:
@@ -179,48 +192,33 @@ def resampled(
     return mean, np.array(by_run), np.stack(by_speaker, axis=-1)
 
 
-def p_value(shared: Shared, by_run: np.ndarray, by_speaker: np.ndarray | None) -> tuple[str, float]:
-    """The test that fits, by name, and its two-sided p."""
+def tested(shared: Shared, by_run: np.ndarray, by_speaker: np.ndarray | None) -> tuple[str, float, int]:
+    """The test that fits, by name, its two-sided p, and which it speaks for: 1 the first, -1 the second, 0 none."""
+    numbers = shared[0][0].are_numbers
     if by_speaker is not None and len(by_speaker) >= FEWEST_SPEAKERS:
-        return f"Wilcoxon, {len(by_speaker)} speakers", signed_rank(by_speaker)
+        values = _by_speaker(shared) if numbers else by_speaker
+        return f"Wilcoxon, {len(by_speaker)} speakers", signed_rank(values), rank_sign(values)
     if len(by_run) >= FEWEST_RUNS:
-        return f"Wilcoxon, {len(by_run)} runs", signed_rank(by_run)
-    right: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        return f"Wilcoxon, {len(by_run)} runs", signed_rank(by_run), rank_sign(by_run)
+    right: dict[tuple[str, str], list[float]] = {}
     for ours, theirs in shared:
-        answers = zip(_right(ours), _right(theirs), strict=True)
-        for recording, both in zip(ours.recordings, answers, strict=True):
-            right.setdefault(recording, []).append(both)
-    if not shared[0][0].are_numbers and all(len(answers) == 1 for answers in right.values()):
-        pairs = np.array([answers[0] for answers in right.values()], dtype=int)
-        table = np.bincount(pairs[:, 0] * 2 + pairs[:, 1], minlength=4).reshape(2, 2)
-        return f"McNemar, {len(right)} utterances", float(mcnemar(table, exact=True).pvalue)
-    shares = np.array([np.mean([one - other for one, other in answers]) for answers in right.values()])
-    return f"Wilcoxon, {len(right)} utterances", signed_rank(shares)
+        for recording, lead in zip(ours.recordings, _right(ours) - _right(theirs), strict=True):
+            right.setdefault(recording, []).append(lead)
+    leads = np.array([np.mean(of_one) for of_one in right.values()])
+    if not numbers and all(len(of_one) == 1 for of_one in right.values()):
+        only = [int((leads > 0).sum()), int((leads < 0).sum())]  # McNemar's test asks for no more
+        p = float(mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue)
+        return f"McNemar, {len(right)} utterances", p, int(np.sign(only[0] - only[1]))
+    return f"Wilcoxon, {len(right)} utterances", signed_rank(leads), rank_sign(leads)
 
 
-def signed_rank(values: np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's test that values lie around 0 (Wilcoxon, 1945); zeros and NaN are left out.
-
-    Exact up to 50 values, equal ones too: the sum of the ranks of positive values takes each of its sums in so many of
-    the 2^n patterns of signs, counted by adding one rank after the other. `scipy.stats.wilcoxon` goes through all
-    patterns where values are equal, a second a pair, and takes the normal distribution from 14 on; above 50 so do we.
-
-    >>> signed_rank(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
-    0.03125
-    """
-    values = np.round(values, 12)  # else equal differences rank by their last bit
-    values = values[(values != 0) & ~np.isnan(values)]
-    if len(values) == 0:
-        return 1.0
-    if len(values) > MOST_EXACT:
-        return float(wilcoxon(values).pvalue)
-    ranks = (2 * rankdata(np.abs(values))).astype(int)  # twice, since equal values share halves
-    shares = np.zeros(ranks.sum() + 1)  # of the patterns with each sum
-    shares[0] = 1
-    for rank in ranks:
-        shares = (shares + np.concatenate([np.zeros(rank), shares[:-rank]])) / 2
-    total = ranks[values > 0].sum()
-    return float(min(1.0, 2 * min(shares[: total + 1].sum(), shares[total:].sum())))
+def _by_speaker(shared: Shared) -> np.ndarray:
+    """How much more right the first is on each speaker (S,), as the mean over utterances."""
+    leads: dict[str, list[float]] = {}
+    for ours, theirs in shared:
+        for speaker, lead in zip(ours.speakers, _right(ours) - _right(theirs), strict=True):
+            leads.setdefault(speaker, []).append(lead)
+    return np.array([np.mean(of_one) for of_one in leads.values()])
 
 
 def speakers_of(parts: Sequence[Answered]) -> Speakers:

@@ -43,7 +43,8 @@ def _print_sheet(console: Console, sheet: Sheet) -> None:
         # the ranking above names 1 and 2: full names would not fit
         at = [i for i, name in enumerate(sheet.pairs_header) if name not in ("first", "second")]
         header = _chosen(sheet.pairs_header, at)
-        console.print(_table(header, [_chosen(_numbered(row), at) for row in sheet.pairs], len(header), NUMBERS))
+        pairs = zip(sheet.pairs, sheet.better, strict=True)
+        console.print(_table(header, [_chosen(_numbered(*pair), at) for pair in pairs], len(header), NUMBERS))
     for note in sheet.notes:
         console.print(note, style="dim", **PLAIN)
     console.print()
@@ -53,11 +54,9 @@ def _chosen(cells: Sequence[str], places: Sequence[int]) -> list[str]:
     return [cells[i] for i in places]
 
 
-def _numbered(pair: Sequence[str]) -> list[str]:
+def _numbered(pair: Sequence[str], better: int | None) -> list[str]:
     """A pair's cells, with the number of the better row in place of its name."""
-    places, first, second, *_, verdict = pair
-    numbers = dict(zip((f"{first} is better", f"{second} is better"), places.split("–"), strict=True))
-    return [*pair[:-1], f"{numbers[verdict]} is better" if verdict in numbers else verdict]
+    return [*pair] if better is None else [*pair[:-1], f"{better} is better"]
 
 
 def _fitting(sheet: Sheet, width: int) -> list[int]:

@@ -30,6 +30,7 @@ class Sheet:
         title, stamp: Of the section.
         header, rows: The ranking; `left` counts the text columns before those of numbers.
         pairs_header, pairs: The paired tests; possibly no rows.
+        better: Of each pair the place of the better row, None where they are not distinguishable.
         notes: Sentences that belong to it.
     """
 
@@ -40,6 +41,7 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     pairs_header: tuple[str, ...]
     pairs: tuple[tuple[str, ...], ...]
+    better: tuple[int | None, ...]
     notes: tuple[str, ...]
 
 
@@ -95,11 +97,13 @@ def _sheet(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> S
     notes = [f"{section.varied}.", *section.remarks, *_on_pairs(comparison, section, pairs)]
     pairs_header = ("pair", "first", "second", "difference", "runs", "test", "p", "p (Holm)", "verdict")
     cells = tuple(pair_cells(pair) for pair in pairs)
-    return Sheet(section.title, section.stamp, 1 + len(named), header, tuple(rows), pairs_header, cells, tuple(notes))
+    better = tuple(pair.better for pair in pairs)
+    texts = section.title, section.stamp
+    return Sheet(*texts, 1 + len(named), header, tuple(rows), pairs_header, cells, better, tuple(notes))
 
 
 def _cells(number: int, row: Row, columns: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
-    named = [shown(row.cells[column]) for column in columns] or [row.name]
+    named = [shown(row.cells[column], row.digits) for column in columns] or [row.name]
     figures = [mean_cell(row.spread(name)) for name in metrics]
     costs = [cost_cell(name, row.spread(name)) for name in COSTS]
     return (str(number), *named, *figures, runs_in_words(row.runs), *costs)
@@ -141,8 +145,8 @@ def _on_pairs(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -
         f"{ON_PAIRS.format(figure)}{counted}",
         *(f"No interval for some pairs: {remark}." for remark in without),
     ]
-    if any(pair.p is not None and pair.test.endswith("utterances") for pair in pairs):
-        notes.append("Tests over utterances hold for these speakers only: too few are known to generalise.")
+    if over := [what for what in ("utterances", "runs") if any(pair.test.endswith(what) for pair in pairs)]:
+        notes.append(f"Tests over {' or '.join(over)} hold for these speakers only: too few are known to generalise.")
     if any(pair.runs == 1 for pair in pairs):
         notes.append("Pairs of one run each compare two trainings; other seeds may reverse the order.")
     return notes

@@ -1,20 +1,24 @@
 """Paired tests against scipy, statsmodels and pandas by hand, and against simulated pairs whose truth is known."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import PermutationMethod, binomtest, t, wilcoxon
+from scipy.stats import PermutationMethod, binomtest, rankdata, t, wilcoxon
 from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.multitest import multipletests
 
 from ser.comparison.comparing import Question, compare
 from ser.comparison.load_runs import Answered, Run
 from ser.comparison.rows import Row, ranked
-from ser.comparison.significance import compare_rows, corrected, signed_rank
+from ser.comparison.signed_rank import rank_sign, signed_rank
+from ser.comparison.significance import compare_rows, corrected
 from ser.comparison.terminal import as_text
 from ser.comparison.text_tables import texts_of
+from ser.evaluation.number_predictions import NumberPredictions
+from ser.evaluation.predictions import TRAITS, Predictions
 from tests.comparison.made_runs import CLASSES, answers, config_with, part_of_fold, write_run
 
 
@@ -64,6 +68,94 @@ def _resampled_uar(who, true, right, draw):
     """Where each utterance counts as often as its speaker is drawn; 0 where none is."""
     often = draw[who]
     return np.mean([(often * right)[true == name].sum() / max(often[true == name].sum(), 1) for name in CLASSES])
+
+
+@pytest.mark.parametrize("speakers", [None, 4])
+def test_no_row_is_better_where_the_test_favours_the_other(speakers):
+    """900 recordings of a class and 100 of the other: one has the higher UAR, the other more right answers."""
+    true = np.array([0] * 900 + [1] * 100)
+    balanced, plain = true.copy(), true.copy()
+    balanced[:180], balanced[900:920] = 1, 0
+    plain[900:960] = 0
+    names = [None if speakers is None else f"s{i % speakers}" for i in range(1000)]
+    pair = compared_answers(*(answered_of(true, predicted, names) for predicted in (balanced, plain)))
+    assert pair.difference.value == pytest.approx(0.1) and pair.test == "McNemar, 1000 utterances"
+    assert pair.corrected < 1e-20 and pair.favours == -1 and pair.difference.low is None
+    assert pair.verdict == "not distinguishable" and pair.better is None
+    twin = compared_answers(*(answered_of(true, predicted, names) for predicted in (true, plain)))
+    assert twin.verdict == "one is better" and twin.better == 1
+
+
+def test_no_row_is_better_where_most_speakers_are_for_the_other():
+    """24 who speak little and two who speak most: the difference is theirs, the test counts each speaker once."""
+    rng = np.random.default_rng(0)
+    names, true, right = [], [], ([], [])
+    for speaker in range(26):
+        count = 60 if speaker < 24 else 1400
+        names += [f"s{speaker:02}"] * count
+        true += [i % 2 for i in range(count)]
+        for found, (of_most, of_two) in zip(right, ((0.6, 0.95), (0.75, 0.8)), strict=True):
+            found += (rng.random(count) < (of_most if speaker < 24 else of_two)).tolist()
+    true = np.array(true)
+    pair = compared_answers(*(answered_of(true, np.where(found, true, 1 - true), names) for found in right))
+    assert pair.difference.value > 0.04 and pair.corrected < 0.001 and pair.favours == -1
+    assert pair.verdict == "not distinguishable"
+
+
+def test_numbers_of_speakers_with_one_recording_each_are_tested_by_their_errors():
+    """Within a speaker no correlation is defined."""
+    rng = np.random.default_rng(0)
+    true, noise = rng.normal(size=(200, 1)), rng.normal(size=(200, 1))
+    traits = dict.fromkeys(TRAITS, (None,) * 200) | {"corpus": ("c",) * 200}
+    traits["speaker"] = tuple(f"s{i}" for i in range(200))
+    keys = tuple(f"{i:03}" for i in range(200))
+    near, far = (
+        Answered.of(NumberPredictions(("arousal",), keys, true, true + scale * noise, traits)) for scale in (0.3, 1.2)
+    )
+    pair = compared_answers(far, near)
+    assert pair.test == "Wilcoxon, 200 speakers" and pair.verdict == "other is better" and pair.better == 2
+
+
+def answered_of(true, predicted, speakers) -> Answered:
+    traits = dict.fromkeys(TRAITS, (None,) * len(true)) | {"corpus": ("c",) * len(true), "speaker": tuple(speakers)}
+    keys = tuple(f"{i:05}" for i in range(len(true)))
+    return Answered.of(Predictions(("a", "b"), keys, true, predicted, np.eye(2)[predicted], traits))
+
+
+def compared_answers(one: Answered, other: Answered):
+    """The corrected pair of two rows of one run each."""
+    rows = [
+        SimpleNamespace(name=name, units=lambda answered=answered: {0: SimpleNamespace(answered=answered)})
+        for name, answered in (("one", one), ("other", other))
+    ]
+    (pair,) = corrected(compare_rows(rows))
+    return pair
+
+
+def test_the_sign_of_ranks_is_that_of_the_larger_sum():
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 7, 60):
+        values = np.append(rng.normal(0.3, 1, size).round(1), [0, np.nan])
+        kept = values[(values != 0) & ~np.isnan(values)]
+        ranks = rankdata(np.abs(kept))
+        expected = np.sign(ranks[kept > 0].sum() - ranks[kept < 0].sum())
+        assert rank_sign(values) == expected and rank_sign(-values) == -expected
+    assert rank_sign(np.zeros(3)) == rank_sign(np.array([])) == 0
+
+
+def test_rows_of_nearly_equal_settings_keep_names_of_their_own(tmp_path):
+    """Settings are shown with six digits, unless they would be the same."""
+    part = [row for fold in range(4) for row in part_of_fold(fold)]
+    for noise, (lr, skill) in enumerate(((0.0012345671, 0.8), (0.0012345674, 0.3), (0.002, 0.3))):
+        write_run(tmp_path, {"optimizer.lr": lr}, part, answers(part, skill, noise))
+    found = compare([tmp_path], Question())
+    assert [row.name for row in found.sections[0].rows if "00123" in row.name] == [
+        "lr=0.0012345671", "lr=0.0012345674"
+    ]  # fmt: skip
+    (sheet,), remarks = texts_of(found)
+    assert sheet.better == (1, 1) and {row[1] for row in sheet.rows} >= {"0.002"}
+    text = as_text([sheet], remarks)
+    assert text.count("1 is better") == 2 and "2 is better" not in text
 
 
 def test_the_signed_rank_test_is_scipys():
