@@ -64,7 +64,10 @@ def trials_of(runs: Sequence[Run]) -> tuple[list[Trial], list[list[Run]]]:
         seeds.setdefault(frozen([run.configuration, run.drawn[:2]]), []).append(run)
     trials, incomplete = [], []
     for members in seeds.values():
-        folds = {fold_of(run.protocol) or (0, 1): run for run in members}  # a repeated fold counts once
+        folds = {_fold(run): run for run in members}  # a repeated fold counts once
+        if any(folds[_fold(run)].answered.part != run.answered.part for run in members):
+            incomplete.append(members)
+            continue
         ordered = [folds[fold] for fold in sorted(folds)]
         if len({count for _, count in folds}) > 1 or len(folds) < max(folds)[1]:
             incomplete.append(ordered)
@@ -82,9 +85,14 @@ def incomplete_remarks(incomplete: Sequence[Sequence[Run]]) -> list[str]:
     return [f"{folds[0].path.name} is left out: {_why_incomplete(folds)}." for folds in incomplete]
 
 
+def _fold(run: Run) -> tuple[int, int]:
+    """Its number, from 1, and of how many."""
+    return fold_of(run.protocol) or (0, 1)
+
+
 def _why_incomplete(folds: Sequence[Run]) -> str:
-    counts = {(fold_of(run.protocol) or (0, 1))[1] for run in folds}
-    if len(counts) > 1 or len(folds) == max(counts):  # all are there, and a recording is tested twice
+    counts = {count for _, count in map(_fold, folds)}
+    if len(counts) > 1 or len(folds) >= max(counts):  # all are there, and are tested on what they should not be
         return "its folds are not of one cross-validation"
     return f"of its cross-validation {len(folds)} of {max(counts)} folds are finished"
 

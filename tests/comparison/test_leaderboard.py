@@ -150,6 +150,16 @@ def test_folds_that_test_a_recording_twice_are_of_no_cross_validation(tmp_path):
     assert trials == [] and words.endswith("is left out: its folds are not of one cross-validation.")
 
 
+def test_folds_whose_stamps_do_not_say_which_are_not_taken_for_one(tmp_path):
+    for fold in range(4):
+        part = part_of_fold(fold)
+        settings = {"split.fold": fold}
+        write_run(tmp_path, settings, part, answers(part, 0.9, fold), protocol="speaker-independent; no validation")
+    trials, incomplete = trials_of(load_runs.gather([tmp_path]).runs)
+    (words,) = incomplete_remarks(incomplete)
+    assert trials == [] and words.endswith("is left out: its folds are not of one cross-validation.")
+
+
 def test_another_metric_ranks_and_another_system_is_measured_to(made):
     board = of_protocol(made, metric="wa", against="accur")
     assert board.against.system == "Accurate" and sheet_of(board).rows[-1][1] == "High"

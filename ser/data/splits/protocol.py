@@ -61,8 +61,8 @@ def of_first_weights(before: Sequence[Utterance]) -> str:
 def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     """The stamps of several folds or runs as one, each segment once.
 
-    A segment that not all of them have is followed by how many do; numbers that differ become a range. Each fold's own
-    number, speaker's name and direction between two speakers are dropped.
+    A segment that not all of them have is followed by how many do; numbers that differ become a range. The number of a
+    fold, a speaker's name and a direction between two speakers are dropped unless all have the same.
 
     Args:
         stamps: At least one.
@@ -74,6 +74,9 @@ def merged(stamps: Sequence[str], of: str, place: str = "") -> str:
     'speaker-independent, 2 folds pooled; no validation; near-copies across parts: 3 (in 1 of 2 folds)'
     """
     places = [PLACE.search(stamp) for stamp in stamps]
+    folds = {found and f"fold {found['fold']} of {found['folds']}" for found in places}
+    if not place and len(folds) == 1:
+        place = folds.pop() or ""
     names = {found and found["name"] for found in places}
     name = names.pop() if len(names) == 1 else None
     parts = [PLACE.sub("", stamp).split("; ") for stamp in stamps]

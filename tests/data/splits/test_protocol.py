@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.data.splits.protocol import merged, stamp
+from ser.data.splits.protocol import fold_of, merged, stamp
 from tests.made_up import QUICK, corpora, utterance
 
 
@@ -123,3 +123,13 @@ COPIES = "near-copies across parts"
 def test_stamps_of_folds_say_each_thing_once(stamps, together):
     assert merged(stamps, "folds", f"{len(stamps)} folds pooled") == together
     assert merged(stamps, "runs") == together.replace(f", {len(stamps)} folds pooled", "").replace("folds", "runs")
+
+
+def test_what_all_runs_of_one_fold_share_is_their_fold():
+    """Seeds of a fold that chose other numbers of epochs."""
+    stamps = [f"speaker-independent, fold 3 of 6 (EmoBox); {epochs} epochs chosen on validation" for epochs in (20, 31)]
+    together = merged(stamps, "members")
+    assert together == "speaker-independent, fold 3 of 6 (EmoBox); 20–31 epochs chosen on validation"
+    assert fold_of(together) == (3, 6)
+    assert fold_of(merged([stamps[0], stamps[1].replace("3 of 6", "4 of 6")], "members")) is None
+    assert fold_of(merged([stamps[0], "speaker-independent"], "members")) is None
