@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 
 from ser.comparison.conditions import Condition
@@ -17,7 +16,8 @@ from ser.runs.identity import flatten
 from ser.sweeps.preflight import Rehearsals, rehearsal_key
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.scans import Scans
-from ser.training.first_weights import dealt, file_hashes, seen_before
+from ser.system.cache import cache_folder
+from ser.training.first_weights import look_ahead
 from ser.training.job import find_job
 from ser.training.setup import check_steps
 from ser.training.task import task_of
@@ -149,8 +149,8 @@ def _rehearse(plan: SweepPlan, progress: Progress) -> None:
 
 def _split(run: SweepRun) -> Split:
     recordings = run.job.recordings
-    split = dealt(run.config, recordings.utterances, file_hashes(recordings), seen_before(run.config))
-    task_of(run.config, recordings.classes).check_train(np.asarray(recordings.labels)[split.train])
+    split, labels = look_ahead(run.config, recordings, cache_folder())
+    task_of(run.config, recordings.classes).check_train(labels[split.train])
     check_steps(run.config, split)
     return split
 

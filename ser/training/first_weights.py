@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser.data.build import build_split
-from ser.data.recordings import Recordings
+import numpy as np
+
+from ser.data.build import build_audio, build_split
+from ser.data.recordings import Recordings, decode_recordings
 from ser.data.splits import Split
 from ser.data.utterance import Utterance
 from ser.errors import UserError
@@ -26,6 +28,26 @@ def file_hashes(recordings: Recordings) -> dict[Path, str]:
     return {u.path: recordings.hashes[i] for i, u in zip(recordings.chosen, recordings.utterances, strict=True)}
 
 
+def look_ahead(config: dict[str, Any], recordings: Recordings, cache: Path) -> tuple[Split, np.ndarray]:
+    """The split of a run that is planned, and the label of each of its utterances.
+
+    Nothing is decoded for it, unless the run begins with other weights: bad files and copies, that decoding shows,
+    can change who is tested.
+
+    Args:
+        config: Of the run, resolved.
+        recordings: The run's.
+        cache: The cache folder.
+
+    Raises:
+        UserError: As of `dealt`; from decoding.
+    """
+    if not config["init_from"]:
+        return build_split(config)(recordings.utterances), np.asarray(recordings.labels)
+    decoded = decode_recordings(recordings, build_audio(config), cache)
+    return dealt(config, decoded.utterances, file_hashes(recordings), seen_before(config)), decoded.labels
+
+
 def dealt(
     config: dict[str, Any], utterances: Sequence[Utterance], hashes: Mapping[Path, str], before: SeenRecordings
 ) -> Split:
@@ -33,7 +55,7 @@ def dealt(
 
     Args:
         config: Of the run, resolved.
-        utterances: To divide.
+        utterances: To divide, decoded.
         hashes: From `file_hashes`.
         before: From `seen_before`.
 

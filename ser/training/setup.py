@@ -14,7 +14,7 @@ import pytorch_lightning as L
 import torch
 from rich.console import Console
 
-from ser.data.build import build_audio
+from ser.data.build import build_audio, build_split
 from ser.data.datamodule import BatchSource, EmotionData, EpochOrder
 from ser.data.features.sources import StoredWaveforms, compute_features
 from ser.data.features.views import Views
@@ -22,6 +22,7 @@ from ser.data.leakage import check_leakage
 from ser.data.near_duplicates import near_copies
 from ser.data.recordings import Decoded, Recordings, decode_recordings
 from ser.data.splits import Split
+from ser.data.utterance import Utterance
 from ser.errors import UserError
 from ser.runs.seen_recordings import SeenRecordings
 from ser.runs.weights import start_from
@@ -90,17 +91,17 @@ def prepare(
     audio, cache = build_audio(config), cache or cache_folder()
     task = task_of(config, recordings.classes)
     before, hashes = seen_before(config), file_hashes(recordings)
-    planned = dealt(config, recordings.utterances, hashes, before)
+    planned = build_split(config)(recordings.utterances)
     planned = planned if chosen is None else chosen.split(planned)
-    learned_from = [recordings.utterances[i] for i in planned.train]  # what test has besides is nothing to learn
-    auxiliary, remarks = find_auxiliary(config["loss"].get("auxiliary"), learned_from)
-    notes = [*unused_gpu(config["trainer"]), *remarks]
+    auxiliary, _ = _auxiliary(config, recordings.utterances, planned)
     _build_seeded(config, task, np.asarray(recordings.labels), auxiliary)
     check_steps(config, planned)
     decoded = decode_recordings(recordings, audio, cache, bar(console, "decoding", len(recordings.paths)))
     split = dealt(config, decoded.utterances, hashes, before)
     split = split if chosen is None else chosen.split(split)
     split, remarks = guarded(split, decoded, audio.sample_rate, console)
+    auxiliary, of_targets = _auxiliary(config, decoded.utterances, split)
+    notes = [*unused_gpu(config["trainer"]), *of_targets, *remarks]
     learned = decoded.labels[split.train]
     task.check_train(learned)
 
@@ -111,7 +112,6 @@ def prepare(
         known = [target.labels(decoded.utterances) for target in auxiliary]
         classifier.auxiliary_labels = torch.stack(known, dim=1)
     classifier = classifier.to(training_device(config["trainer"]))
-    notes += remarks
     if config["init_from"]:
         notes.append(start_from(classifier, Path(config["init_from"]), recordings.classes))
     source = StoredWaveforms(decoded.waveforms, decoded.rows, audio.num_samples, audio.padding_is_signal)
@@ -128,6 +128,13 @@ def prepare(
         whole = StoredWaveforms(decoded.waveforms, decoded.rows, None)
         scoring = EmotionData(whole, decoded.labels, split, config["batch_size"], config["seed"], names=names)
     return Parts(decoded, split, classifier, data, scoring, num_frames, tuple(notes), before, chosen)
+
+
+def _auxiliary(
+    config: dict[str, Any], utterances: Sequence[Utterance], split: Split
+) -> tuple[tuple[Auxiliary, ...], list[str]]:
+    """The auxiliary targets of the training part, and remarks: what test has besides is nothing to learn."""
+    return find_auxiliary(config["loss"].get("auxiliary"), [utterances[i] for i in split.train])
 
 
 def _sources(inputs: FeatureInputs) -> tuple[BatchSource, Views | None, list[str]]:

@@ -1,11 +1,13 @@
 """Weights that training begins with: what they have seen is neither tested nor called unseen."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from ser.data.splits import Split
 from ser.errors import UserError
@@ -168,3 +170,24 @@ def test_a_grid_of_runs_that_begin_with_a_run(ser, quick, in_tmp):
     assert code == 0 and "2 runs trained" in out, out + err
     protocols = {json.loads(path.read_text())["protocol"] for path in (in_tmp / "runs").glob("*/run.json")}
     assert sum("first weights trained on RAVDESS" in protocol for protocol in protocols) == 1
+
+
+@pytest.mark.parametrize("spoil", ["a copy", "a silent file"])
+def test_the_division_of_the_first_run_is_taken_where_decoding_decides_it(ser, quick, in_tmp, tiny_ravdess, spoil):
+    """Copies stay together and bad files are left out: with them random parts are others than before decoding."""
+    root = shutil.copytree(tiny_ravdess, in_tmp / "ravdess")
+    first, second, *_ = sorted((root / "Actor_03").iterdir())
+    if spoil == "a copy":
+        shutil.copy(first, second)
+    else:
+        soundfile.write(first, np.zeros(6400), 16000)
+    words = [*quick, f"dataset.root={root}", "split=random", "dataset.on_bad_file=skip", "trainer.max_epochs=1"]
+    code, _, err = ser(*words, "run.dir=first")
+    assert code == 0, err
+    (run,) = (path for path in (in_tmp / "first").iterdir() if path.is_dir())
+    code, _, err = ser(*words, f"init_from={run}", "optimizer.lr=1e-4")
+    assert code == 0, err
+    code, out, err = ser("train", "-m", *words[1:], f"init_from={run}", "optimizer.lr=1e-4,1e-5")
+    assert code == 0 and "2 combinations" in out, err
+    code, _, err = ser(*words, f"init_from={run}", "split.seed=9")
+    assert code == 2 and "recordings that are tested here" in err

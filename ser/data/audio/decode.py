@@ -4,6 +4,7 @@ The only module that knows soundfile. No state, so that threads may decode a cor
 Python's lock).
 """
 
+import errno
 import io
 import os
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,10 @@ TRUNCATED = "truncated: the file ends before its header says"
 
 class BadRecording(Exception):
     """A file that cannot be used; the message is the reason, without the file's name."""
+
+
+class Unread(BadRecording):
+    """The system did not give the file, or no memory for it: that may pass, and says nothing of what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,8 @@ def opened(path: Path) -> Iterator[Recording]:
     """A file whose samples are read from its start; errors inside the block are those of the file.
 
     Raises:
-        BadRecording: Missing, empty, or nothing that libsndfile reads; inside the block, what cannot be decoded.
+        BadRecording: Empty, or nothing that libsndfile reads; inside the block, what cannot be decoded.
+        Unread: Missing, denied, or not read to its end for another reason of the system.
     """
     try:
         with (
@@ -162,9 +168,14 @@ def opened(path: Path) -> Iterator[Recording]:
             closing(_open_recording(raw, path)) as recording,
         ):
             yield recording
-    except (ValueError, MemoryError) as error:  # more samples than any memory holds
+    except ValueError as error:  # more samples than any memory holds
         raise BadRecording("its header does not say how long it is, or is damaged") from error
-    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+    except MemoryError as error:
+        raise Unread("there is no memory for its samples, or its header is damaged") from error
+    except OSError as error:
+        kind = BadRecording if error.errno in (None, errno.EINVAL) else Unread  # EINVAL: where a header leads nowhere
+        raise kind(f"not readable as audio ({_reason(error)})") from error
+    except (soundfile.SoundFileError, RuntimeError) as error:
         raise BadRecording(f"not readable as audio ({_reason(error)})") from error
 
 

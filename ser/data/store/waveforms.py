@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ser.data.audio.decode import BadRecording
+from ser.data.audio.decode import BadRecording, Unread
 from ser.data.audio.prepare import AudioSettings, load
 from ser.data.store.array_store import Entry, open_entry
 from ser.data.store.hashes import content_hash
@@ -91,7 +91,7 @@ def open_store(
         progress: Wraps the iterator over decoded files, e.g. in a progress bar.
 
     Raises:
-        UserError: The disk is full or may not be written.
+        UserError: The disk is full or may not be written, or a file cannot be read that could be a moment ago.
     """
     kept = {key: value for key, value in asdict(settings).items() if key not in ("duration_s", "padding_is_signal")}
     description = json.dumps({"code": code_fingerprint(__name__), "audio": kept, "files": list(hashes)}, sort_keys=True)
@@ -163,6 +163,11 @@ def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[tuple[np.
 def _load_or_reason(path: Path, settings: AudioSettings) -> tuple[np.ndarray | None, str]:
     try:
         waveform = load(path, settings)
+    except Unread as error:  # kept as a bad file it would be one for ever
+        raise UserError(
+            f"Cannot read {path}: {error}. Nothing was kept of the waveform store: the same command fills it when the "
+            "file can be read."
+        ) from error
     except BadRecording as error:
         return None, str(error)
     middle = max(0, len(waveform) - SKETCHED) // 2
@@ -196,3 +201,5 @@ def _early_writeback(file: BinaryIO) -> Iterator[Callable[[], None]]:
                 pending.append(pool.submit(os.fsync, file.fileno()))
 
         yield written
+    for done in pending:
+        done.result()  # the system tells of an error once: here, and not at the end as well

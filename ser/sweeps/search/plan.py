@@ -15,8 +15,9 @@ from ser.runs.directory import safe_name
 from ser.sweeps.search.settings import Settings
 from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
+from ser.system.cache import cache_folder
 from ser.training.build import build_classifier, build_learning, check_config, with_directions
-from ser.training.first_weights import dealt, file_hashes, seen_before
+from ser.training.first_weights import look_ahead
 from ser.training.job import Job, find_job
 from ser.training.task import task_of
 from ser.training.trainer import check_trainer, num_devices
@@ -141,7 +142,7 @@ def _build(config: dict[str, Any], job: Job) -> None:
 
 
 def _protocol(config: dict[str, Any], job: Job) -> str:
-    split = dealt(config, job.recordings.utterances, file_hashes(job.recordings), seen_before(config))
+    split, _ = look_ahead(config, job.recordings, cache_folder())
     if not split.val:
         raise UserError("This split has no validation part, which a search needs. Give it one, e.g. split.val=0.2.")
     return split.protocol

@@ -271,6 +271,39 @@ def test_a_cache_that_cannot_be_made(paths, cache):
         open_(paths, cache)
 
 
+@pytest.mark.parametrize("cause", ["gone", "no memory"])
+def test_a_file_that_cannot_be_read_for_a_while_is_no_bad_file(paths, cache, monkeypatch, cause):
+    hashes = hash_files(paths, cache)
+    with monkeypatch.context() as patch:
+        if cause == "gone":
+            paths[2].rename(paths[2].with_suffix(".away"))
+        else:
+            patch.setattr("ser.data.audio.decode._all_samples", lambda recording: exec("raise MemoryError"))
+        with pytest.raises(UserError, match="Cannot read .*: .*Nothing was kept of the waveform store"):
+            open_store(paths, hashes, AudioSettings(), cache, "tiny")
+    if cause == "gone":
+        paths[2].with_suffix(".away").rename(paths[2])
+    assert hash_files(paths, cache) == hashes and list_entries(cache) == []
+    assert 2 not in open_store(paths, hashes, AudioSettings(), cache, "tiny").bad
+
+
+def test_an_error_that_the_system_tells_once_is_heard(paths, cache, monkeypatch):
+    """Of values that could not be written in the background; the fsync at the end says nothing of them."""
+    monkeypatch.setattr(store, "WRITEBACK", 1000)
+    real, calls = os.fsync, []
+
+    def first_fails(number):
+        calls.append(number)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", first_fails)
+    with pytest.raises(UserError, match="the disk is full"):
+        open_store(paths, hash_files(paths, cache), AudioSettings(), cache, "tiny")
+    assert list_entries(cache) == []
+
+
 def test_a_bug_while_decoding_leaves_nothing_and_is_not_hidden(paths, cache, monkeypatch):
     def fail(path, audio):
         raise ZeroDivisionError("a bug")
