@@ -12,7 +12,7 @@ from ser.masking import frame_mask
 from ser.system.ranges import Range, Share
 
 SMALLEST = 1e-6  # added to a variance
-Alpha = Annotated[float, Range(0, 1000, "low")]
+Alpha = Annotated[float, Range(0.05, 1000)]  # below, float32 cannot hold the draws whose ratio is the share
 
 
 class Mixing:

@@ -43,6 +43,7 @@ def _list(cache) -> int:
 def _clear(cache) -> int:
     from ser.data.store.array_store import clear_entries
 
-    count, size = clear_entries(cache)
-    print(f"Removed {count} entries, {size / 1e6:,.0f} MB, from {cache}.")
+    count, size, busy = clear_entries(cache)
+    left = f" {busy} that a process writes just now {'is' if busy == 1 else 'are'} left." if busy else ""
+    print(f"Removed {count} entries, {size / 1e6:,.0f} MB, from {cache}.{left}")
     return 0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.stats import beta
 from torch.nn import functional as F
 
 from ser.augmentations.mixing import CutMix, FreqMixStyle, Mixup
@@ -199,9 +200,17 @@ def test_a_constant_feature_and_one_frame_stay_finite():
 
 @pytest.mark.parametrize("kind", [Mixup, CutMix, FreqMixStyle])
 @pytest.mark.parametrize("size", [1, 2])
-@pytest.mark.parametrize("alpha", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("alpha", [0.05, 1.0, 100.0])
 def test_small_batches_stay_finite(kind, size, alpha):
     for seed in range(20):
         random = torch.Generator().manual_seed(seed)
         mixed, _, soft = kind(alpha)(torch.ones(size, 2, 3), torch.full((size,), 3), torch.eye(2)[:size], random)
         assert mixed.isfinite().all() and torch.allclose(soft.sum(1), torch.ones(size))
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3, 2.0])
+def test_shares_are_beta_draws(alpha):
+    random = torch.Generator().manual_seed(0)
+    _, kept = Mixup(alpha)._each(40_000, random, torch.device("cpu"))
+    for place in (0.001, 0.1, 0.5, 0.9):
+        assert (kept < place).float().mean().item() == pytest.approx(beta(alpha, alpha).cdf(place), abs=0.01)

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar
@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 from ser.data.corpora.audio_files import FILM_SUFFIXES, find_audio, how_to_convert
 from ser.data.corpora.publication import Publication
 from ser.data.duplicates import without_copies
+from ser.data.emotions import one_form
 from ser.data.targets import CLASSES
 from ser.data.utterance import Utterance
-from ser.errors import UserError, did_you_mean, readable
+from ser.errors import UserError, did_you_mean, readable, some
 from ser.system.names import near
 
 
@@ -101,7 +102,7 @@ class Corpus:
             films = how_to_convert(map(str, find_audio(self.root, FILM_SUFFIXES)))
             remarks = "".join(f" {note}." for note in (*scan.notes, *filter(None, [films])))
             raise UserError(f"No {self.name} recordings under {self.root}.{remarks} {self._how_to_get()}")
-        return scan
+        return with_one_spelling(scan)
 
     def _read(self) -> Scan:
         """The recordings under the existing `root`; what a subclass writes."""
@@ -210,6 +211,23 @@ def named_corpus(name: str) -> type[NamedCorpus] | None:
         return None
     found = vars(importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")).values()
     return next((c for c in found if isinstance(c, type) and NamedCorpus in c.__bases__ and c.name == name), None)
+
+
+def with_one_spelling(scan: Scan) -> Scan:
+    """A speaker whose name is written in several ways (`Ann`, `ann`; `1`, `01`) is one, under the first, and a remark.
+
+    As two people one might be trained on and the other tested.
+    """
+    spelt: dict[str, dict[str, None]] = {}
+    for speaker in filter(None, (utterance.speaker for utterance in scan.utterances)):
+        spelt.setdefault(re.sub(r"(?<![0-9])0+(?=[0-9])", "", one_form(speaker)), {})[speaker] = None
+    several = [[*names] for names in spelt.values() if len(names) > 1]
+    if not several:
+        return scan
+    first = {name: names[0] for names in several for name in names}
+    utterances = tuple(replace(u, speaker=first.get(u.speaker, u.speaker)) for u in scan.utterances)
+    remark = f"speakers counted as one: {some([' and '.join(names) for names in several])}"
+    return replace(scan, utterances=utterances, notes=(*scan.notes, remark))
 
 
 def skipped_note(keys: list[str], reason: str) -> str:

@@ -150,18 +150,25 @@ class EmoBox(Corpus):
         return [(line, self._utterance(line, files[i], self.key_of(files[i]))) for i, (_, line) in claims.items()]
 
     def _pieces(self, lines: Sequence[Line]) -> list[tuple[Line, Utterance]]:
-        """The pieces of long files, each cut into a file of its own, where that is not there or older."""
-        files = find_audio(self.root) if lines else []
+        """The pieces of long files, each cut into a file whose folder is named after what it is cut from."""
+        if not lines:
+            return []
+        from ser.data.audio.decode import cut  # not above: `ser --help` reads this module without numpy
+        from ser.data.store.hashes import content_hash, hash_files
+
+        files = find_audio(self.root)
         tails, found = Tails(map(readable, files)), []
         for wav in dict.fromkeys(line.wav for line in lines):
             for i in tails.nearest(wav)[1][:1]:
+                (content,) = hash_files([files[i]], cache_folder())
                 folder = cache_folder() / "emobox" / self.corpus / files[i].stem
-                cut_out = {line: folder / f"{_file_name(line.key)}.wav" for line in lines if line.wav == wav}
-                stale = {file: line.piece for line, file in cut_out.items() if not _is_newer(file, files[i])}
-                if stale:
-                    from ser.data.audio.decode import cut  # not above: `ser --help` reads this module without numpy
-
-                    cut(files[i], stale)
+                cut_out = {
+                    line: folder / content_hash(f"{content} {line.piece}".encode()) / f"{_file_name(line.key)}.wav"
+                    for line in lines
+                    if line.wav == wav
+                }
+                if lacking := {file: line.piece for line, file in cut_out.items() if not file.is_file()}:
+                    cut(files[i], lacking)
                 found += [(line, self._utterance(line, file, file.name)) for line, file in cut_out.items()]
         return found
 
@@ -221,7 +228,3 @@ def metadata_of(metadata: str, corpus: str) -> Path:
 
 def _file_name(key: str) -> str:
     return re.sub(r"[^\w.-]", "_", key)
-
-
-def _is_newer(file: Path, source: Path) -> bool:
-    return file.is_file() and file.stat().st_mtime >= source.stat().st_mtime

@@ -1,6 +1,7 @@
 """JSON lines that list recordings, one object a line, in files and folders called as EmoBox's are."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -77,4 +78,5 @@ def read_json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def is_piece(facts: Mapping[str, Any]) -> bool:
     """Whether a line is about a piece of a recording, from `start_time` to `end_time` in seconds."""
-    return all(isinstance(facts.get(name), (int, float)) for name in ("start_time", "end_time"))
+    ends = [facts.get(name) for name in ("start_time", "end_time")]
+    return all(isinstance(end, (int, float)) and math.isfinite(end) for end in ends)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.data.splits.protocol import of_first_weights, stamp
 from ser.data.utterance import Utterance
-from ser.errors import UserError
+from ser.errors import UserError, some
 from ser.system.ranges import Range, Rate, Seed
 
 PARTS = ("train", "val", "test")
@@ -158,8 +158,19 @@ class ShareSplitter(Splitter):
 
 
 def parts_are_named(utterances: Sequence[Utterance]) -> bool:
-    """Whether the user's own list of recordings has a column `split`: that division overrides `split`."""
-    return bool(utterances) and all(utterance.part is not None for utterance in utterances)
+    """Whether the user's own list of recordings has a column `split`: that division overrides `split`.
+
+    Raises:
+        UserError: Some recordings have a part and others have none, as of several corpora where one has such a list.
+    """
+    named = [utterance.part is not None for utterance in utterances]
+    if any(named) and not all(named):
+        without = some(sorted({u.corpus for u in utterances if u.part is None}))
+        raise UserError(
+            f"{sum(named)} of {len(named)} recordings have a part in the list of their corpus, train, val or test, and "
+            f"others (of {without}) have none: give all of them one, or leave out the column."
+        )
+    return bool(named) and all(named)
 
 
 def refuse_parted_copies(utterances: Sequence[Utterance], parts: dict[str, Iterable[int]]) -> None:

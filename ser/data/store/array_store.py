@@ -11,13 +11,14 @@ import mmap
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ser.data.store.hashes import content_hash
 from ser.data.store.journal import NAME
@@ -86,6 +87,8 @@ def open_entry(folder: Path, fill: Callable[[BinaryIO], dict], kind: str = "floa
         if (found := read_entry(folder)) is None:
             _write_entry(folder, fill, kind, goes_on)
             found = read_entry(folder)
+    if found is None:
+        raise OSError(f"another process removed {folder.name} a moment ago")
     return found
 
 
@@ -166,10 +169,28 @@ def list_entries(cache: Path) -> list[Kept]:
     return sorted(found, key=lambda entry: entry.created, reverse=True)
 
 
-def clear_entries(cache: Path) -> tuple[int, int]:
-    """Removes every entry, whole or not, and the remembered hashes; gives how many, and their bytes."""
-    entries = list_entries(cache)
+def clear_entries(cache: Path) -> tuple[int, int, int]:
+    """Removes every entry, whole or not, and the remembered hashes, but nothing that a process writes just now.
+
+    Returns:
+        How many entries were removed, their bytes, and how many were left.
+    """
+    removed, size, busy = 0, 0, 0
+    sizes = {entry.folder: entry.size for entry in list_entries(cache)}
+    paths = [path for kind in KINDS for path in (cache / kind).glob("*")]
+    for folder in sorted({path.with_suffix("") for path in paths}):
+        lock = folder.with_suffix(".lock")
+        try:
+            with FileLock(lock, timeout=0):
+                for path in (folder, folder.with_suffix(".partial")):
+                    shutil.rmtree(path, ignore_errors=True)
+                lock.unlink(missing_ok=True)  # while it is held: who waits for it makes another
+        except Timeout:
+            busy += 1
+            continue
+        removed, size = removed + (folder in sizes), size + sizes.get(folder, 0)
     for kind in KINDS:
-        shutil.rmtree(cache / kind, ignore_errors=True)
+        with suppress(OSError):  # something is left in it
+            (cache / kind).rmdir()
     (cache / "hashes.sqlite").unlink(missing_ok=True)
-    return len(entries), sum(entry.size for entry in entries)
+    return removed, size, busy

@@ -1,6 +1,7 @@
 """EmoBox's metadata: lists, labels, speakers, folds, and its irregular corpora."""
 
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -176,6 +177,11 @@ def test_pieces_of_long_files(tmp_path):
         assert found == rate and samples.tolist() == long[int(start * rate) : int(end * rate)]
     before = [u.path.stat().st_mtime_ns for u in scan.utterances]
     assert [u.path.stat().st_mtime_ns for u in emobox("pavoque", clone).scan().utterances] == before
+    (other := tmp_path / "other").mkdir()
+    soundfile.write(other / "pavoque-sad.flac", [x / 65536 for x in long], rate)
+    os.utime(other / "pavoque-sad.flac", (1e9, 1e9))
+    (quiet, *_) = emobox("pavoque", clone, root=str(other)).scan().utterances
+    assert soundfile.read(quiet.path, dtype="int16")[0][0] == long[0] // 2, "another copy has pieces of its own"
     split = OfficialFolds(str(clone), "pavoque", val=0)(scan.utterances)
     assert (split.train, split.test) == ([0, 1], [2])
 

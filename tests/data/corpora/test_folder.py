@@ -4,6 +4,7 @@ import pytest
 
 from ser.data.corpora.folder import Folder, compile_pattern
 from ser.errors import UserError
+from tests.tiny_corpora import write_tone
 
 
 def fill(root, *paths):
@@ -119,3 +120,15 @@ def test_wrong_patterns(tmp_path, pattern, message):
 def test_missing_root(tmp_path):
     with pytest.raises(UserError, match="nowhere does not exist"):
         scan(tmp_path / "nowhere", "{emotion}/*")
+
+
+def test_a_speaker_spelt_in_two_ways_is_one(tmp_path):
+    """As two people one might be trained on and the other tested."""
+    names = ["Ann_happy", "ann_sad", "Zo\u00eb_happy", "Zoe\u0308_sad", "01_happy", "1_sad", "10_sad", "bob_sad"]
+    for name in names:
+        write_tone(tmp_path / f"{name}.wav", 200)
+    scan = Folder(str(tmp_path), "{speaker}_{emotion}").scan()
+    assert len({u.speaker for u in scan.utterances}) == 5
+    (remark,) = [note for note in scan.notes if "counted as one" in note]
+    assert all(name in remark for name in ("folder_Ann and folder_ann", "folder_01 and folder_1"))
+    assert "bob" not in remark and "folder_10" not in remark

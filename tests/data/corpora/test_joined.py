@@ -9,6 +9,7 @@ import soundfile
 from ser.data.build import build_corpus
 from ser.data.recordings import find_recordings
 from ser.data.selection import Selection
+from ser.data.splits import SpeakerSplit
 from ser.errors import UserError
 from ser.inference.finished_run import never_written
 from tests.conftest import only_run
@@ -258,3 +259,17 @@ def test_an_untrusted_run_writes_no_demo_among_others(tmp_path):
     assert read["demo"] == {**demo, "root": None} and read["tess"] == {"root": "x"}
     listed = never_written({**node, "of": [demo, "tess"]})["of"]
     assert listed == [{**demo, "root": None}, "tess"]
+
+
+def test_a_list_with_parts_beside_a_corpus_without_any(root, tmp_path):
+    """Else what the user keeps for test would be trained on."""
+    rows = ["path,emotion,speaker,split"]
+    for k in range(8):
+        part = ("train", "train", "val", "test")[k // 2]
+        write_tone(tmp_path / "lab" / f"{k}.wav", 200 + k)
+        rows.append(f"{k}.wav,{('angry', 'sad')[k % 2]},s{k // 2},{part}")
+    (tmp_path / "lab.csv").write_text("\n".join(rows) + "\n")
+    lab = {"_target_": "ser.data.corpora.csv_list.CsvList", "csv": f"{tmp_path}/lab.csv", "root": f"{tmp_path}/lab"}
+    utterances = joined({"savee": None, "lab": lab}, root).scan().utterances
+    with pytest.raises(UserError, match="8 of 92 recordings have a part .* others .of savee. have none: give all of"):
+        SpeakerSplit(val=0.1)(utterances)

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ser.cli import main
 from ser.data.audio.prepare import AudioSettings, load
 from ser.data.store import waveforms as store
 from ser.data.store.array_store import clear_entries, list_entries, read_entry
@@ -343,7 +345,7 @@ def test_a_store_of_bad_files_only(paths, cache):
 
 
 def test_list_and_clear(paths, cache):
-    assert list_entries(cache) == [] and clear_entries(cache) == (0, 0)
+    assert list_entries(cache) == [] and clear_entries(cache) == (0, 0, 0)
     open_(paths, cache, name="older")
     folder = entry(cache)
     index = json.loads((folder / "index.json").read_text())
@@ -354,7 +356,7 @@ def test_list_and_clear(paths, cache):
     assert (newer.name, newer.recordings, older.name, older.recordings) == ("newer", 3, "older", 7)
     assert older.folder == folder and older.settings["sample_rate"] == 8000 and "duration_s" not in older.settings
     assert older.size == sum(file.stat().st_size for file in folder.iterdir())
-    assert clear_entries(cache) == (2, newer.size + older.size)
+    assert clear_entries(cache) == (2, newer.size + older.size, 0)
     assert list_entries(cache) == [] and list(cache.iterdir()) == []
 
 
@@ -381,3 +383,14 @@ def test_long_recordings_are_decoded_one_by_one(tmp_path, monkeypatch):
     assert list(store._batches(paths, 3)) == [paths[:3], paths[3:5], paths[5:8]]
     assert list(store._batches(paths, 8)) == [paths[:4], paths[4:5], paths[5:]]
     assert list(store._batches([], 3)) == []
+
+
+def test_what_a_process_writes_just_now_is_not_cleared(paths, cache, capsys, monkeypatch):
+    opened = open_(paths, cache)
+    with FileLock(opened.folder.with_suffix(".lock"), thread_local=False):
+        assert clear_entries(cache) == (0, 0, 1)
+        monkeypatch.setenv("SER_CACHE", str(cache))
+        assert main(["store", "clear"]) == 0 and "1 that a process writes just now is left" in capsys.readouterr().out
+    assert read_entry(opened.folder) is not None
+    count, _, busy = clear_entries(cache)
+    assert (count, busy) == (1, 0) and not (cache / "waveforms").exists()
