@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ser.commands.arguments import Parser, names, whole
 from ser.errors import UserError, did_you_mean
+from ser.system.names import printable
 
 HELP = """ser runs [place …] [--state S,…] [--sort name|when|size|val|test] [--format table|csv|json]
 ser runs prune [place …] <what> [--yes]
@@ -54,7 +55,7 @@ def _list(arguments: list[str]) -> int:
     else:
         sys.stdout.write(as_csv(rows) if asked.format == "csv" else as_json(rows))
         for remark in remarks:
-            print(f"Note: {remark}", file=sys.stderr)
+            print(f"Note: {printable(remark)}", file=sys.stderr)
     return 0
 
 
@@ -118,7 +119,7 @@ def _console():
 
 def _print_remarks(console, remarks: Sequence[str]) -> None:
     for remark in remarks:
-        console.print(f"Note: {remark}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Note: {printable(remark)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _states(text: str) -> frozenset[str]:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ser.comparison.text_tables import Sheet
+from ser.system.names import escaped, printable
 
 PLAIN = {"markup": False, "highlight": False}
 GAP = 2  # columns of the terminal between two of the table
@@ -28,13 +28,13 @@ def as_text(sheets: Sequence[Sheet], remarks: Sequence[str], width: int | None =
         for sheet in sheets:
             _print_sheet(console, sheet)
         for sentence in remarks:
-            console.print(sentence, **PLAIN)
+            console.print(printable(sentence), **PLAIN)
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 def _print_sheet(console: Console, sheet: Sheet) -> None:
-    console.print(sheet.title, style="bold", **PLAIN)
-    console.print(sheet.stamp, style="italic", **PLAIN)
+    console.print(printable(sheet.title), style="bold", **PLAIN)
+    console.print(printable(sheet.stamp), style="italic", **PLAIN)
     fitting = _fitting(sheet, console.width)
     console.print(_table(_chosen(sheet.header, fitting), [_chosen(row, fitting) for row in sheet.rows], sheet.left))
     if left := [name for i, name in enumerate(sheet.header) if i not in fitting]:
@@ -46,7 +46,7 @@ def _print_sheet(console: Console, sheet: Sheet) -> None:
         pairs = zip(sheet.pairs, sheet.better, strict=True)
         console.print(_table(header, [_chosen(_numbered(*pair), at) for pair in pairs], len(header), NUMBERS))
     for note in sheet.notes:
-        console.print(note, style="dim", **PLAIN)
+        console.print(printable(note), style="dim", **PLAIN)
     console.print()
 
 
@@ -84,7 +84,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int, numb
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), collapse_padding=True)
     for i, (name, cells) in enumerate(zip(header, zip(*rows, strict=True), strict=True)):
         right = i >= left or name in numbers
-        table.add_column(escape(_broken(name, cells)), justify="right" if right else "left", overflow="fold")
+        table.add_column(escaped(_broken(name, cells)), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(escaped, row))
     return table

@@ -25,10 +25,11 @@ from ser.inference.seen_in_training import seen_in_training, transfer_stamp
 from ser.reports.mistakes import Sounds
 from ser.reports.report import ReportInputs, write_report
 from ser.reports.run_report import stamps_of
-from ser.runs.directory import WRITTEN, safe_name
+from ser.runs.directory import WRITTEN
 from ser.runs.seen_recordings import together
 from ser.system.cache import cache_folder
 from ser.system.files import check_unlinked, write_text
+from ser.system.names import safe_name
 from ser.training.feature_cache import bar
 from ser.training.module import EmotionClassifier
 from ser.training.task import task_of

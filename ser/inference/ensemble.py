@@ -22,10 +22,11 @@ from ser.inference.finished_run import FinishedRun
 from ser.inference.source import trusting
 from ser.reports.result_figure import result_figure
 from ser.reports.run_report import write_run_report
-from ser.runs.directory import RunDirectory, safe_name
+from ser.runs.directory import RunDirectory
 from ser.runs.environment import describe_environment
 from ser.runs.members import copy_member
 from ser.system.files import write_text
+from ser.system.names import safe_name
 from ser.training.job import claim
 from ser.training.task import task_of
 

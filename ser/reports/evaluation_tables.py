@@ -2,12 +2,12 @@
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ser.evaluation.confidence import Estimate
 from ser.evaluation.evaluate import MODEL, Evaluation
 from ser.evaluation.groups import Division
+from ser.system.names import escaped
 
 FIGURES = {
     "uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "auroc": "AUROC", "top2": "top-2", "ece": "ECE",
@@ -31,7 +31,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     for figure in evaluation.systems[MODEL].overall:
         scores = [scores.overall.get(figure) for scores in evaluation.systems.values()]
         table.add_row(FIGURES[figure], *map(_escaped, scores))
-    table.caption = escape("; ".join(remarks(evaluation)))
+    table.caption = escaped("; ".join(remarks(evaluation)))
     return table
 
 
@@ -43,7 +43,7 @@ def class_table(evaluation: Evaluation) -> Table:
     for figure in figures:
         table.add_column(FIGURES[figure], justify="right")
     for name, estimates in by_class.items():
-        table.add_row(escape(name), *(_escaped(estimates[figure]) for figure in figures))
+        table.add_row(escaped(name), *(_escaped(estimates[figure]) for figure in figures))
     return table
 
 
@@ -70,7 +70,7 @@ def _add_division(table: Table, division: Division, num_figures: int) -> None:
     for group in division.groups:
         cells = [_escaped(estimate) for estimate in group.figures.values()]
         table.add_row(
-            escape(f"{division.trait} {group.name}"), str(group.count), *cells, escape(", ".join(group.absent))
+            escaped(f"{division.trait} {group.name}"), str(group.count), *cells, escaped(", ".join(group.absent))
         )
     gaps = [_escaped(estimate) for estimate in division.gaps.values()] or [""] * num_figures
     table.add_row(f"{division.trait}: gap", "", *gaps, division.remark, style="italic", end_section=True)
@@ -103,4 +103,4 @@ def remarks(evaluation: Evaluation) -> list[str]:
 
 def _escaped(estimate: Estimate | None) -> str:
     """A cell for the terminal, where brackets are markup."""
-    return escape(cell(estimate))
+    return escaped(cell(estimate))

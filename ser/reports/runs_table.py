@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ser.runs.overview import RunRow, readable_size, totals
 from ser.runs.pruning import Removal
+from ser.system.names import escaped, printable
 
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pruned": "dim"}
 LONGEST_REASON = 160  # characters; csv and json have all of it
@@ -29,7 +29,7 @@ def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
     table.add_column("size", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
-            escape(row.name), _state(row), _score(row.val_uar, row.val_ccc, scores),
+            escaped(row.name), _state(row), _score(row.val_uar, row.val_ccc, scores),
             _score(row.test_uar, row.test_ccc, scores),
             "" if row.epochs is None else str(row.epochs), row.when[:16].replace("T", " "), readable_size(row.bytes),
         )  # fmt: skip
@@ -38,11 +38,13 @@ def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
 
 
 def as_csv(rows: Sequence[RunRow]) -> str:
-    """A header and a line a run."""
+    """A header and a line a run; control characters are escaped, as JSON does."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.as_dict() for row in rows)
+    for row in rows:
+        values = row.as_dict().items()
+        writer.writerow({key: printable(value) if isinstance(value, str) else value for key, value in values})
     return text.getvalue()
 
 
@@ -60,14 +62,14 @@ def print_removals(console: Console, removals: Sequence[Removal]) -> None:
     table.add_column("size", justify="right", no_wrap=True)
     for removal in removals:
         names = ", ".join(file.name for file in removal.files)
-        table.add_row(escape(removal.run.path.name), removal.run.state, escape(names), readable_size(removal.bytes))
+        table.add_row(escaped(removal.run.path.name), removal.run.state, escaped(names), readable_size(removal.bytes))
     console.print(table)
 
 
 def _state(row: RunRow) -> str:
     reason = row.reason if len(row.reason) <= LONGEST_REASON else row.reason[:LONGEST_REASON] + "…"
     colour = COLOURS.get(row.state, "red")
-    return f"[{colour}]{row.state}[/]" + (f": {escape(reason)}" if reason else "")
+    return f"[{colour}]{row.state}[/]" + (f": {escaped(reason)}" if reason else "")
 
 
 def _score(uar: float | None, ccc: float | None, heading: str) -> str:

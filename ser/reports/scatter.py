@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ser.evaluation.confidence import Estimate
 from ser.evaluation.number_predictions import NumberPredictions
 from ser.reports.figures import BLUE, GREY, WIDTH, Picture, blank, light_grid, literal, png_of
-from ser.runs.directory import safe_name
+from ser.system.names import safe_name
 
 HEIGHT = WIDTH * 0.96
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ser.data.splits import Split
 from ser.data.utterance import Utterance
 from ser.evaluation.ranking import added
+from ser.system.names import escaped
 
 SCORES = {
     "uar": "UAR", "wa": "WA", "f1_macro": "macro F1", "ccc": "CCC", "pearson": "Pearson's r", "mae": "MAE",
@@ -48,9 +48,9 @@ def print_summary(
             table.add_row(name, str(len(group)), str(len(speakers) or "?"), *cells(group))
     console.print(table)
     for label, text in {"split": split.protocol, **parts}.items():
-        console.print(f"[bold]{label:>12}[/]  {escape(text)}", highlight=False)
+        console.print(f"[bold]{label:>12}[/]  {escaped(text)}", highlight=False)
     for note in notes:
-        console.print(f"[bold]{'note':>12}[/]  {escape(note)}", highlight=False)
+        console.print(f"[bold]{'note':>12}[/]  {escaped(note)}", highlight=False)
 
 
 def print_result(console: Console, metrics: dict[str, float], protocol: str, config: Mapping[str, Any]) -> None:

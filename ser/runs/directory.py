@@ -18,7 +18,6 @@ failed.json         why it did not: an error; pruned.json: a search pruned it
 
 import json
 import os
-import re
 import shutil
 import socket
 from contextlib import suppress
@@ -33,6 +32,7 @@ from ser.errors import Held, UserError
 from ser.runs.defaults import with_defaults
 from ser.runs.reading import read_config, read_json
 from ser.system.files import check_unlinked, holder_of, write_text
+from ser.system.names import printable, safe_name
 
 NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build its parts
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` removed, and when
@@ -105,7 +105,7 @@ class RunDirectory:
 
     def _recorded(self, what: str) -> str | None:
         with suppress(UserError, KeyError):
-            return str(read_json(self.path / "run.json")[what])
+            return printable(str(read_json(self.path / "run.json")[what]))
         return None
 
     def lock(self) -> None:
@@ -269,12 +269,3 @@ def finished_directory(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
     if not directory.finished:
         raise UserError(f"The run {path} did not finish: first continue it with `ser train run.resume={path}`.")
     return directory, config
-
-
-def safe_name(text: str) -> str:
-    """At most 80 characters that are valid on every file system: letters, digits, `.`, `_`, `-`.
-
-    >>> safe_name("my data/log_mel")
-    'my_data_log_mel'
-    """
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80].strip("._-") or "run"

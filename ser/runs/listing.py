@@ -10,6 +10,7 @@ from ser.data.corpora.audio_files import is_skipped
 from ser.errors import UserError, some
 from ser.runs.directory import RunDirectory, load_config
 from ser.runs.reading import read_json
+from ser.system.names import printable
 
 STATES = ("finished", "running", "interrupted", "failed", "pruned", "damaged")
 OURS = ("run.json", "finished.json", "failed.json", "pruned.json")  # a folder with one of them holds a run
@@ -103,7 +104,7 @@ def _state(directory: RunDirectory, identity: str, config: dict) -> tuple[str, s
         return "running", "", {}
     for state in ("pruned", "failed"):
         if (path / f"{state}.json").exists():
-            return state, _without_path(str(read_json(path / f"{state}.json").get("reason", "")), path), {}
+            return state, printable(_without_path(str(read_json(path / f"{state}.json").get("reason", "")), path)), {}
     return "interrupted", "", {}
 
 

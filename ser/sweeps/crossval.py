@@ -24,9 +24,9 @@ from ser.evaluation.scores import figures_of
 from ser.inference.ensemble import Ensemble, readable
 from ser.inference.finished_run import FinishedRun
 from ser.reports.report import ReportInputs, write_report
-from ser.runs.directory import safe_name
 from ser.sweeps.scans import Scans
 from ser.system.files import write_text
+from ser.system.names import safe_name
 from ser.training.augment import without_augmentation
 from ser.training.job import Job, find_job, readable_name
 from ser.training.results import baselines_of

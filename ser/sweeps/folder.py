@@ -18,9 +18,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.errors import UserError
-from ser.runs.directory import safe_name
 from ser.sweeps.runs import SweepRun
 from ser.system.files import holder_of, why_refused, write_text
+from ser.system.names import safe_name
 
 INDEX = "sweep.json"
 

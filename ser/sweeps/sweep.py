@@ -30,6 +30,7 @@ from ser.sweeps.launching import Launcher, launch_all
 from ser.sweeps.plan import SweepPlan, make_plan
 from ser.sweeps.runs import SweepRun
 from ser.sweeps.watching import Watch, best_of, duration
+from ser.system.names import escaped
 from ser.system.stopping import telling
 from ser.training.callbacks.interruption import Interruption
 from ser.training.feature_cache import bar
@@ -158,7 +159,7 @@ def _report_bad(plan: SweepPlan, options: SweepOptions) -> None:
     table.add_column("combination", overflow="fold")
     table.add_column("why", overflow="fold")
     for run in bad:
-        table.add_row(_escaped(run.label), _escaped(run.reason))
+        table.add_row(escaped(run.label), escaped(run.reason))
     Console(stderr=True, width=None if sys.stderr.isatty() else 120, highlight=False).print(table)
     if options.bad == "stop":
         raise UserError(
@@ -222,9 +223,3 @@ def _report_end(plan: SweepPlan, folder: SweepFolder, console: Console) -> int:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

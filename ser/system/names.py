@@ -40,6 +40,17 @@ def printable(text: str) -> str:
     )
 
 
+def escaped(text: str) -> str:
+    r"""Text for rich, line by line, with neither markup nor control characters of its own.
+
+    >>> escaped("[bold]\x1b[31m")
+    '\\[bold]\\x1b[31m'
+    """
+    from rich.markup import escape
+
+    return escape("\n".join(map(printable, text.split("\n"))))
+
+
 def near(path: Path) -> str:
     """A path as seen from the working folder, where it is inside.
 
@@ -48,3 +59,12 @@ def near(path: Path) -> str:
     """
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def safe_name(text: str) -> str:
+    """At most 80 characters that are valid on every file system: letters, digits, `.`, `_`, `-`.
+
+    >>> safe_name("my data/log_mel")
+    'my_data_log_mel'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80].strip("._-") or "run"

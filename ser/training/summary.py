@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ser.data.build import build_audio
 from ser.errors import UserError
@@ -11,7 +10,7 @@ from ser.models.base import count_parameters
 from ser.reports.tables import print_result, print_summary
 from ser.runs.environment import made_by_another
 from ser.system.clock import duration
-from ser.system.names import near
+from ser.system.names import escaped, near
 from ser.training.job import Job
 from ser.training.setup import Parts, prepare, seconds_per_step, steps_per_epoch
 from ser.training.trainer import device_name, mendable
@@ -56,7 +55,7 @@ def dry_run(job: Job, console: Console) -> None:
         f"({1000 * seconds:.0f} ms a step)",
         highlight=False,
     )
-    console.print(f"[bold]{'directory':>12}[/]  {escape(near(job.directory.path))}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{'directory':>12}[/]  {escaped(near(job.directory.path))}", highlight=False, soft_wrap=True)
 
 
 def show_finished(job: Job, console: Console) -> dict[str, float]:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.comparison.made_runs import answers, part_of_fold, write_run
 from tests.runs.made_runs import made_run
 
 
@@ -115,3 +116,18 @@ def test_markup_in_names_and_reasons_is_text(ser, in_tmp):
     RunDirectory(in_tmp / "runs" / "a [red]b", "").fail("key [bold] in [/x]")
     code, out, _ = ser("runs")
     assert code == 0 and "a [red]b" in out and "key [bold] in [/x]" in out
+
+
+@pytest.mark.parametrize("command", [["runs"], ["runs", "--format", "csv"], ["compare"], ["leaderboard", "runs"]])
+def test_what_strangers_wrote_moves_no_terminal(ser, in_tmp, command):
+    """Reasons, stamps, settings and classes with escape sequences, of runs that somebody gave away."""
+    bad = "\x1b]0;mine\x07\x1b[31m[bold]"
+    for noise, model in enumerate(("mlp", f"cnn1d{bad}")):
+        for fold in range(4):
+            part, stamp = part_of_fold(fold), f"speaker-independent {bad}, fold {fold + 1} of 4"
+            settings = {"model": model, "split.fold": fold}
+            write_run(in_tmp / "runs", settings, part, answers(part, 0.5, noise), protocol=stamp)
+    failed = write_run(in_tmp / "runs", {"seed": 7}, part_of_fold(0), answers(part_of_fold(0), 0.5, 1), finished=False)
+    (failed / "failed.json").write_text(json.dumps({"reason": f"boo {bad}"}))
+    _, out, err = ser(*command)
+    assert "\x1b" not in out + err and "\x07" not in out + err and len(out + err) > 100

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser.errors import UserError
-from ser.runs.directory import RunDirectory, load_config, safe_name
+from ser.runs.directory import RunDirectory, load_config
+from ser.system.names import safe_name
 
 REPOSITORY = Path(__file__).parents[2]
 NAME, OTHER = "0123456789", "abcdefabcd"

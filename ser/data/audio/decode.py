@@ -103,6 +103,11 @@ class Recording:
         self.file.close()
 
 
+def libsndfile_version() -> str:
+    """Of the library that decodes."""
+    return soundfile.__libsndfile_version__
+
+
 def decode(path: Path) -> tuple[np.ndarray, int]:
     """Samples of a file as mono float32 in [-1, 1], and its sample rate in Hz.
 

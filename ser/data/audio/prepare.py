@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 import soxr
 
-from ser.data.audio.decode import BadRecording, check_length, read
+from ser.data.audio.decode import BadRecording, check_length, libsndfile_version, read
 from ser.errors import UserError
 from ser.system.ranges import Positive, Range, SampleRate
 
@@ -58,6 +58,11 @@ class AudioSettings:
     def num_samples(self) -> int | None:
         """Samples of every clip, or None where each keeps its own length."""
         return None if self.duration_s is None else int(self.duration_s * self.sample_rate)
+
+
+def versions() -> dict[str, str]:
+    """The libraries that decode and resample: another version may give other samples, of an MP3 even another length."""
+    return {"libsndfile": libsndfile_version(), "soxr": soxr.__version__}
 
 
 def load(path: Path, settings: AudioSettings) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 An entry (`array_store`) is a folder `<cache>/waveforms/<key>/` with all waveforms end to end, and in its index
 their lengths, content hashes, and the files that could not be used. Its key is a hash of the files' contents, of the
-settings and of the code that decodes: a change to any of them makes a new entry, and an old one is never used wrongly.
+settings, and of the code and libraries that decode: a change to any of them makes a new entry, and an old one is never
+used wrongly.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ser.data.audio.decode import BadRecording, Unread
-from ser.data.audio.prepare import AudioSettings, load
+from ser.data.audio.prepare import AudioSettings, load, versions
 from ser.data.store.array_store import Entry, open_entry
 from ser.data.store.hashes import content_hash
 from ser.errors import UserError
@@ -94,7 +95,8 @@ def open_store(
         UserError: The disk is full or may not be written, or a file cannot be read that could be a moment ago.
     """
     kept = {key: value for key, value in asdict(settings).items() if key not in ("duration_s", "padding_is_signal")}
-    description = json.dumps({"code": code_fingerprint(__name__), "audio": kept, "files": list(hashes)}, sort_keys=True)
+    decides = {"code": code_fingerprint(__name__), "libraries": versions(), "audio": kept, "files": list(hashes)}
+    description = json.dumps(decides, sort_keys=True)
     folder = cache / "waveforms" / content_hash(description.encode())
     about = {"name": name, "settings": kept}
     try:

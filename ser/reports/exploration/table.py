@@ -1,12 +1,12 @@
 """A corpus in the terminal: counts, and the files that deserve a look."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ser.reports.exploration.explore import Exploration
 from ser.reports.exploration.figures import printable
 from ser.reports.exploration.summary import emotion_table, headline, kinds_in_words, suspicious_rows, unknown
+from ser.system.names import escaped
 
 MOST_LINES = 20  # suspicious files; the page and the CSV file have them all
 
@@ -32,7 +32,7 @@ def print_exploration(console: Console, exploration: Exploration) -> None:
 def _table(header: list[str], rows: list) -> Table:
     table = Table()
     for k, name in enumerate(header):
-        table.add_column(escape(name), justify="right" if k and name != "why" else "left", overflow="fold")
+        table.add_column(escaped(name), justify="right" if k and name != "why" else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(printable(str(cell))) for cell in row))
+        table.add_row(*(escaped(str(cell)) for cell in row))
     return table

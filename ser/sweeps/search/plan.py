@@ -11,11 +11,11 @@ import numpy as np
 
 from ser.data.build import build_split
 from ser.errors import UserError
-from ser.runs.directory import safe_name
 from ser.sweeps.search.settings import Settings
 from ser.sweeps.search.space import Space
 from ser.sweeps.search.storage import Storage
 from ser.system.cache import cache_folder
+from ser.system.names import safe_name
 from ser.training.build import build_classifier, build_learning, check_config, with_directions
 from ser.training.first_weights import look_ahead
 from ser.training.job import Job, find_job
