@@ -45,8 +45,17 @@ def as_json(comparison: Comparison) -> str:
         _section(comparison, section, pairs)
         for section, pairs in zip(comparison.sections, comparison.pairs, strict=True)
     ]
-    whole = {"sections": sections, "remarks": list(comparison.remarks)}
+    whole = {"sections": finite(sections), "remarks": list(comparison.remarks)}
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """The same with infinite numbers as text, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_markdown(sheets: Sequence[Sheet], remarks: Sequence[str]) -> str:

@@ -143,3 +143,12 @@ def test_protocols_are_never_in_one_ranking(ser, runs):
 def test_help(ser):
     code, out, _ = ser("compare", "--help")
     assert code == 0 and "--group-by" in out
+
+
+def test_an_infinite_setting_is_text_in_json(ser, in_tmp):
+    for lr in (float("inf"), 0.1):
+        write_run(in_tmp / "runs", {"optimizer.lr": lr}, part_of_fold(0), answers(part_of_fold(0), 0.9, 0))
+    code, out, err = ser("compare", "--format", "json")
+    assert code == 0, err
+    (section,) = json.loads(out)["sections"]
+    assert {str(row["settings"]["optimizer.lr"]) for row in section["rows"]} == {"inf", "0.1"}

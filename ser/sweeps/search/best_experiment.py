@@ -1,5 +1,6 @@
 """The best settings as an experiment: a YAML file with all differences from the defaults."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -31,12 +32,15 @@ def experiment_of(plan: SearchPlan, best: FrozenTrial, value: str) -> str:
     skipped = OTHER_KEYS.difference(COUNTED_OTHERWISE)
     for key, setting in flatten({key: value for key, value in config.items() if key not in skipped}):
         if key not in theirs or theirs[key] != setting:
-            _put(node, key.split("."), setting)
+            _put(node, key.split("."), config)
     head = f"# @package _global_\n# {plan.settings.metric} {value}: the best of a search\n"
     return head + yaml.safe_dump(node, sort_keys=False, allow_unicode=True)
 
 
-def _put(node: dict[str, Any], path: list[str], setting: Any) -> None:
-    for name in path[:-1]:
-        node = node.setdefault(name, {})
-    node[path[-1]] = setting
+def _put(node: dict[str, Any], path: Sequence[str], config: dict[str, Any]) -> None:
+    """Puts a setting of the config there, or the list that it is in: of a list Hydra takes all or nothing."""
+    name, *rest = path
+    if rest and isinstance(config[name], dict):
+        _put(node.setdefault(name, {}), rest, config[name])
+    else:
+        node[name] = config[name]

@@ -22,6 +22,11 @@ from ser.sweeps.search.progress import best_of
 from ser.sweeps.search.trials import DONE, RUNS, VALUES, WHY, Counts, count, failures
 from ser.system.files import write_text
 
+OVER_FOLDS = (
+    "Chosen over several folds: who is validated in one is tested in another, so that figures of test, pooled over the "
+    "folds, are not independent of the choice."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
@@ -71,6 +76,8 @@ class SearchOutcome:
             console.print("The importance of settings needs three complete trials with different values.")
         console.print(f"Best {metric}: {value_in_words(self.plan, self.best)}, trial {self.best.number}")
         console.print("The best of many on validation is an optimistic figure. The run itself scored test once.")
+        if self.plan.num_folds() > 1:
+            console.print(OVER_FOLDS)
         console.print(f"To train it again: {self.command()}")
         folder = shlex.quote(str(self.plan.folder))
         console.print(f"As an experiment: ser train --config-dir {folder} experiment=best   ({self.experiment})")

@@ -73,8 +73,12 @@ class SearchPlan:
         `3 seeds`, `6 folds`, `2 seeds × 6 folds`; empty for a single run.
         """
         seeds = len({word for words in self.repeats for word in words if word.startswith("seed=")})
-        folds = len({word for words in self.repeats for word in words if word.startswith("split.fold=")})
+        folds = self.num_folds()
         return " × ".join(words for count, words in ((seeds, f"{seeds} seeds"), (folds, f"{folds} folds")) if count)
+
+    def num_folds(self) -> int:
+        """How many folds a trial is trained on; 0 where `tune.folds` is not given."""
+        return len({word for words in self.repeats for word in words if word.startswith("split.fold=")})
 
 
 def make_plan(
