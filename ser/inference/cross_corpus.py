@@ -81,7 +81,7 @@ def score_elsewhere(
     classifiers = run.classifiers(training_device(run.config["trainer"]))  # before anything is decoded
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
     seen = together([seen_in_training(model) for model in run.models])
-    recordings, left_out = without(recordings, seen.hashes)
+    recordings, left_out = without(recordings, seen.hashes())
     notes += left_out
     scored = [
         _score(model, classifier, recordings, batch_size, console)

@@ -51,10 +51,9 @@ class SeenRecordings:
 
     recordings: tuple[Seen, ...]
 
-    @property
-    def hashes(self) -> frozenset[str]:
-        """Of the files."""
-        return frozenset(seen.hash for seen in self.recordings if seen.hash)
+    def hashes(self, *parts: str) -> frozenset[str]:
+        """Of the files in some of `PARTS`; without a name in all of them."""
+        return frozenset(seen.hash for seen in self.recordings if seen.hash and seen.part in (parts or PARTS))
 
     @property
     def complete(self) -> bool:

@@ -60,15 +60,23 @@ def dealt(
         before: From `seen_before`.
 
     Raises:
-        UserError: The first weights have seen a recording that is tested here; from the splitter.
+        UserError: The first weights have seen a recording that is tested here, or were trained on one that validates;
+            from the splitter.
     """
-    split, known = build_split(config)(utterances, before.of(*PARTS)), before.hashes
+    split, known = build_split(config)(utterances, before.of(*PARTS)), before.hashes()
     tested = set(split.test) - set(split.train)  # a rehearsal tests what it trains on
     if shared := sum(hashes[utterances[i].path] in known for i in tested):
         raise UserError(
             f"init_from={config['init_from']} was trained on {shared} of the {len(tested)} recordings that are tested "
             "here, so that test would be no test. Give this run the division of that one (its split, split.fold and "
             "split.seed), or begin with weights of other recordings."
+        )
+    trained, validates = before.hashes("train", "before"), set(split.val) - set(split.train)
+    if shared := sum(hashes[utterances[i].path] in trained for i in validates):
+        raise UserError(
+            f"init_from={config['init_from']} was trained on {shared} of the {len(validates)} recordings that validate "
+            "here, so that they cannot choose an epoch. Leave them out (split.val=0 checkpoint=last), or give this run "
+            "the division of that one."
         )
     return split
 

@@ -49,6 +49,17 @@ def test_a_tested_recording_that_they_have_seen_is_refused(tmp_path, part):
         divided(run)
 
 
+@pytest.mark.parametrize("part", ["train", "before", "val"])
+def test_what_they_were_trained_on_chooses_no_epoch(tmp_path, part):
+    validates = [OURS[i] for i in divided(None).val]
+    run = recorded(tmp_path, (part, validates[:4]))
+    if part == "val":  # chosen by the same, trained on neither time
+        assert divided(run).val
+        return
+    with pytest.raises(UserError, match=rf"was trained on 4 of the {len(validates)} recordings that validate here"):
+        divided(run)
+
+
 def test_other_speakers_are_named_by_their_corpus(tmp_path):
     run = recorded(tmp_path, ("train", ravdess_like(2)))
     assert divided(run) == replace(divided(None), protocol=divided(run).protocol), "the parts are the same"
@@ -89,7 +100,7 @@ def test_a_run_that_did_not_record_what_it_saw(tmp_path):
     assert split.protocol.startswith("speakers unknown") and "-independent" not in split.protocol
     assert split.protocol.endswith("what its first weights were trained on is not recorded")
     seen = seen_by(split, OURS, [u.emotion for u in OURS], HASHES, read_seen(tmp_path))
-    assert not seen.complete and len(seen.hashes) == len(split.train) + len(split.val)
+    assert not seen.complete and len(seen.hashes()) == len(split.train) + len(split.val)
     write_seen(tmp_path, seen)
     assert not read_seen(tmp_path).complete
     with pytest.raises(UserError, match="recordings that are tested here"):
@@ -111,9 +122,9 @@ def test_what_first_weights_have_seen_is_handed_on(tmp_path):
     seen = seen_by(split, OURS, [u.emotion for u in OURS], HASHES, read_seen(run))
     assert [u.key for u in seen.of("train", "val")] == [OURS[i].key for i in (*split.train, *split.val)]
     assert {u.key for u in seen.of("before")} == {u.key for u in (*ravdess_like(1), *ravdess_like(2)[20:])}
-    assert len(seen.hashes) == len(seen.recordings) and seen.complete
+    assert len(seen.hashes()) == len(seen.recordings) and seen.complete
     write_seen(tmp_path, seen)
-    assert read_seen(tmp_path).hashes == seen.hashes
+    assert read_seen(tmp_path).hashes() == seen.hashes()
 
 
 def test_the_list_is_read_as_it_was_written(tmp_path):
@@ -130,7 +141,7 @@ def test_the_list_is_read_as_it_was_written(tmp_path):
     with pytest.raises(UserError, match=r"seen.csv does not fit"):
         seen.labels(["nothing"], are_numbers=False)
     both = together([seen, SeenRecordings((Seen("other", "train", OURS[5], "x"),))])
-    assert len(both.recordings) == 5 and len(both.of("train")) == 2 and "other" in both.hashes
+    assert len(both.recordings) == 5 and len(both.of("train")) == 2 and "other" in both.hashes()
 
 
 def test_numbers_are_read_with_all_digits(tmp_path):
