@@ -96,7 +96,7 @@ class Pair:
     def verdict(self) -> str:
         """In words."""
         if self.p is None:
-            return "no shared test part: not compared"
+            return f"{self.difference.remark}: not compared"
         if not self.distinguishable:
             return "not distinguishable"
         return f"{self.names[self.favours < 0]} is better"
@@ -132,7 +132,9 @@ def _compared(rows: Sequence[Row], first: int, second: int) -> Pair:
     names = rows[first].name, rows[second].name
     shared = shared_tests(rows[first], rows[second])
     if not shared:
-        nothing = Estimate(np.nan, remark="no seed and fold with the same test part")
+        parts = [{run.answered.part for run in row.runs} for row in (rows[first], rows[second])]
+        why = "no shared test part" if parts[0].isdisjoint(parts[1]) else "no seed and fold in common"
+        nothing = Estimate(np.nan, remark=why)
         return Pair(first + 1, second + 1, names, nothing, 0, None, "", None)
     difference, by_run, by_speaker = differences(shared)
     speakers = None if by_speaker is None else len(by_speaker)

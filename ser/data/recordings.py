@@ -176,7 +176,8 @@ def decode_recordings(recordings: Recordings, audio: AudioSettings, cache: Path,
         names = ", ".join(recordings.classes[label] for label in sorted(gone))
         raise UserError(f"After leaving out {len(bad)} bad files no recording is left of: {names}.")
     utterances = tuple(
-        replace(recordings.utterances[k], content=waveforms.contents[row]) for k, row in zip(kept, rows, strict=True)
+        replace(recordings.utterances[k], content=waveforms.contents[row], original=waveforms.originals[row])
+        for k, row in zip(kept, rows, strict=True)
     )
     return Decoded(utterances, labels, rows, waveforms, tuple(notes))
 

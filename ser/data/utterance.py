@@ -22,7 +22,8 @@ class Utterance:
         repetition: Take number.
         part: `train`, `val` or `test` where the user's own list names one.
         numbers: What is to be predicted where `dataset.target` names numbers, in its order; else empty.
-        content: Hash of the decoded samples, filled in by the waveform store: equal hashes are one recording.
+        content: Hash of the prepared samples, filled in by the waveform store: equal hashes are one recording.
+        original: Hash of the samples in the file, whatever the settings, filled in by the waveform store.
     """
 
     path: Path
@@ -38,3 +39,4 @@ class Utterance:
     part: str | None = None
     numbers: tuple[float, ...] = ()
     content: str | None = None
+    original: str | None = None

@@ -82,6 +82,10 @@ def score_elsewhere(
     recordings, notes = find_others(dataset, chosen, run.config, test.classes, cache_folder())
     seen = together([seen_in_training(model) for model in run.models])
     recordings, left_out = without(recordings, seen.hashes())
+    audio = build_audio(run.models[0].config)
+    decoded = decode_recordings(recordings, audio, cache_folder(), bar(console, "decoding", len(recordings.paths)))
+    recordings, copies = without(recordings, seen.hashes(), decoded)
+    left_out += copies
     notes += left_out
     scored = [
         _score(model, classifier, recordings, batch_size, console)

@@ -17,7 +17,7 @@ from ser.evaluation.averaging import average, recordings_of
 from ser.evaluation.evaluate import Evaluation, Fold, evaluate
 from ser.evaluation.number_predictions import NumberPredictions
 from ser.evaluation.predictions import AnyPredictions, write_predictions
-from ser.inference.ensemble_members import NOTHING_LEFT, Member, ensemble_config
+from ser.inference.ensemble_members import NOTHING_LEFT, Member, check_names, ensemble_config
 from ser.inference.finished_run import FinishedRun
 from ser.inference.source import trusting
 from ser.reports.result_figure import result_figure
@@ -71,6 +71,7 @@ def make_ensemble(
     test = average([member.test for member in members])
     if test is None:
         raise UserError(NOTHING_LEFT)
+    check_names(members)
     vals = [member.val for member in members if member.val is not None]
     val = average(vals) if len(vals) == len(members) else None
     fold, notes = Fold(test, val), _notes(members, test, val)

@@ -8,10 +8,11 @@ from typing import Any
 
 from ser.comparison.load_runs import Run, as_run, frozen, read_test, shown
 from ser.errors import UserError, some
-from ser.evaluation.averaging import recordings_of
+from ser.evaluation.averaging import Recording, recordings_of
 from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.members import MOST, is_ensemble
+from ser.runs.seen_recordings import read_tested
 from ser.runs.weights import content_of_run
 
 LONGEST = 1000  # characters of a setting's values joined
@@ -85,12 +86,32 @@ def by_test_part(members: Sequence[Member]) -> list[list[Member]]:
         together = [other for _, others in near for other in others]
         groups = [group for group in groups if group[0].isdisjoint(tested)]
         groups.append((tested.union(*(each for each, _ in near)), [*together, member]))
-    found = sorted((sorted(group, key=lambda member: member.run.path) for _, group in groups), key=_fold)
+    found = sorted((sorted(group, key=_place) for _, group in groups), key=_fold)
     if all(len(group) == 1 for group in found):
         raise UserError(NOTHING_LEFT)
     if len(kinds := sorted({description(group) for group in found})) > 1:
         raise UserError(f"Each fold needs the same seeds and settings, and here are: {some(kinds)}.")
     return found
+
+
+def check_names(members: Sequence[Member]) -> None:
+    """Refuses other recordings of one name: what one member tests, another may have been trained on.
+
+    Members of an older version, which did not list what they tested, are not looked at.
+
+    Raises:
+        UserError: Names the first.
+    """
+    tested: dict[Recording, tuple[frozenset[str], Path]] = {}
+    for member in members:
+        for one in read_tested(member.run.path):
+            key, corpus = one.utterance.key, one.utterance.corpus
+            hashes, path = tested.setdefault((corpus, key.removeprefix(f"{corpus}/")), (one.hashes, member.run.path))
+            if hashes.isdisjoint(one.hashes):
+                raise UserError(
+                    f"{key} is another recording in {member.run.path} than in {path}: they cannot be averaged. Give "
+                    "the two corpora names of their own, as in dataset.of."
+                )
 
 
 def description(members: Sequence[Member]) -> str:
@@ -172,6 +193,11 @@ def _member(found: FoundRun) -> Member:
     except UserError as error:
         raise UserError(f"{found.path} is damaged: {error}") from error
     return Member(run, test, val, content_of_run(found.path))
+
+
+def _place(member: Member) -> tuple[str, str, Path]:
+    """The same for members of other folds: what their ensembles are called must not depend on the fold."""
+    return member.run.configuration, frozen(member.run.drawn[0]), member.run.path
 
 
 def _fold(group: Sequence[Member]) -> tuple[int, Path]:

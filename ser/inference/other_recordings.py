@@ -8,7 +8,7 @@ from typing import Any
 
 from ser.data.corpora.corpus import Corpus, Scan
 from ser.data.emotion_mapping import map_emotions
-from ser.data.recordings import Recordings, find_recordings
+from ser.data.recordings import Decoded, Recordings, find_recordings
 from ser.data.selection import Selection
 from ser.data.targets import predicts_numbers
 from ser.errors import UserError
@@ -78,21 +78,28 @@ def find_others(
     return only(recordings, known), notes
 
 
-def without(recordings: Recordings, seen: Collection[str]) -> tuple[Recordings, list[str]]:
-    """Leaves out the recordings that a run was trained or validated on, by their content.
+def without(
+    recordings: Recordings, seen: Collection[str], decoded: Decoded | None = None
+) -> tuple[Recordings, list[str]]:
+    """Leaves out the recordings that a run was trained or validated on: by their files, and where they are decoded by
+    their samples, which a file of another format can hold too.
 
     Args:
         recordings: All of them.
-        seen: Content hashes.
+        seen: Hashes of both.
+        decoded: The same, or None.
 
     Raises:
         UserError: Nothing is left.
     """
-    kept = [k for k, i in enumerate(recordings.chosen) if recordings.hashes[i] not in seen]
+    pairs = zip(decoded.rows.tolist(), decoded.utterances, strict=True) if decoded else ()
+    copies = {row for row, utterance in pairs if utterance.original in seen}
+    kept = [k for k, i in enumerate(recordings.chosen) if recordings.hashes[i] not in seen and i not in copies]
     lost = len(recordings.chosen) - len(kept)
     if not kept:
         raise UserError(f"The run was trained on all {lost} of these recordings: nothing is left to score it on.")
-    return only(recordings, kept), [f"{lost} recordings left out: the run was trained on them"] if lost else []
+    what = "copies of them in other files" if decoded else "them"
+    return only(recordings, kept), [f"{lost} recordings left out: the run was trained on {what}"] if lost else []
 
 
 def only(recordings: Recordings, kept: Sequence[int]) -> Recordings:

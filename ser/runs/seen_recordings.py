@@ -20,8 +20,10 @@ from ser.system.files import write_atomically
 FILE = "seen.csv"
 NOT_RECORDED = Utterance(Path(), "", emotion="", corpus="")  # stands for what an older version did not record
 PARTS = ("train", "val", "before")  # before: by the weights that training began with
+TESTED = "test"  # of rows that are no part of what was seen
 KNOWN = ("corpus", "speaker", "statement", "word")  # what stamps count
-COLUMNS = ("hash", "part", "path", *KNOWN, "true")
+COLUMNS = ("hash", "part", "path", *KNOWN, "true", "samples")
+OLDER = COLUMNS[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Seen:
     utterance: Utterance
     true: str = ""
 
+    @property
+    def hashes(self) -> frozenset[str]:
+        """Of the file, and of the samples in it; each where it is known."""
+        return frozenset(filter(None, (self.hash, self.utterance.original)))
+
 
 @dataclass(frozen=True, slots=True)
 class SeenRecordings:
@@ -52,8 +59,9 @@ class SeenRecordings:
     recordings: tuple[Seen, ...]
 
     def hashes(self, *parts: str) -> frozenset[str]:
-        """Of the files in some of `PARTS`; without a name in all of them."""
-        return frozenset(seen.hash for seen in self.recordings if seen.hash and seen.part in (parts or PARTS))
+        """Of the files in some of `PARTS`, and of their samples; without a name in all of them."""
+        wanted = parts or PARTS
+        return frozenset().union(*(seen.hashes for seen in self.recordings if seen.part in wanted))
 
     @property
     def complete(self) -> bool:
@@ -86,16 +94,22 @@ def together(several: Sequence[SeenRecordings]) -> SeenRecordings:
     return SeenRecordings((*first.recordings, *dict.fromkeys(rest)))
 
 
-def write_seen(run: Path, seen: SeenRecordings) -> None:
-    """Writes `<run>/seen.csv`."""
+def write_seen(run: Path, seen: SeenRecordings, tested: Sequence[Seen] = ()) -> None:
+    """Writes `<run>/seen.csv`.
+
+    Args:
+        run: Its directory.
+        seen: In training.
+        tested: In the part `test`: listed too, so that others know what is called by these names.
+    """
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
-            for one in seen.recordings:
+            for one in (*seen.recordings, *tested):
                 known = (getattr(one.utterance, name) or "" for name in KNOWN)
-                writer.writerow([one.hash, one.part, one.utterance.key, *known, one.true])
+                writer.writerow([one.hash, one.part, one.utterance.key, *known, one.true, one.utterance.original or ""])
 
     write_atomically(run / FILE, write)
 
@@ -106,13 +120,26 @@ def read_seen(run: Path) -> SeenRecordings:
     Raises:
         UserError: The file is damaged.
     """
-    path = run.expanduser() / FILE
-    if not path.is_file():
+    if not (run.expanduser() / FILE).is_file():
         return SeenRecordings((Seen("", "before", NOT_RECORDED),))
+    return SeenRecordings(tuple(one for one in _rows(run) if one.part != TESTED))
+
+
+def read_tested(run: Path) -> tuple[Seen, ...]:
+    """What a run has tested; nothing where an older version did not list it.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    return tuple(one for one in _rows(run) if one.part == TESTED) if (run / FILE).is_file() else ()
+
+
+def _rows(run: Path) -> list[Seen]:
+    path = run.expanduser() / FILE
     (_, header), *rows = read_lines(path, "list of recordings")
-    if tuple(header) != COLUMNS or any(cells[1] not in PARTS for _, cells in rows):
+    if tuple(header) not in (COLUMNS, OLDER) or any(cells[1] not in (*PARTS, TESTED) for _, cells in rows):
         raise UserError(f"{path} is not a list of recordings seen in training. {REMEDY}.")
-    return SeenRecordings(tuple(_read(cells) for _, cells in rows))
+    return [_read(cells) for _, cells in rows]
 
 
 def content_of_seen(run: Path) -> str:
@@ -124,6 +151,7 @@ def content_of_seen(run: Path) -> str:
 
 
 def _read(cells: Sequence[str]) -> Seen:
-    digest, part, key, *known, true = cells
+    digest, part, key, *known, true, samples = cells if len(cells) == len(COLUMNS) else (*cells, "")
     fields = {name: word or None for name, word in zip(KNOWN, known, strict=True)}
-    return Seen(digest, part, Utterance(Path(key), key, emotion="", **{**fields, "corpus": known[0]}), true)
+    about = {**fields, "corpus": known[0], "original": samples or None}
+    return Seen(digest, part, Utterance(Path(key), key, emotion="", **about), true)

@@ -1,6 +1,6 @@
 """Weights of another run that training begins with (`init_from`): what they have seen must not be tested."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,20 +65,25 @@ def dealt(
     """
     split, known = build_split(config)(utterances, before.of(*PARTS)), before.hashes()
     tested = set(split.test) - set(split.train)  # a rehearsal tests what it trains on
-    if shared := sum(hashes[utterances[i].path] in known for i in tested):
+    if shared := sum(_is_known(utterances[i], hashes, known) for i in tested):
         raise UserError(
             f"init_from={config['init_from']} was trained on {shared} of the {len(tested)} recordings that are tested "
             "here, so that test would be no test. Give this run the division of that one (its split, split.fold and "
             "split.seed), or begin with weights of other recordings."
         )
     trained, validates = before.hashes("train", "before"), set(split.val) - set(split.train)
-    if shared := sum(hashes[utterances[i].path] in trained for i in validates):
+    if shared := sum(_is_known(utterances[i], hashes, trained) for i in validates):
         raise UserError(
             f"init_from={config['init_from']} was trained on {shared} of the {len(validates)} recordings that validate "
             "here, so that they cannot choose an epoch. Leave them out (split.val=0 checkpoint=last), or give this run "
             "the division of that one."
         )
     return split
+
+
+def _is_known(utterance: Utterance, hashes: Mapping[Path, str], known: Collection[str]) -> bool:
+    """Whether its file, or a lossless copy of it, was seen."""
+    return hashes[utterance.path] in known or utterance.original in known
 
 
 def seen_by(

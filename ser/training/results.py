@@ -13,7 +13,7 @@ from ser.evaluation.predictions import AnyPredictions, Predictions, write_predic
 from ser.models.base import count_parameters
 from ser.reports.figures import as_image, as_png
 from ser.reports.result_figure import result_figure
-from ser.runs.seen_recordings import write_seen
+from ser.runs.seen_recordings import TESTED, Seen, write_seen
 from ser.system.files import write_text
 from ser.training.callbacks.checkpoints import Checkpoints
 from ser.training.first_weights import file_hashes, seen_by
@@ -61,8 +61,10 @@ def write_results(
             predictions[part] = task.predictions(utterances, decoded.labels[rows], outputs)
             write_predictions(directory.path / file, predictions[part])
     true = [recordings.in_words(label) for label in decoded.labels.tolist()]
-    write_seen(directory.path, seen_by(parts.split, decoded.utterances, true, file_hashes(recordings), parts.before))
     rows, _ = scored["test"]
+    hashes = file_hashes(recordings)
+    tested = [Seen(hashes[decoded.utterances[i].path], TESTED, decoded.utterances[i], true[i]) for i in rows]
+    write_seen(directory.path, seen_by(parts.split, decoded.utterances, true, hashes, parts.before), tested)
     others = baselines_of(parts, rows, predictions["test"], config["seed"]) if job.alone else {}
     evaluation = evaluate([Fold(predictions["test"], predictions.get("val"), others)])
     metrics = {

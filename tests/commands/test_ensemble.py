@@ -142,3 +142,23 @@ def test_evaluate_reads_it_and_scores_it_on_other_recordings(ser, in_tmp, traine
 
 def _constant(logits: np.ndarray) -> np.ndarray:
     return np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def test_what_names_do_not_show(ser, quick, in_tmp, tiny_ravdess):
+    """Two corpora that call different recordings, or each other's, by one name."""
+    swapped = Path(shutil.copytree(tiny_ravdess, in_tmp / "swapped"))
+    one, other, away = (swapped / name for name in ("Actor_01", "Actor_05", "away"))  # the second is tested
+    one.rename(away)
+    other.rename(one)
+    away.rename(other)
+    for folder, number in ((one, "01"), (other, "05")):
+        for path in sorted(folder.iterdir()):
+            path.rename(folder / f"{path.stem[:-2]}{number}.wav")
+    own = [word for word in quick if not word.startswith("dataset.root")]
+    for seed, root in enumerate((tiny_ravdess, swapped, tiny_ravdess)):
+        split = ["split=speaker_kfold", "split.k=3", "split.seed=0", f"seed={seed}", "trainer.max_epochs=1"]
+        assert ser(*own, f"dataset.root={root}", *split)[0] == 0
+    code, _, err = ser("ensemble", "runs/*-s[01]-*")
+    assert code == 2 and "is another recording in" in err and err.count("\n") == 1
+    code, out, err = ser("ensemble", "runs/*-s[02]-*")
+    assert code == 0 and "2 runs averaged" in out, err

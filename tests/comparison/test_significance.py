@@ -257,7 +257,12 @@ def test_nothing_shared_is_said(tmp_path):
     for seed, model in ((0, "mlp"), (1, "cnn1d")):
         write_run(tmp_path, {"model": model, "seed": seed}, part_of_fold(0), answers(part_of_fold(0), 0.5, seed))
     (pair,) = compare([tmp_path], Question()).pairs[0]
-    assert pair.verdict == "no shared test part: not compared" and pair.p is None and pair.corrected is None
+    assert pair.verdict == "no seed and fold in common: not compared" and pair.p is None and pair.corrected is None
+    for fold, model in ((0, "mlp"), (1, "cnn1d")):
+        part = part_of_fold(fold)
+        write_run(tmp_path / "folds", {"model": model, "split.fold": fold}, part, answers(part, 0.5, fold))
+    (pair,) = compare([tmp_path / "folds"], Question()).pairs[0]
+    assert pair.verdict == "no shared test part: not compared"
 
 
 def test_equal_answers_are_not_distinguishable(tmp_path):

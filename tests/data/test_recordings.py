@@ -172,7 +172,7 @@ def test_nothing_usable_at_all(root, cache):
 
 def test_other_emotions_share_one_entry_of_the_store(root, cache, monkeypatch):
     decode_recordings(find(root, cache), AUDIO, cache)
-    monkeypatch.setattr("ser.data.store.waveforms.load", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("ser.data.store.waveforms.load_with_hash", lambda *_: pytest.fail("decoded again"))
     decode_recordings(find(root, cache, emotions=["happy", "sad"]), AUDIO, cache)
 
 

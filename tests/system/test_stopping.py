@@ -51,7 +51,7 @@ def stop(process: BaseProcess, folder: Path, *signums: int) -> tuple[int, str, f
 GRACE = {"ser.system.stopping:GRACE_S": 0.3}
 PLACES = {
     "hashing": {"ser.data.store.hashes:_hash_file": stuck},
-    "decoding": {"ser.data.store.waveforms:load": stuck},
+    "decoding": {"ser.data.store.waveforms:load_with_hash": stuck},
     "a lock": {"ser.data.store.array_store:_write_entry": locked},
     "features": {"ser.training.setup:kept_features": waiting},
     "a step": {"ser.training.module:EmotionClassifier.training_step": stuck},

@@ -202,3 +202,25 @@ def test_the_division_of_the_first_run_is_taken_where_decoding_decides_it(ser, q
     assert code == 0 and "2 combinations" in out, err
     code, _, err = ser(*words, f"init_from={run}", "split.seed=9")
     assert code == 2 and "recordings that are tested here" in err
+
+
+def test_a_lossless_copy_is_what_it_is_a_copy_of(ser, quick, in_tmp, tiny_ravdess):
+    """The same samples in files of another format, by another dataset: neither tested, nor scored."""
+    flac = in_tmp / "flac"
+    for path in sorted(tiny_ravdess.rglob("*.wav")):
+        copy = flac / path.parent.name / f"{path.stem}.flac"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        samples, rate = soundfile.read(path, dtype="int16")
+        soundfile.write(copy, samples, rate)
+    code, _, err = ser(*quick, "trainer.max_epochs=1")
+    assert code == 0, err
+    (first,) = (path for path in (in_tmp / "runs").iterdir() if path.is_dir())
+    own = [word for word in quick if not word.startswith("dataset")]
+    pattern = "dataset.pattern='Actor_{speaker}/03-01-{emotion}-*'"
+    words = [*own, "dataset=folder", f"dataset.root={flac}", pattern, "split.seed=5", "trainer.max_epochs=1"]
+    code, _, err = ser(*words, f"init_from={first}")
+    assert code == 2 and "recordings that are tested here" in err
+    code, out, err = ser("evaluate", f"run={first}", "dataset=ravdess", f"dataset.root={flac}")
+    assert code == 0 and "77 recordings left out: the run was trained on copies of them in other files" in out, (
+        out + err
+    )

@@ -193,7 +193,8 @@ def test_what_else_training_can_do(words, ser, in_tmp):
     metrics = metrics_of(run)
     assert {"test/r2", "val/r2", "test/ccc"} <= metrics.keys() and metrics["num_views"] == 2
     # one more run begins with its weights, and the last layer is kept, for it has the same target
-    code, out, err = ser(*words, "dataset.target=arousal", "trainer.max_epochs=1", f"init_from={run}")
+    last = ["split.val=0", "checkpoint=last", "trainer.max_epochs=1"]  # the refit was trained on what would validate
+    code, out, err = ser(*words, "dataset.target=arousal", *last, f"init_from={run}")
     assert code == 0 and "weights of" in out, err
 
 

@@ -4,6 +4,7 @@ The only module that knows soxr. Everything here is NumPy on one recording; no s
 corpus side by side (soxr releases Python's lock).
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from ser.data.audio.decode import BadRecording, check_length, libsndfile_version
 from ser.errors import UserError
 from ser.system.ranges import Positive, Range, SampleRate
 
+SPREAD = 2**16  # values
 A_DAY = 86_400  # seconds
 RMS_LEVEL = 0.1  # -20 dBFS: speech of this RMS rarely passes full scale
 CANCELLED = 1e-4  # -40 dB: so little is left of channels by their mean where one is the other turned around
@@ -63,6 +65,32 @@ class AudioSettings:
 def versions() -> dict[str, str]:
     """The libraries that decode and resample: another version may give other samples, of an MP3 even another length."""
     return {"libsndfile": libsndfile_version(), "soxr": soxr.__version__}
+
+
+def samples_hash(samples: np.ndarray, sample_rate: int) -> str:
+    """A hash of what a recording holds, equal for lossless copies in files of other formats, or with other tags.
+
+    Of 65,536 values or more, evenly spread: all of them would take a tenth of the time of decoding.
+
+    Args:
+        samples: As decoded, (T, channels) float32.
+        sample_rate: Hz.
+    """
+    spread = np.ascontiguousarray(samples[:: max(1, len(samples) // SPREAD)])
+    found = hashlib.sha256(f"{samples.shape} {sample_rate} ".encode())
+    found.update(spread.data)
+    return found.hexdigest()[:32]
+
+
+def load_with_hash(path: Path, settings: AudioSettings) -> tuple[np.ndarray, str]:
+    """As `load`, and `samples_hash` of the file.
+
+    Raises:
+        BadRecording: As `load`.
+    """
+    samples, facts = read(path)
+    waveform = prepare(to_mono(samples, settings.channel), facts.sample_rate, settings)
+    return waveform, samples_hash(samples, facts.sample_rate)
 
 
 def load(path: Path, settings: AudioSettings) -> np.ndarray:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ser.data.audio.decode import BadRecording, Unread
-from ser.data.audio.prepare import AudioSettings, load, versions
+from ser.data.audio.prepare import AudioSettings, load_with_hash, versions
 from ser.data.store.array_store import Entry, open_entry
 from ser.data.store.hashes import content_hash
 from ser.errors import UserError
@@ -32,6 +32,7 @@ BATCH = 64  # files that a thread decodes at a time, at most
 BATCH_BYTES = 4_000_000  # of such files: long recordings go one by one
 SKETCHED = 500  # samples in the middle that are compared first, to distinguish recordings; hashlib keeps Python's lock
 WRITEBACK = 64_000_000  # bytes
+Loaded = tuple[np.ndarray | None, str, str]  # a sketch and `samples_hash`; or None and why it cannot be used
 
 
 class Waveforms:
@@ -45,6 +46,7 @@ class Waveforms:
         self.folder = entry.folder  # equal names are equal waveforms
         self.lengths = entry.sizes  # (N,) samples; 0 for a bad file
         self.contents: list[str] = entry.index["contents"]  # equal strings are identical samples
+        self.originals: list[str] = entry.index["originals"]  # `samples_hash` of each file, whatever the settings
         self.bad: dict[int, str] = {int(i): reason for i, reason in entry.index["bad"].items()}
         self._entry = entry
 
@@ -110,9 +112,9 @@ def open_store(
 
 def _decode_into(file: BinaryIO, paths: Sequence[Path], settings: AudioSettings, progress) -> dict:
     """Writes all waveforms end to end; gives their lengths and contents, and which files could not be used."""
-    lengths, sketches, bad = [], [], {}
+    lengths, sketches, originals, bad = [], [], [], {}
     with _early_writeback(file) as written:
-        for i, (waveform, about) in enumerate(progress(_decode_all(paths, settings))):
+        for i, (waveform, about, original) in enumerate(progress(_decode_all(paths, settings))):
             if waveform is None:
                 bad[str(i)] = about
             else:
@@ -120,12 +122,14 @@ def _decode_into(file: BinaryIO, paths: Sequence[Path], settings: AudioSettings,
                 written()
             lengths.append(0 if waveform is None else len(waveform))
             sketches.append("" if waveform is None else about)
+            originals.append(original)
     file.flush()
-    return {"lengths": lengths, "contents": _contents(Path(file.name), lengths, sketches), "bad": bad}
+    contents = _contents(Path(file.name), lengths, sketches)
+    return {"lengths": lengths, "contents": contents, "originals": originals, "bad": bad}
 
 
-def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[tuple[np.ndarray | None, str]]:
-    """Each recording in order with a sketch of it, or None and the reason why it cannot be used.
+def _decode_all(paths: Sequence[Path], settings: AudioSettings) -> Iterator[Loaded]:
+    """Each recording in order.
 
     Threads decode a few batches ahead of the writer: batches, since passing a task costs as much as a short file.
     """
@@ -158,22 +162,22 @@ def _batches(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
         yield batch
 
 
-def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[tuple[np.ndarray | None, str]]:
+def _load_some(paths: Sequence[Path], settings: AudioSettings) -> list[Loaded]:
     return [_load_or_reason(path, settings) for path in paths]
 
 
-def _load_or_reason(path: Path, settings: AudioSettings) -> tuple[np.ndarray | None, str]:
+def _load_or_reason(path: Path, settings: AudioSettings) -> Loaded:
     try:
-        waveform = load(path, settings)
+        waveform, original = load_with_hash(path, settings)
     except Unread as error:  # kept as a bad file it would be one for ever
         raise UserError(
             f"Cannot read {path}: {error}. Nothing was kept of the waveform store: the same command fills it when the "
             "file can be read."
         ) from error
     except BadRecording as error:
-        return None, str(error)
+        return None, str(error), ""
     middle = max(0, len(waveform) - SKETCHED) // 2
-    return waveform, f"{len(waveform)}-{content_hash(waveform[middle : middle + SKETCHED].data)}"
+    return waveform, f"{len(waveform)}-{content_hash(waveform[middle : middle + SKETCHED].data)}", original
 
 
 def _contents(samples: Path, lengths: Sequence[int], sketches: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ def test_they_are_decoded_at_the_runs_rate_untrimmed_and_kept(folder, tmp_path, 
     place = [path.name for path in sounds.paths].index("b.wav")
     samples, _ = soundfile.read(folder / "b.wav")
     assert np.sqrt((waveforms[place] ** 2).mean()) == pytest.approx(np.sqrt((samples**2).mean()), rel=0.02)
-    monkeypatch.setattr("ser.data.store.waveforms.load", lambda *args: pytest.fail("decoded a second time"))
+    monkeypatch.setattr("ser.data.store.waveforms.load_with_hash", lambda *args: pytest.fail("decoded a second time"))
     again = found(folder, tmp_path).decode(8000, tmp_path / "cache")
     assert np.array_equal(again[0], waveforms[0])
 

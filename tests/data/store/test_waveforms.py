@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ser.cli import main
-from ser.data.audio.prepare import AudioSettings, load
+from ser.data.audio.prepare import AudioSettings, load, load_with_hash
 from ser.data.store import waveforms as store
 from ser.data.store.array_store import clear_entries, list_entries, read_entry
 from ser.data.store.hashes import hash_files
@@ -50,7 +50,9 @@ def cache(tmp_path):
 def decoded(monkeypatch):
     """Names of the files that were decoded."""
     names = []
-    monkeypatch.setattr(store, "load", lambda path, audio: (names.append(path.name), load(path, audio))[1])
+    monkeypatch.setattr(
+        store, "load_with_hash", lambda path, audio: (names.append(path.name), load_with_hash(path, audio))[1]
+    )
     return names
 
 
@@ -310,7 +312,7 @@ def test_a_bug_while_decoding_leaves_nothing_and_is_not_hidden(paths, cache, mon
     def fail(path, audio):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(store, "load", fail)
+    monkeypatch.setattr(store, "load_with_hash", fail)
     with pytest.raises(ZeroDivisionError):
         open_(paths, cache)
     assert list((cache / "waveforms").glob("*/")) == []
