@@ -14,6 +14,7 @@ from ser.comparison.rows import Row
 from ser.comparison.sections import Section
 from ser.comparison.significance import Pair
 from ser.comparison.text_tables import Sheet, texts_of
+from ser.system.names import cell
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -35,7 +36,7 @@ def as_csv(comparison: Comparison) -> str:
                 cells = [_csv_cell(row.cells.get(column)) for column in columns]
                 spreads = [row.spread(metric) for metric in metrics]
                 numbers = [value for it in spreads for value in (it.mean, it.deviation, it.count)]
-                writer.writerow([section.title, section.stamp, rank, *cells, len(row.runs), *numbers])
+                writer.writerow([cell(section.title), cell(section.stamp), rank, *cells, len(row.runs), *numbers])
         return file.getvalue()
 
 
@@ -85,7 +86,9 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {
 
 def _csv_cell(value: Any) -> Any:
     """Numbers with all their digits; None as an empty cell; lists and booleans as in the terminal."""
-    return "" if value is None else value if type(value) in (int, float, str) else shown(value)
+    if value is None or type(value) in (int, float):
+        return "" if value is None else value
+    return "\n".join(map(cell, shown(value).split("\n")))
 
 
 def _section(comparison: Comparison, section: Section, pairs: Sequence[Pair]) -> dict[str, Any]:

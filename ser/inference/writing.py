@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.inference.answers import Answers, FilePrediction, Numbers
-from ser.system.names import printable
+from ser.system.names import FORMULA, cell, printable
 
 SHOWN = 0.01  # the least probability shown beside the first
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read these as the start of a formula
 
 
 def write_csv(found: Iterable[FilePrediction], classes: Sequence[str], file: TextIO) -> None:
@@ -118,12 +117,6 @@ def safe_path(path: Path) -> str:
     """A path in a cell: no formula, and still the same file."""
     text = printable(str(path))
     return f"./{text}" if text.startswith(FORMULA) else text
-
-
-def cell(text: str) -> str:
-    """Text in a cell: no formula."""
-    text = printable(text)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def others(emotion: str, probabilities: Mapping[str, float]) -> str:

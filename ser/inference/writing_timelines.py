@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.inference.long_recordings import FileTimeline
-from ser.inference.writing import cell, others, percent, safe_path
+from ser.inference.writing import others, percent, safe_path
 from ser.system.clock import clock
-from ser.system.names import printable
+from ser.system.names import cell, printable
 
 
 def write_csv(found: Iterable[FileTimeline], classes: Sequence[str], file: TextIO) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ser.runs.overview import RunRow, readable_size, totals
 from ser.runs.pruning import Removal
-from ser.system.names import escaped, printable
+from ser.system.names import cell, escaped
 
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "pruned": "dim"}
 LONGEST_REASON = 160  # characters; csv and json have all of it
@@ -38,13 +38,13 @@ def print_rows(console: Console, rows: Sequence[RunRow]) -> None:
 
 
 def as_csv(rows: Sequence[RunRow]) -> str:
-    """A header and a line a run; control characters are escaped, as JSON does."""
+    """A header and a line a run; nothing in it is a formula."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         values = row.as_dict().items()
-        writer.writerow({key: printable(value) if isinstance(value, str) else value for key, value in values})
+        writer.writerow({key: cell(value) if isinstance(value, str) else value for key, value in values})
     return text.getvalue()
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ser.errors import readable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read these as the start of a formula
+
 
 def possible_names(text: str) -> list[str]:
     r"""The possible names of a file in a list: exactly so, or as `readable` shows it; in this locale's encoding.
@@ -38,6 +40,12 @@ def printable(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in readable(text)
     )
+
+
+def cell(text: str) -> str:
+    """Text in a cell of a table that a spreadsheet may open: no formula, and no control characters."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def escaped(text: str) -> str:

@@ -75,6 +75,11 @@ def find_job(
     if config["init_from"] is not None:
         if not config["init_from"]:
             raise UserError("init_from= names no run: write init_from=<directory of a finished run>, or leave it out.")
+        if (Path(config["init_from"]).expanduser() / "crossval.json").is_file():
+            raise UserError(
+                f"init_from={config['init_from']} pools the folds of a cross-validation, and each fold has a network "
+                "of its own: name the run of one fold; its crossval.json lists them."
+            )
         if is_ensemble(first := Path(config["init_from"]).expanduser()):
             raise UserError(
                 f"init_from={config['init_from']} is an ensemble, and training begins with the weights of one network: "

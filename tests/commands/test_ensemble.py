@@ -54,6 +54,10 @@ def test_training_does_not_begin_with_it(ser, in_tmp, tiny_ravdess):
     code, _, err = ser("train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", f"init_from={made}")
     assert code == 2 and err.count("\n") == 1
     assert "is an ensemble, and training begins with the weights of one network: name one of its members" in err
+    (in_tmp / "pooled").mkdir()
+    (in_tmp / "pooled" / "crossval.json").write_text("{}")
+    code, _, err = ser("train", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "init_from=pooled")
+    assert code == 2 and "pooled pools the folds of a cross-validation" in err and err.count("\n") == 1
 
 
 def test_folds_are_pooled_as_those_of_a_cross_validation(ser, in_tmp):

@@ -104,3 +104,13 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_so(compared):
     assert "Too wide for this terminal: val/uar, seconds, parameters." in text.replace("\n", " ")
     best = compared.sections[0].rows[0].spread("test/uar")
     assert f"{best.mean:.3f} ± {best.deviation:.3f}" in text
+
+
+def test_csv_holds_no_formula(tmp_path):
+    """Settings of runs that somebody gave away."""
+    part = part_of_fold(0)
+    for noise, words in enumerate(("=cmd|' /C calc'!A0", "+x", "-1+2\x1b[31m")):
+        write_run(tmp_path, {"monitor": words}, part, answers(part, 0.5, noise))
+    header, *lines = csv.reader(io.StringIO(as_csv(compare([tmp_path], Question()))))
+    found = {line[header.index("monitor")] for line in lines}
+    assert found == {"'=cmd|' /C calc'!A0", "'+x", "'-1+2\\x1b[31m"}
