@@ -23,7 +23,8 @@ Row = FilePrediction | FileTimeline
 
 
 def job_of(run: Path, model: StreamingModel, settings: dict[str, Any]) -> dict[str, Any]:
-    """What decides the rows of a job: the weights, how answers are made of logits, and the settings.
+    """What decides the rows of a job: the weights, the configs, which say how recordings are prepared, how answers are
+    made of logits, and the settings.
 
     Args:
         run: A directory or a checkpoint.
@@ -31,8 +32,10 @@ def job_of(run: Path, model: StreamingModel, settings: dict[str, Any]) -> dict[s
         settings: Others; plain data.
     """
     files = sorted(run.rglob("best.ckpt")) if run.is_dir() else [run]
-    weights = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    return json.loads(json.dumps({"weights": weights, "answers": asdict(model.answers), **settings}))
+    configs = sorted(run.rglob("config.yaml")) if run.is_dir() else []
+    weights, configs = ([hashlib.sha256(file.read_bytes()).hexdigest() for file in group] for group in (files, configs))
+    answers = asdict(model.answers)
+    return json.loads(json.dumps({"weights": weights, "configs": configs, "answers": answers, **settings}))
 
 
 class Journal:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,14 @@ def test_another_job_is_refused_and_a_new_one_begins_anew(tmp_path, paths):
     assert len(asked) == 4
 
 
-def test_the_job_is_its_weights_and_options(run, model):
+def test_the_job_is_its_weights_and_options(run, model, tmp_path):
     import ser
 
     job = job_of(run, model, {"timeline": None})
     assert json.loads(json.dumps(job)) == job == job_of(run, model, {"timeline": None})
     assert job["weights"] == job_of(run / "checkpoints" / "best.ckpt", model, {})["weights"]
     assert job != job_of(run, ser.load(run, device="cpu", unsure_below=0.5), {"timeline": None})
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    assert job == job_of(copy, model, {"timeline": None})
+    (copy / "config.yaml").write_text((copy / "config.yaml").read_text().replace("trim_db: ", "trim_db: 1"))
+    assert job != job_of(copy, model, {"timeline": None}), "recordings are prepared otherwise"
