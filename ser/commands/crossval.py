@@ -54,6 +54,7 @@ def check_words(arguments: list[str]) -> None:
 def plan(arguments: list[str]) -> list[Any]:
     """The folds of a command as jobs, found but not begun."""
     from ser.commands.hydra_app import run_app
+    from ser.commands.overrides import flags_and_words
     from ser.errors import UserError
 
     found = []
@@ -69,7 +70,8 @@ def plan(arguments: list[str]) -> list[Any]:
         )
 
     # a launcher is for the folds
-    composed = [word for word in arguments if not word.lstrip("+").startswith(("hydra/", "hydra."))]
+    flags, words = flags_and_words(arguments)
+    composed = [*flags, *(word for word in words if not word.lstrip("+").startswith(("hydra/", "hydra.")))]
     run_app("train", composed, find, refuse)
     return found
 

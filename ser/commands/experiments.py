@@ -7,6 +7,7 @@ model means the default one.
 """
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def without_stale(
         typed: Overrides as typed.
         places: Folders with config files, the first that has a file wins.
     """
-    experiment = _read_experiment(places, chosen.get(PRESETS))
+    names = _experiments(chosen.get(PRESETS), typed)
+    experiment = _merged([{}, *(_read_experiment(places, name) for name in names)])
     for group in set(SEVERAL) & experiment.keys() & config.keys():  # settings of what is not among the several now
         stale = {key for key, node in config[group].items() if key in experiment[group] and "_target_" not in node}
         config = {**config, group: {key: node for key, node in config[group].items() if key not in stale}}
@@ -93,10 +95,24 @@ def _own_choices(experiment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _read_experiment(places: Sequence[Path], choice: str | None) -> dict[str, Any]:
     """An experiment's file, on top of the files that its defaults list names (`base/published`)."""
     own = read_config(places, PRESETS, choice)
-    listed = own.get("defaults") or []
-    files = [*(_read_experiment(places, entry) for entry in listed if isinstance(entry, str)), own]
+    listed = [entry for entry in own.get("defaults") or [] if isinstance(entry, str)]
+    above = [_read_experiment(places, entry.partition("@")[0].removeprefix(f"/{PRESETS}/")) for entry in listed]
+    return _merged([*above, own])
+
+
+def _merged(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Several files as one, the last counts; their defaults lists one after the other."""
     merged = OmegaConf.to_container(OmegaConf.merge(*files))
     return {**merged, "defaults": [entry for file in files for entry in file.get("defaults") or ()]}
+
+
+def _experiments(choice: Any, typed: Sequence[str]) -> list[str]:
+    """The names of the chosen experiments: of a list, `experiment=[a,b]`, Hydra's choices have none."""
+    if choice is not None:
+        return [str(choice)]
+    lists = [re.fullmatch(rf"\+?{PRESETS}=\[(.*)\]", word) for word in typed]
+    names = [name.strip() for found in lists if found for name in found[1].split(",")]
+    return [name for name in names if name]
 
 
 def read_config(places: Sequence[Path], group: str, choice: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Glob, Override, QuotedString
 
 from ser.commands.top_file import PRESETS, SEVERAL, choices_of, top_file
 from ser.errors import UserError
-from ser.runs.identity import PATH_KEY
+from ser.runs.identity import OF_MODELS, PATH_KEY
 from ser.system.config_folder import config_folder
 
 FLAGS_WITH_VALUE = frozenset(
@@ -70,13 +70,17 @@ def quoted_path(word: str) -> str:
 
     >>> quoted_path("dataset.root=/data/My corpora (old)"), quoted_path("run.resume=1"), quoted_path("seed=1")
     ("dataset.root='/data/My corpora (old)'", "run.resume='1'", 'seed=1')
+    >>> quoted_path("model.drop_path=0.1,0.2"), quoted_path("run={progress: false}")
+    ('model.drop_path=0.1,0.2', 'run={progress: false}')
     """
     key, _, value = word.partition("=")
     name = key.lstrip("+").split(".")[-1]
     names_path = PATH_KEY.search(name) or key.lstrip("+") in ("run.resume", "init_from", "run")
     if key == "sweep.skip" and not re.fullmatch(QUOTED, value):  # a condition, with signs that Hydra's grammar lacks
         return f"{key}={in_quotes(value)}"
-    if not names_path or value[:1] in ("'", '"', "[") or "${" in value:
+    of_a_model = key.lstrip("+").split(".")[0] in OF_MODELS
+    number = of_a_model and all(re.fullmatch(NO_TEXT, part, flags=re.I) for part in value.split(","))
+    if not names_path or number or value[:1] in ("'", '"', "[", "{") or "${" in value:
         return word
     value = os.path.expanduser(value)  # the shell leaves `key=~/data` as it is
     if value.lower() == "null" or not value:

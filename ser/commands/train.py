@@ -227,6 +227,8 @@ def how_to_continue(directory: "RunDirectory", words: Sequence[str]) -> str:
         again = [word for word in words if re.match(ours, word)]
         command = shlex.join(["ser", "train", f"run.resume={directory.path}", *again])
         return f"Stopped; test was not scored. Continue: {command}"
+    if (directory.path / "chosen.json").is_file() or any(directory.path.glob("checkpoints/choosing_*.ckpt")):
+        return "Stopped; test was not scored. The same command goes on from there."  # of checkpoint=refit
     return "Stopped before the first epoch was saved; the same command starts anew."
 
 

@@ -101,8 +101,16 @@ def _listed(space: Any) -> list[str]:
     """`tune.space` as overrides."""
     if not isinstance(space, dict):
         raise UserError(f"tune.space={space} must be keys with values, e.g. {{model: [cnn1d, cnn2d]}}.")
-    texts = {key: ",".join(map(str, value)) if isinstance(value, list) else value for key, value in space.items()}
-    return [f"{key}={text}" for key, text in texts.items()]
+    from ser.commands.python.words import in_grammar
+
+    def text(value: Any, key: str) -> str:
+        return value if isinstance(value, str) else in_grammar(value, key)
+
+    texts = {
+        key: ",".join(text(item, key) for item in value) if isinstance(value, list) else text(value, key)
+        for key, value in space.items()
+    }
+    return [f"{key}={words}" for key, words in texts.items()]
 
 
 def _check_space(space: Any, settings: Any, typed: set[str], config: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ from ser.system.names import printable, safe_name
 
 NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build its parts
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` removed, and when
-WRITTEN = ("train.log", "figures", "evaluations")  # written by others than `write_atomically`
+WRITTEN = ("train.log", "checkpoints", "figures", "evaluations")  # written by others than `write_atomically`
 PATIENCE_S = 1.0  # `ser runs` tests a lock by taking it for a moment
 
 

@@ -7,11 +7,12 @@ and the management of runs (`run.name`, `run.rerun`, `sweep.skip`).
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 # `dataset.root`, `dataset.csv`, `dataset.ravdess_root`, `augmentation.noise_folder`: recognised by the key's last word
 PATH_KEY = re.compile(r"(^|_)(root|path|(?<!bad_)file|folder|dir|csv|metadata)$")  # `on_bad_file` is not a path
+OF_MODELS = ("frontend", "model", "normaliser", "optimizer", "scheduler", "loss")  # in which a number is no path
 DEVICE_KEYS = frozenset(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy"))
 ABSENT = ("loss.numbers", "split.train_only")  # settings that are younger than some runs: null is as without them
 # of a node that has `content`, which says what its checkpoint holds
@@ -22,12 +23,13 @@ OTHER_KEYS = frozenset(
 COUNTED_OTHERWISE = ("batch_size", "init_from")  # of OTHER_KEYS: part of the identity in another shape
 
 
-def counts(key: str, beside: Collection[str] = ()) -> bool:
+def counts(key: str, beside: Collection[str] | Mapping[str, Any] = ()) -> bool:
     """Whether the dotted config key belongs to the identity.
 
     Args:
         key: Of a setting.
-        beside: The other keys of the config: where a checkpoint's content is among them, its place does not count.
+        beside: The flat config: where a checkpoint's content is in it, its place does not count; a number of a model is
+            no path, whatever it is called (`model.drop_path`).
 
     >>> counts("optimizer.lr"), counts("dataset.root"), counts("trainer.devices"), counts("dataset.on_bad_file")
     (True, False, False, True)
@@ -35,13 +37,17 @@ def counts(key: str, beside: Collection[str] = ()) -> bool:
     (False, False)
     >>> counts("checkpoint"), counts("frontend.checkpoint"), counts("frontend.checkpoint", {"frontend.content"})
     (True, True, False)
+    >>> counts("model.drop_path", {"model.drop_path": 0.1}), counts("dataset.of.lab.columns.emotion")
+    (True, False)
     """
-    if key in DEVICE_KEYS or key.split(".")[0] in OTHER_KEYS or "columns" in key.split(".")[1:2]:
+    group, *inside = key.split(".")
+    if key in DEVICE_KEYS or group in OTHER_KEYS or (group == "dataset" and "columns" in inside):
         return False  # the names of a list's columns make no difference, their content does
     node, _, name = key.rpartition(".")
     if name in CHECKPOINT_KEYS and f"{node}.content" in beside:
         return False
-    return not PATH_KEY.search(name)
+    is_number = group in OF_MODELS and isinstance(beside, Mapping) and isinstance(beside.get(key), int | float)
+    return is_number or not PATH_KEY.search(name)
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

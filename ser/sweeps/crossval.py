@@ -116,6 +116,7 @@ def write_pooled(runs: Sequence[FinishedRun], folds: Sequence[Fold], folder: Pat
     evaluation = evaluate(folds)
     stamp = merged([run.directory.protocol for run in runs], "folds", f"{len(runs)} folds pooled")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").unlink(missing_ok=True)  # of folds that are trained anew
     write_predictions(folder / "predictions.csv", test)
     write_text(folder / "evaluation.json", json.dumps(evaluation.as_dict(), allow_nan=False) + "\n")
     config = {**runs[0].config, "split": {**runs[0].config["split"], "fold": "all"}}

@@ -48,7 +48,8 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Of this process and this call alone: numbers of processes are equal on machines that share a disk."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")
 
 
 def settle(file: Path) -> None:

@@ -15,6 +15,7 @@ def without_warnings() -> Iterator[None]:
         yield
         return
     least = logging.lastResort.level
+    before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = "ignore"  # for the processes that a sweep or several devices start
     logging.lastResort.setLevel(logging.ERROR)  # matplotlib's way to warn
     try:
@@ -24,3 +25,5 @@ def without_warnings() -> Iterator[None]:
     finally:
         logging.lastResort.setLevel(least)
         os.environ.pop("PYTHONWARNINGS", None)
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before

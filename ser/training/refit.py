@@ -5,6 +5,7 @@ what the choice gains. So a run may spend its validation part twice: first to ch
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,8 @@ class Chosen:
     @classmethod
     def of(cls, checkpoints: Checkpoints) -> "Chosen":
         """What the first training ended with."""
-        scores = {name: value for name, value in checkpoints.best_scores.items() if name.startswith("val/")}
+        found = checkpoints.best_scores.items()
+        scores = {name: value for name, value in found if name.startswith("val/") and math.isfinite(value)}
         return cls(checkpoints.best_epoch + 1, scores, checkpoints.seconds())
 
     def settings(self, config: dict[str, Any]) -> dict[str, Any]:

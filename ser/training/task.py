@@ -95,6 +95,7 @@ class Classification:
 
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Cross-entropy: (B, K) and (B,) or (B, K) → ()."""
+        weights = None if weights is None else weights.to(outputs.dtype)  # of 64-true they are double
         return F.cross_entropy(outputs, targets, weights, label_smoothing=smoothing)
 
     def metrics(self, nodes: Mapping[str, Any] | None, trust: Sequence[str]) -> dict[str, Metric]:

@@ -132,3 +132,18 @@ def only(word: str, runs: list[Path]) -> str:
     """The one whose name says it."""
     (name,) = [path.name for path in runs if f"-{word}-" in path.name]
     return name
+
+
+@pytest.mark.parametrize("experiment", ["absolute", "[other,preset]"])
+def test_an_experiment_named_by_its_place_or_in_a_list_leaves_nothing_behind(ser, config, in_tmp, experiment):
+    """`- /experiment/preset` is Hydra's ordinary spelling, and several experiments are one after the other."""
+    folder = in_tmp / "mine" / "experiment"
+    (folder / "absolute.yaml").write_text("# @package _global_\ndefaults: [/experiment/preset]\nbatch_size: 16\n")
+    (folder / "other.yaml").write_text("# @package _global_\nseed: 3\n")
+    found = config(f"experiment={experiment}", "split=speaker", "model=mlp")
+    shipped = Path(__file__).parents[2] / "configs"
+    split, model = (
+        yaml.safe_load((shipped / name).read_text("utf-8")) for name in ("split/speaker.yaml", "model/mlp.yaml")
+    )
+    assert found["split"] == {**split, "seed": found["seed"]} and found["model"] == model
+    assert found["checkpoint"] == "last" and found["batch_size"] == (16 if experiment == "absolute" else 48)

@@ -14,6 +14,7 @@ import optuna
 import pytest
 import yaml
 
+from ser.commands.tune import _listed
 from ser.training import train as training
 from tests.conftest import SER
 
@@ -249,6 +250,15 @@ def test_what_cannot_be_is_said_before_the_first_trial(ser, fixed, in_tmp, train
     assert code == 2 and said in err, err
     assert "Traceback" not in err and not trained and "hush" not in err + out
     assert not (in_tmp / "runs").exists()
+
+
+def test_a_space_of_nothing_lists_and_words():
+    """As YAML has them."""
+    space = {"ema": [None, 0.9], "model": ["mlp", "cnn1d"], "augmentation.waveform.0.rate": [[0.9, 1.1], [0.8, 1.2]]}
+    assert _listed({**space, "optimizer.lr": "interval(1e-4,1e-2)"}) == [
+        "ema=null,0.9", "model=mlp,cnn1d", "augmentation.waveform.0.rate=[0.9,1.1],[0.8,1.2]",
+        "optimizer.lr=interval(1e-4,1e-2)",
+    ]  # fmt: skip
 
 
 def test_dry_run_and_help_write_nothing(ser, fixed, in_tmp):

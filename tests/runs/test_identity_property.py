@@ -38,15 +38,17 @@ def leaves(node, place):
     elif isinstance(node, list) and any(isinstance(item, dict) for item in node):
         for i, item in enumerate(node):
             yield from leaves(item, (*place, str(i)))
-    elif not is_uncounted(place):
+    elif not is_uncounted(place, node):
         yield place, plain(node)
 
 
-def is_uncounted(place):
+def is_uncounted(place, value):
     if place[0] in UNCOUNTED or (place[0] == "trainer" and place[1:2] and place[1] in UNCOUNTED_OF_TRAINER):
         return len(place) <= 2 or place[0] in UNCOUNTED
     last = place[-1]
-    return last != "on_bad_file" and last.split("_")[-1] in PATH_WORDS
+    of_a_model = place[0] in ("frontend", "model", "normaliser", "optimizer", "scheduler", "loss")
+    is_number = of_a_model and isinstance(value, int | float)  # which is no path
+    return last != "on_bad_file" and last.split("_")[-1] in PATH_WORDS and not is_number
 
 
 def plain(value):
@@ -66,9 +68,11 @@ def test_the_second_reading_by_hand():
         "trainer": {"devices": 2, "max_epochs": 3},
         "run": {"name": "x"},
         "a": {"root": 1},
+        "model": {"root": "x", "drop_path": 0.5},
     }
     assert experiment(config, 2) == {
-        (("batch",), ("number", 64)), (("seed",), ("number", 1)), (("trainer", "max_epochs"), ("number", 3))
+        (("batch",), ("number", 64)), (("seed",), ("number", 1)), (("trainer", "max_epochs"), ("number", 3)),
+        (("model", "drop_path"), ("number", Fraction(1, 2))),
     }  # fmt: skip
 
 

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import math
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from ser.training.callbacks.checkpoints import Checkpoints
+from ser.training.refit import Chosen, read_chosen
 from tests.conftest import SER, only_run
 from tests.training.test_train import metrics_of, without_seconds
 
@@ -67,6 +70,15 @@ def test_curves_are_those_of_the_training_that_chose(ser, quick, in_tmp):
     with (only_run(in_tmp) / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3] and all(row["val/uar"] for row in rows)
+
+
+def test_a_score_that_is_not_defined_is_not_kept(tmp_path):
+    """Such as a correlation over one speaker's one age; JSON has no word for it."""
+    checkpoints = SimpleNamespace(
+        best_scores={"val/ccc": 0.5, "val/pearson": math.nan, "train/loss": 1.0}, best_epoch=3, seconds=lambda: 1.5
+    )
+    Chosen.of(checkpoints).write(tmp_path)
+    assert read_chosen(tmp_path) == Chosen(4, {"val/ccc": 0.5}, 1.5)
 
 
 def test_a_damaged_choice_says_what_to_do(ser, quick, in_tmp):

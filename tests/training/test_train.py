@@ -202,7 +202,7 @@ def test_init_from_starts_from_another_runs_weights(ser, quick, in_tmp, tiny_tes
     code, out, err = ser("evaluate", f"run={second}", "dataset=ravdess", f"dataset.root={tiny_ravdess}", "device=cpu")
     assert code == 0 and f"{in_both} recordings left out: the run was trained on them" in out, err
     assert "same corpus: trained on ravdess + tess, tested on ravdess" in " ".join(out.split())
-    assert seen[0].hashes < seen[1].hashes
+    assert seen[0].hashes() < seen[1].hashes()
     code, _, err = ser(*quick, "init_from=nowhere")
     assert code == 2 and "nowhere" in err
 
@@ -286,3 +286,21 @@ def test_any_path_may_be_typed(ser, quick, in_tmp, tiny_ravdess, folder):
     assert f"{folder}/run" in out.replace("\n", "")
     config = yaml.safe_load((in_tmp / folder / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert config["dataset"]["root"] == str(in_tmp / folder / "ravdess")
+
+
+def test_double_precision_with_class_weights(ser, quick):
+    code, _, err = ser(*quick, "trainer.precision=64-true", "loss.class_weights=balanced", "trainer.max_epochs=1")
+    assert code == 0, err
+
+
+def test_checkpoints_behind_a_link_are_not_touched(ser, quick, in_tmp):
+    """A run that somebody gave away may lead to the user's own files."""
+    ser(*quick, "trainer.max_epochs=1")
+    run = only_run(in_tmp)
+    (run / "checkpoints").rename(in_tmp / "mine")
+    (in_tmp / "mine" / "precious.ckpt").write_bytes(b"x")
+    (run / "checkpoints").symlink_to(in_tmp / "mine")
+    before = {path.name: path.read_bytes() for path in (in_tmp / "mine").iterdir()}
+    code, _, err = ser(*quick, "trainer.max_epochs=1", "run.rerun=true")
+    assert code == 2 and "link" in err
+    assert {path.name: path.read_bytes() for path in (in_tmp / "mine").iterdir()} == before
