@@ -36,7 +36,7 @@ from ser.system.names import printable, safe_name
 
 NEEDED = ("audio", "dataset", "frontend", "model", "normaliser", "seed", "split", "trainer")  # to build its parts
 REMOVED = "removed.json"  # in checkpoints/: which of them `ser runs prune` removed, and when
-WRITTEN = ("train.log", "checkpoints", "figures", "evaluations")  # written by others than `write_atomically`
+WRITTEN = ("train.log", "figures", "evaluations")  # written by others than `write_atomically`
 PATIENCE_S = 1.0  # `ser runs` tests a lock by taking it for a moment
 
 
@@ -166,6 +166,15 @@ class RunDirectory:
             (self.path / folder).mkdir(exist_ok=True)
         write_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_text(self.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+    def check_checkpoints(self) -> None:
+        """Refuses to train where checkpoints would be written elsewhere, and others' removed there.
+
+        Raises:
+            UserError: Their folder is a link.
+        """
+        if (self.path / "checkpoints").is_symlink():
+            raise UserError(f"{self.path / 'checkpoints'} is a link, and nothing is written through it. Remove it.")
 
     def clear(self) -> None:
         """Removes the marker first, then the results and checkpoints of an earlier training, to train anew."""

@@ -109,6 +109,7 @@ def claim(directory: RunDirectory, rerun: bool) -> bool:
     directory.lock()
     if directory.finished and not rerun:  # another process finished it a moment ago
         return True
+    directory.check_checkpoints()
     if rerun:
         directory.clear()
     return False
