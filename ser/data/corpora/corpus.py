@@ -219,7 +219,7 @@ def with_one_spelling(scan: Scan) -> Scan:
     As two people one might be trained on and the other tested.
     """
     spelt: dict[str, dict[str, None]] = {}
-    for speaker in filter(None, (utterance.speaker for utterance in scan.utterances)):
+    for speaker in filter(None, dict.fromkeys(utterance.speaker for utterance in scan.utterances)):
         spelt.setdefault(re.sub(r"(?<![0-9])0+(?=[0-9])", "", one_form(speaker)), {})[speaker] = None
     several = [[*names] for names in spelt.values() if len(names) > 1]
     if not several:
