@@ -16,10 +16,14 @@ from ser.evaluation.predictions import AnyPredictions, Predictions
 Recording = tuple[str | None, str]
 
 
+def recording_of(corpus: str | None, key: str) -> Recording:
+    """(corpus, key) of an utterance, the same whether its corpus was used alone or joined with others."""
+    return corpus, key.removeprefix(f"{corpus}/")
+
+
 def recordings_of(part: AnyPredictions) -> tuple[Recording, ...]:
-    """(corpus, key) of each utterance, the same whether its corpus was used alone or joined with others."""
-    pairs = zip(part.traits["corpus"], part.keys, strict=True)
-    return tuple((corpus, key.removeprefix(f"{corpus}/")) for corpus, key in pairs)
+    """`recording_of` each utterance."""
+    return tuple(map(recording_of, part.traits["corpus"], part.keys))
 
 
 def average(parts: Sequence[AnyPredictions]) -> AnyPredictions | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ser.comparison.load_runs import Run, as_run, frozen, read_test, shown
 from ser.errors import UserError, some
-from ser.evaluation.averaging import Recording, recordings_of
+from ser.evaluation.averaging import Recording, recording_of, recordings_of
 from ser.evaluation.predictions import AnyPredictions, read_predictions
 from ser.runs.listing import FoundRun, find_runs
 from ser.runs.members import MOST, is_ensemble
@@ -105,12 +105,12 @@ def check_names(members: Sequence[Member]) -> None:
     tested: dict[Recording, tuple[frozenset[str], Path]] = {}
     for member in members:
         for one in read_tested(member.run.path):
-            key, corpus = one.utterance.key, one.utterance.corpus
-            hashes, path = tested.setdefault((corpus, key.removeprefix(f"{corpus}/")), (one.hashes, member.run.path))
+            name = recording_of(one.utterance.corpus, one.utterance.key)
+            hashes, path = tested.setdefault(name, (one.hashes, member.run.path))
             if hashes.isdisjoint(one.hashes):
                 raise UserError(
-                    f"{key} is another recording in {member.run.path} than in {path}: they cannot be averaged. Give "
-                    "the two corpora names of their own, as in dataset.of."
+                    f"{one.utterance.key} is another recording in {member.run.path} than in {path}: they cannot be "
+                    "averaged. Give the two corpora names of their own, as in dataset.of."
                 )
 
 

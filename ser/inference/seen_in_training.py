@@ -8,7 +8,7 @@ from ser.data.build import build_recordings
 from ser.data.splits.protocol import stamp
 from ser.data.utterance import Utterance
 from ser.errors import UserError
-from ser.evaluation.averaging import recordings_of
+from ser.evaluation.averaging import recording_of, recordings_of
 from ser.inference.finished_run import FinishedRun
 from ser.inference.source import built_from
 from ser.runs.directory import load_config
@@ -49,9 +49,7 @@ def _found_again(run: FinishedRun) -> SeenRecordings:
     """The run's recordings without its test part; train is what is not validation."""
     test, val = run.predictions()
     recordings = build_recordings(run.config, cache_folder())
-    keys = [
-        (utterance.corpus, utterance.key.removeprefix(f"{utterance.corpus}/")) for utterance in recordings.utterances
-    ]
+    keys = [recording_of(utterance.corpus, utterance.key) for utterance in recordings.utterances]
     tested, held = (set(recordings_of(part)) if part else set() for part in (test, val))
     if recordings.classes != test.classes or not (tested | held) <= set(keys):
         raise UserError("The recordings in its folder are not those that it was trained on.")
